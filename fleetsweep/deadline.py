@@ -1,0 +1,107 @@
+"""Monotonic deadlines, and the watchdog that ends what hangs past them.
+
+A timeout per read is no deadline: a peer that sends one byte every half second beats it for ever. Here
+each host has one instant by which it must be done, and at that instant its socket is shut under it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+log = logging.getLogger(__name__)
+
+
+class Watchdog:
+    """One thread that calls back at given monotonic instants; leaving the context ends it."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._alarms: list[tuple[float, int]] = []
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._serial = itertools.count()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Watchdog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._condition:
+            self._closed = True
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def call_at(self, instant: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called at a ``time.monotonic`` instant; the answer cancels it."""
+        with self._condition:
+            serial = next(self._serial)
+            heapq.heappush(self._alarms, (instant, serial))
+            self._callbacks[serial] = callback
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="fleetsweep-watchdog", daemon=True)
+                self._thread.start()
+            self._condition.notify()
+
+        def cancel() -> None:
+            with self._condition:
+                self._callbacks.pop(serial, None)
+
+        return cancel
+
+    def _watch(self) -> None:
+        while True:
+            with self._condition:
+                while not self._closed and (not self._alarms or self._alarms[0][0] > time.monotonic()):
+                    self._condition.wait(self._alarms[0][0] - time.monotonic() if self._alarms else None)
+                if self._closed:
+                    return
+                callback = self._callbacks.pop(heapq.heappop(self._alarms)[1], None)
+            try:
+                if callback is not None:
+                    callback()
+            except Exception:  # one host's stubborn socket must not leave the others unwatched
+                log.debug("closing a connection at its deadline failed", exc_info=True)
+
+
+class Deadline:
+    """The instant by which one host must be done: ``instant`` on ``time.monotonic``'s clock."""
+
+    def __init__(self, seconds: float, watchdog: Watchdog) -> None:
+        self.instant = time.monotonic() + seconds
+        self._watchdog = watchdog
+        self.seconds = seconds
+
+    def remaining(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self.instant - time.monotonic())
+
+    @property
+    def expired(self) -> bool:
+        """Whether the instant has passed."""
+        return time.monotonic() >= self.instant
+
+    def within(self, seconds: float) -> Deadline:
+        """A deadline that many seconds from now, or this one if that is sooner."""
+        return Deadline(min(seconds, self.remaining()), self._watchdog)
+
+    @contextmanager
+    def closing(self, close: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, have ``close`` called at the deadline: it must end whatever blocks there."""
+        cancel = self._watchdog.call_at(self.instant, close)
+        try:
+            yield
+        finally:
+            cancel()

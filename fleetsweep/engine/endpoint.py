@@ -1,0 +1,90 @@
+"""Where an engine listens, as seen from its box."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from fleetsweep.deadline import Deadline
+from fleetsweep.engine.adapter import Dial
+from fleetsweep.errors import HostError, Phase, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class UnixEndpoint:
+    """A Unix socket by its absolute path."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class TcpEndpoint:
+    """A TCP port without TLS: for an engine that listens on its own loopback."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address} port {self.port}"
+
+
+Endpoint = UnixEndpoint | TcpEndpoint
+
+
+def parse_endpoint(url: str) -> Endpoint:
+    """The endpoint of ``unix:///path`` or ``tcp://address:port``. Raises UsageError."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "unix" and rest.startswith("/") and "\0" not in rest:
+        return UnixEndpoint(rest)
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})", rest, re.ASCII)
+    if scheme == "tcp" and found is not None and 0 < int(found[3]) < 65536:
+        return TcpEndpoint(found[1] or found[2], int(found[3]))
+    raise UsageError(f"{url!r} is not an engine's address: write unix:///path/to.sock or tcp://127.0.0.1:2375")
+
+
+@contextmanager
+def local_dial(endpoint: Endpoint, deadline: Deadline) -> Iterator[Dial]:
+    """A way to dial an engine on this machine. Its streams are shut at the deadline, and when the block ends."""
+    streams: list[socket.socket] = []
+
+    def dial() -> socket.socket:
+        family = socket.AF_UNIX if isinstance(endpoint, UnixEndpoint) else socket.AF_INET
+        if isinstance(endpoint, TcpEndpoint) and ":" in endpoint.address:
+            family = socket.AF_INET6
+        stream = socket.socket(family, socket.SOCK_STREAM)
+        streams.append(stream)
+        stream.settimeout(max(0.001, deadline.remaining()))
+        try:
+            stream.connect(endpoint.path if isinstance(endpoint, UnixEndpoint) else (endpoint.address, endpoint.port))
+        except OSError as error:
+            raise _dial_error(endpoint, error) from error
+        return stream
+
+    def shut() -> None:
+        for stream in streams:
+            with contextlib.suppress(OSError):
+                stream.shutdown(socket.SHUT_RDWR)
+
+    with deadline.closing(shut):
+        try:
+            yield dial
+        finally:
+            for stream in streams:
+                stream.close()
+
+
+def _dial_error(endpoint: Endpoint, error: OSError) -> HostError:
+    if isinstance(error, FileNotFoundError):
+        return HostError(Phase.TUNNEL, "absent", f"there is no socket {endpoint}", "start the engine, or give --engine")
+    if isinstance(error, PermissionError):
+        return HostError(Phase.TUNNEL, "denied", f"{endpoint} may not be used by you", "join its group, or use sudo")
+    if isinstance(error, ConnectionRefusedError):
+        return HostError(Phase.TUNNEL, "refused", f"nothing listens on {endpoint}", "start the engine")
+    return HostError(Phase.TUNNEL, "lost", f"{endpoint}: {error.strerror or error}", "look at the engine's log")

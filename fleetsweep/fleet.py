@@ -1,0 +1,203 @@
+"""Runs one function over many hosts: bounded, in inventory order, under deadlines.
+
+One host's failure, even a bug, is that host's result and never another's.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from fleetsweep.deadline import Deadline, Watchdog
+from fleetsweep.errors import HostError, Phase
+from fleetsweep.model import Fault, Host, Status
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+GRACE_S = 1.0
+"""How long after its deadline a host may take to notice that its socket was shut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``forks`` hosts at once, ``host_timeout_s`` each, ``run_timeout_s`` for all of them together."""
+
+    forks: int
+    host_timeout_s: float
+    run_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """What one host came to: a value or a fault, and the seconds it took."""
+
+    host: Host
+    value: T | None
+    fault: Fault | None
+    duration_s: float
+
+
+def run(
+    hosts: Sequence[Host],
+    work: Callable[[Host, Deadline], T],
+    limits: Limits,
+    *,
+    stopped: threading.Event | None = None,
+    on_done: Callable[[Done[T]], None] | None = None,
+) -> list[Done[T]]:
+    """Call ``work`` for every host and answer in the order given.
+
+    Once ``stopped`` is set no further host is begun; those not begun are ``interrupted``. ``on_done`` is
+    called from the calling thread as each host ends.
+    """
+    if not hosts:
+        return []
+    stopped = stopped or threading.Event()
+    results: dict[int, Done[T]] = {}
+    with Watchdog() as watchdog:
+        crew = _Crew(hosts, work, limits, watchdog, stopped)
+        crew.hire(min(limits.forks, len(hosts)))
+        while len(results) < len(hosts):
+            for index, done in crew.collect():
+                if index not in results:
+                    results[index] = done
+                    if on_done is not None:
+                        on_done(done)
+        crew.dismiss()
+    return [results[index] for index in range(len(hosts))]
+
+
+class _Crew(Generic[T]):
+    """Daemon threads that take hosts in order. One stuck past its deadline is given up and replaced."""
+
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        work: Callable[[Host, Deadline], T],
+        limits: Limits,
+        watchdog: Watchdog,
+        stopped: threading.Event,
+    ) -> None:
+        self._hosts = hosts
+        self._work = work
+        self._limits = limits
+        self._watchdog = watchdog
+        self._stopped = stopped
+        self._run = Deadline(limits.run_timeout_s, watchdog)
+        self._lock = threading.Lock()
+        self._next = 0
+        self._begun: dict[int, tuple[float, Deadline]] = {}
+        self._finished: queue.SimpleQueue[tuple[int, Done[T]]] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def hire(self, count: int) -> None:
+        for _ in range(count):
+            thread = threading.Thread(target=self._take_hosts, name="fleetsweep-host", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def dismiss(self) -> None:
+        """Wait briefly for the threads to end; a stuck one is left to die with the process."""
+        ends = time.monotonic() + GRACE_S
+        for thread in self._threads:
+            thread.join(timeout=max(0.0, ends - time.monotonic()))
+
+    def collect(self) -> list[tuple[int, Done[T]]]:
+        """The hosts that ended since the last call, those given up included. Waits a tenth of a second."""
+        ended: list[tuple[int, Done[T]]] = []
+        try:
+            ended.append(self._finished.get(timeout=0.1))
+            while True:
+                ended.append(self._finished.get_nowait())
+        except queue.Empty:
+            pass
+        with self._lock:
+            for index, _ in ended:
+                self._begun.pop(index, None)
+            if self._run.expired or self._stopped.is_set():
+                ended.extend(self._abandon_waiting(self._run.expired))
+            stuck = [
+                index
+                for index, (_, deadline) in self._begun.items()
+                if deadline.expired and time.monotonic() > deadline.instant + GRACE_S
+            ]
+            for index in stuck:
+                started, deadline = self._begun.pop(index)
+                ended.append((index, self._late(index, started, deadline)))
+        self.hire(len(stuck))
+        return ended
+
+    def _abandon_waiting(self, run_over: bool) -> list[tuple[int, Done[T]]]:
+        waiting = range(self._next, len(self._hosts))
+        self._next = len(self._hosts)
+        message = "the run's deadline passed" if run_over else "the run was stopped"
+        return [
+            (
+                index,
+                Done(
+                    self._hosts[index],
+                    None,
+                    Fault(
+                        Status.INTERRUPTED,
+                        None,
+                        "run-timeout" if run_over else "stopped",
+                        f"{message} before this host's turn",
+                        "raise --run-timeout or --forks, or select fewer hosts" if run_over else "",
+                    ),
+                    0.0,
+                ),
+            )
+            for index in waiting
+        ]
+
+    def _late(self, index: int, started: float, deadline: Deadline) -> Done[T]:
+        fault = Fault(
+            Status.UNREACHABLE,
+            None,
+            "timeout",
+            f"no result within {deadline.seconds:.0f} s",
+            "raise --host-timeout, or look at the box",
+        )
+        return Done(self._hosts[index], None, fault, time.monotonic() - started)
+
+    def _take_hosts(self) -> None:
+        while True:
+            with self._lock:
+                if self._next >= len(self._hosts):
+                    return
+                index = self._next
+                self._next += 1
+                started = time.monotonic()
+                deadline = self._run.within(self._limits.host_timeout_s)
+                self._begun[index] = (started, deadline)
+            host = self._hosts[index]
+            value: T | None = None
+            fault: Fault | None = None
+            try:
+                value = self._work(host, deadline)
+            except HostError as error:
+                fault = as_fault(error)
+            except Exception as error:
+                log.exception("a bug while working on %s", host.name)
+                fault = Fault(
+                    Status.FAILED,
+                    None,
+                    "bug",
+                    f"{type(error).__name__}: {error}",
+                    "this is a bug in fleetsweep: please report the traceback above",
+                    bug=True,
+                )
+            self._finished.put((index, Done(host, value, fault, time.monotonic() - started)))
+
+
+def as_fault(error: HostError) -> Fault:
+    """The row of a host that could not be reached, or whose engine's answer could not be used."""
+    status = Status.FAILED if error.phase is Phase.ENGINE else Status.UNREACHABLE
+    return Fault(status, error.phase, error.kind, error.message, error.remedy)

@@ -1,0 +1,103 @@
+"""Plans and their guards: when the picture looks too wrong to act on. Pure, like the rule itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fleetsweep.model import FleetPlan, Guard, GuardName, HostPlan, Lost, Reason, Survey
+from fleetsweep.policy import Policy, decide
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A cap as a share of the containers surveyed, 0 to 100."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.value:g}%"
+
+
+def plan_host(survey: Survey, policy: Policy) -> HostPlan:
+    """Every matched container's decision on one host, and the host's own guard if one trips."""
+    decisions = tuple(
+        decision
+        for decision in (decide(container, policy, survey.now_ns) for container in survey.containers)
+        if decision.reason is not Reason.UNMATCHED
+    )
+    plan = HostPlan(survey, decisions)
+    return replace(plan, guard=_host_guard(plan, policy))
+
+
+def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
+    engine_id, skew_s, found = plan.survey.engine.id, plan.survey.skew_s, len(plan.candidates)
+    if policy.engine_id is not None and engine_id != policy.engine_id:
+        return Guard(
+            GuardName.IDENTITY,
+            f"the engine's id is {engine_id or 'unknown'}, the inventory pins {policy.engine_id}",
+            limit=policy.engine_id,
+            found=engine_id,
+        )
+    if not abs(skew_s) <= policy.max_skew_s:
+        return Guard(
+            GuardName.SKEW,
+            f"the engine's clock is {abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}, "
+            f"more than {policy.max_skew_s} s",
+            limit=policy.max_skew_s,
+            found=skew_s,
+        )
+    if policy.cap is not None and found > policy.cap:
+        return Guard(
+            GuardName.CAP,
+            f"{found} candidates are more than the cap of {policy.cap}: nothing is removed here",
+            limit=policy.cap,
+            found=found,
+        )
+    return None
+
+
+def plan_fleet(hosts: Sequence[HostPlan | Lost], fleet_cap: int | Percent | None = None) -> FleetPlan:
+    """Put the hosts' plans together under the guards that need to see all of them.
+
+    Two hosts that share a container id are one engine: all but the first are guarded, so that nothing is
+    counted or removed twice.
+    """
+    seen: dict[str, str] = {}
+    judged: list[HostPlan | Lost] = []
+    for plan in hosts:
+        if isinstance(plan, Lost):
+            judged.append(plan)
+            continue
+        ids = [container.id for container in plan.survey.containers]
+        first = next((seen[container_id] for container_id in ids if container_id in seen), None)
+        for container_id in ids:
+            seen.setdefault(container_id, plan.host.name)
+        if first is not None:
+            guard = Guard(GuardName.IDENTITY, f"this is the same engine as {first}", limit=None, found=first)
+            judged.append(replace(plan, guard=guard))
+        else:
+            judged.append(plan)
+    return FleetPlan(tuple(judged), guard=_fleet_guard(judged, fleet_cap))
+
+
+def _fleet_guard(hosts: Sequence[HostPlan | Lost], fleet_cap: int | Percent | None) -> Guard | None:
+    if fleet_cap is None:
+        return None
+    unique = [plan for plan in hosts if isinstance(plan, HostPlan) and not _is_duplicate(plan)]
+    found = sum(len(plan.candidates) for plan in unique)
+    surveyed = sum(len(plan.survey.containers) for plan in unique)
+    limit = fleet_cap if isinstance(fleet_cap, int) else surveyed * fleet_cap.value / 100
+    if found <= limit:
+        return None
+    return Guard(
+        GuardName.FLEET_CAP,
+        f"{found} candidates in {surveyed} containers are more than the fleet cap of {fleet_cap}: "
+        "nothing is removed anywhere",
+        limit=fleet_cap if isinstance(fleet_cap, int) else str(fleet_cap),
+        found=found,
+    )
+
+
+def _is_duplicate(plan: HostPlan) -> bool:
+    return plan.guard is not None and plan.guard.name is GuardName.IDENTITY

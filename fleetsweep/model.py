@@ -1,0 +1,271 @@
+"""The nouns: frozen values that one phase hands to the next. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from fleetsweep.errors import Phase
+
+SECOND: Final = 1_000_000_000
+
+UNREADABLE: Final = 0
+"""Stands for a timestamp that was missing or malformed: the policy refuses it like every date before 2013."""
+
+
+class Connection(StrEnum):
+    """How a host is reached, named as Ansible names it."""
+
+    SSH = "ssh"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One runner box as the inventory describes it.
+
+    Fields that are None were left to the SSH configuration. ``proxy_jump`` is OpenSSH's list
+    (``user@bastion:22,inner``); ``proxy_command`` its command template. ``known_hosts`` and ``ssh_config``
+    are files that replace the usual ones for this host. ``engine`` is the engine's address as seen from the
+    box; ``become`` says that only sudo may talk to it. ``variables`` are the merged inventory variables.
+    """
+
+    name: str
+    address: str
+    port: int | None = None
+    user: str | None = None
+    key_file: str | None = None
+    connection: Connection = Connection.SSH
+    proxy_jump: str | None = None
+    proxy_command: str | None = None
+    known_hosts: str | None = None
+    ssh_config: str | None = None
+    become: bool = False
+    engine: str = "unix:///var/run/docker.sock"
+    groups: tuple[str, ...] = ()
+    variables: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What an engine said of one container.
+
+    ``id`` is 64 hex digits, ``name`` has no leading slash. ``image`` is the reference as the engine last
+    told it: from the list it may be a bare id, from inspect it is the reference the container was created
+    with. Timestamps are nanoseconds since the Unix epoch; ``started_ns`` is None for a container that never
+    started, and only means something where ``inspected``. ``labels`` is None where the engine's label map
+    could not be read. ``restarts`` is None until inspected.
+    """
+
+    id: str
+    name: str
+    image: str
+    image_id: str
+    state: str
+    created_ns: int
+    labels: Mapping[str, str] | None
+    started_ns: int | None = None
+    restarts: int | None = None
+    inspected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Which engine answered: ``kind`` is docker or podman, ``via`` the way it was reached.
+
+    ``id`` is the engine's own identity from ``/info``, None when it was not asked for.
+    """
+
+    kind: str
+    server: str
+    api: str
+    via: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """One engine's containers, and the clock they are judged by.
+
+    ``now_ns`` is the engine's own clock (the ``Date`` header of its list, so rounded down to a second).
+    ``skew_s`` is engine time minus controller time. ``duration_s`` is what the survey took.
+    """
+
+    host: Host
+    engine: Engine
+    now_ns: int
+    skew_s: float
+    containers: tuple[Container, ...]
+    duration_s: float
+
+
+class Status(StrEnum):
+    """What became of one host."""
+
+    OK = "ok"
+    UNREACHABLE = "unreachable"
+    GUARDED = "guarded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a host has no survey, or no complete sweep. ``bug`` marks a fault of fleetsweep's own."""
+
+    status: Status
+    phase: Phase | None
+    kind: str
+    message: str
+    remedy: str = ""
+    bug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A host that could not be surveyed."""
+
+    host: Host
+    fault: Fault
+    duration_s: float
+
+
+class Verdict(StrEnum):
+    """Whether a container is to go."""
+
+    REMOVE = "remove"
+    KEEP = "keep"
+
+
+class Reason(StrEnum):
+    """Why a container is to go or to stay."""
+
+    STALE = "stale"
+    LIFETIME = "lifetime"
+    YOUNG = "young"
+    UNMATCHED = "unmatched"
+    PROTECTED = "protected"
+    UNKNOWN_AGE = "unknown-age"
+    MANAGED = "managed"
+
+
+class Selector(StrEnum):
+    """The three kinds of pattern that make a container ours to judge."""
+
+    NAME = "name"
+    IMAGE = "image"
+    LABEL = "label"
+
+
+class AgeFrom(StrEnum):
+    """The timestamp that an age was measured from."""
+
+    STARTED = "started"
+    CREATED = "created"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The rule's verdict on one container. ``age_s`` is whole seconds, rounded down; None if unknown."""
+
+    container: Container
+    verdict: Verdict
+    reason: Reason
+    matched_by: tuple[Selector, ...] = ()
+    age_s: int | None = None
+    age_from: AgeFrom | None = None
+
+
+class GuardName(StrEnum):
+    """Which guard refused to act."""
+
+    CAP = "cap"
+    FLEET_CAP = "fleet-cap"
+    SKEW = "skew"
+    IDENTITY = "identity"
+    EXPECT = "expect"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A guard that tripped: nothing is removed where it stands."""
+
+    name: GuardName
+    message: str
+    limit: int | float | str | None = None
+    found: int | float | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """What would be done on one host, and why not, if a guard tripped."""
+
+    survey: Survey
+    decisions: tuple[Decision, ...]
+    guard: Guard | None = None
+
+    @property
+    def host(self) -> Host:
+        """The host this plan is for."""
+        return self.survey.host
+
+    @property
+    def candidates(self) -> tuple[Decision, ...]:
+        """The decisions to remove, whatever the guard says."""
+        return tuple(d for d in self.decisions if d.verdict is Verdict.REMOVE)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlan:
+    """Every selected host once, in inventory order. ``guard`` stops the whole fleet."""
+
+    hosts: tuple[HostPlan | Lost, ...]
+    guard: Guard | None = None
+
+
+class Outcome(StrEnum):
+    """What became of one planned removal."""
+
+    REMOVED = "removed"
+    GONE = "gone"
+    CHANGED = "changed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """The outcome of one intent."""
+
+    container_id: str
+    outcome: Outcome
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostReport:
+    """One row: a host's plan or fault, and what was done about it."""
+
+    host: Host
+    status: Status
+    plan: HostPlan | None = None
+    fault: Fault | None = None
+    guard: Guard | None = None
+    removals: tuple[Removal, ...] = ()
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """A whole run, as it is printed and stored. Times are nanoseconds since the Unix epoch."""
+
+    run_id: str
+    command: str
+    dry_run: bool
+    started_ns: int
+    finished_ns: int
+    exit_code: int
+    hosts: tuple[HostReport, ...]
+    guard: Guard | None = None

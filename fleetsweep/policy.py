@@ -1,0 +1,299 @@
+"""The rule: which containers are orphans. Pure: nothing here reads a clock, a file or the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Final
+
+from fleetsweep.model import (
+    SECOND,
+    AgeFrom,
+    Container,
+    Decision,
+    Reason,
+    Selector,
+    Verdict,
+)
+
+EARLIEST_NS: Final = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+"""Docker's first release: an older timestamp is a dead clock battery or a parser's zero, never an age."""
+
+CLOCK_GRAIN_NS: Final = SECOND
+"""The engine's clock is rounded down to a second, so what happened just now looks up to this far ahead."""
+
+_OPAQUE_IMAGE: Final = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
+_ORCHESTRATOR_LABELS: Final = ("com.docker.swarm.", "io.kubernetes.")
+_REASONS_TO_REMOVE: Final = frozenset({Reason.STALE, Reason.LIFETIME})
+_FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
+
+
+class Match(StrEnum):
+    """How many kinds of selector must match."""
+
+    ANY = "any"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The resolved rule for one host.
+
+    ``names`` are regular expressions searched for in the name, ``images`` shell globs on the image
+    reference, ``labels`` are ``key`` or ``key=value``. Durations are whole seconds. ``max_lifetime_s``
+    None is off; ``cap`` None is no cap, and 0 removes nothing.
+    """
+
+    names: tuple[str, ...] = ("^ws-",)
+    images: tuple[str, ...] = ("molecule-local/*",)
+    labels: tuple[str, ...] = ()
+    match: Match = Match.ANY
+    max_age_s: int = 2 * 3600
+    job_timeout_s: int = 30 * 60
+    max_lifetime_s: int | None = None
+    cap: int | None = 100
+    max_skew_s: int = 5 * 60
+    keep_label: str = "fleetsweep.keep"
+    engine_id: str | None = None
+
+
+def decide(container: Container, policy: Policy, now_ns: int) -> Decision:
+    """Judge one container by the engine's own clock: the first rule that has a say.
+
+    ``now_ns`` is nanoseconds since the epoch. A container that was only listed is never removed: it is
+    ``young`` by its creation, or its age is unknown until it is inspected.
+    """
+    reason = next(finding.reason for finding in findings(container, policy, now_ns) if finding.reason)
+    age_s, age_from = age_of(container, now_ns)
+    return Decision(
+        container,
+        Verdict.REMOVE if reason in _REASONS_TO_REMOVE else Verdict.KEEP,
+        reason,
+        selectors_matching(container, policy),
+        age_s,
+        age_from,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule saw, and the reason it gave; None where it had no objection and no claim."""
+
+    rule: str
+    saw: str
+    reason: Reason | None
+
+
+def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Finding]:
+    """Every rule in order, each with its own say.
+
+    The first reason is the verdict; the last rule always has one.
+    """
+
+    def finding(rule: str, saw: str, reason: Reason, applies: bool) -> Finding:
+        return Finding(rule, saw, reason if applies else None)
+
+    matched_by = selectors_matching(container, policy)
+    yield finding(
+        "selectors",
+        f"matched by {', '.join(matched_by) or 'nothing'} ({policy.match} of them is enough)"
+        if policy.match is Match.ANY
+        else f"matched by {', '.join(matched_by) or 'nothing'} (each kind given must match)",
+        Reason.UNMATCHED,
+        not _enough(matched_by, policy),
+    )
+    keep_value = None if container.labels is None else container.labels.get(policy.keep_label)
+    yield finding(
+        "protection",
+        "labels unreadable"
+        if container.labels is None
+        else f"{policy.keep_label}={keep_value!r}"
+        if keep_value is not None
+        else f"no label {policy.keep_label}",
+        Reason.PROTECTED,
+        is_protected(container, policy, now_ns),
+    )
+    managed = is_managed(container)
+    yield finding(
+        "orchestrator",
+        "owned by an orchestrator" if managed else "no orchestrator's label",
+        Reason.MANAGED,
+        managed and Selector.LABEL not in matched_by,
+    )
+    created_s = _age_s(container.created_ns, now_ns)
+    yield finding(
+        "creation time",
+        "unreadable, before 2013 or in the future" if created_s is None else f"created {created_s} s ago",
+        Reason.UNKNOWN_AGE,
+        created_s is None,
+    )
+    created_s = -1 if created_s is None else created_s
+    yield finding(
+        "creation age",
+        f"{created_s} s against a max age of {policy.max_age_s} s",
+        Reason.YOUNG,
+        created_s <= policy.max_age_s,
+    )
+    age_s, age_from = age_of(container, now_ns)
+    yield finding(
+        "start time",
+        ("not inspected" if not container.inspected else "unreadable, before creation or in the future")
+        if age_s is None or not container.inspected
+        else "never started: aged by creation"
+        if age_from is AgeFrom.CREATED
+        else f"started {age_s} s ago",
+        Reason.UNKNOWN_AGE,
+        age_s is None or not container.inspected,
+    )
+    yield finding(
+        "max age",
+        f"{age_s} s against {policy.max_age_s} s",
+        Reason.STALE,
+        age_s is not None and age_s > policy.max_age_s,
+    )
+    yield finding(
+        "max lifetime",
+        "off" if policy.max_lifetime_s is None else f"{created_s} s against {policy.max_lifetime_s} s",
+        Reason.LIFETIME,
+        policy.max_lifetime_s is not None and created_s > policy.max_lifetime_s,
+    )
+    yield Finding("otherwise", "no rule asked for its removal", Reason.YOUNG)
+
+
+def needs_inspection(container: Container, policy: Policy, now_ns: int) -> bool:
+    """Whether the list alone can't settle this container's fate.
+
+    The list has no start time, and an image whose tag has moved on shows as a bare id there: that is just
+    how an old leak looks, so it counts as a possible match.
+    """
+    if container.inspected:
+        return False
+    created_s = _age_s(container.created_ns, now_ns)
+    if created_s is None or created_s <= policy.max_age_s or is_protected(container, policy, now_ns):
+        return False
+    certain = selectors_matching(container, policy)
+    hidden = {Selector.IMAGE} if policy.images and _OPAQUE_IMAGE.fullmatch(container.image) else set()
+    return _enough({*certain, *hidden}, policy)
+
+
+def age_of(container: Container, now_ns: int) -> tuple[int | None, AgeFrom | None]:
+    """Whole seconds since the start, or since creation for what never started; None if it can't be known."""
+    created_s = _age_s(container.created_ns, now_ns)
+    if created_s is None:
+        return None, None
+    if not container.inspected or container.started_ns is None:
+        return created_s, AgeFrom.CREATED
+    started_s = _age_s(container.started_ns, now_ns)
+    if started_s is None or container.started_ns + CLOCK_GRAIN_NS < container.created_ns:
+        return None, None
+    return started_s, AgeFrom.STARTED
+
+
+def _age_s(timestamp_ns: int, now_ns: int) -> int | None:
+    if timestamp_ns < EARLIEST_NS or timestamp_ns > now_ns + CLOCK_GRAIN_NS:
+        return None
+    return max(0, now_ns - timestamp_ns) // SECOND
+
+
+def is_protected(container: Container, policy: Policy, now_ns: int) -> bool:
+    """Whether the keep label, or a label map that can't be read, forbids removal.
+
+    Any value protects but a false one. ``until:<ISO 8601 time>`` protects until then, and for ever if the
+    time can't be read.
+    """
+    if container.labels is None:
+        return True
+    value = container.labels.get(policy.keep_label)
+    if value is None:
+        return False
+    kind, separator, when = value.strip().partition(":")
+    if separator and kind.lower() == "until":
+        until_ns = parse_until(when)
+        return until_ns is None or now_ns < until_ns
+    return value.strip().lower() not in _FALSE_WORDS
+
+
+def is_managed(container: Container) -> bool:
+    """Whether an orchestrator owns the container: it would only start another in its place."""
+    return any(key.startswith(_ORCHESTRATOR_LABELS) for key in container.labels or ())
+
+
+def parse_until(text: str) -> int | None:
+    """Nanoseconds since the epoch of an ISO 8601 time; None if it can't be read. No offset means UTC."""
+    try:
+        when = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    try:
+        return int(when.timestamp()) * SECOND
+    except (OverflowError, ValueError):
+        return None
+
+
+def selectors_matching(container: Container, policy: Policy) -> tuple[Selector, ...]:
+    """Which kinds of selector match, in the order name, image, label."""
+    found = []
+    if any(_compiled(pattern).search(container.name) for pattern in policy.names):
+        found.append(Selector.NAME)
+    forms = image_forms(container.image) if policy.images else ()
+    if any(fnmatchcase(form, glob) for glob in policy.images for form in forms):
+        found.append(Selector.IMAGE)
+    if any(_has_label(container.labels, selector) for selector in policy.labels):
+        found.append(Selector.LABEL)
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _has_label(labels: Mapping[str, str] | None, selector: str) -> bool:
+    key, separator, value = selector.partition("=")
+    if labels is None or key not in labels:
+        return False
+    return not separator or labels[key] == value
+
+
+def _enough(matched: Iterable[Selector], policy: Policy) -> bool:
+    found = set(matched)
+    if policy.match is Match.ANY:
+        return bool(found)
+    given = {
+        selector
+        for selector, patterns in (
+            (Selector.NAME, policy.names),
+            (Selector.IMAGE, policy.images),
+            (Selector.LABEL, policy.labels),
+        )
+        if patterns
+    }
+    return bool(given) and given <= found
+
+
+def image_forms(reference: str) -> tuple[str, ...]:
+    """The spellings of one image reference that a pattern may mean.
+
+    As written and in its familiar form (no registry prefix that Docker or Podman put there by itself), each
+    with and without tag and digest.
+    """
+    familiar = reference
+    for prefix in ("docker.io/library/", "docker.io/", "localhost/"):
+        if reference.startswith(prefix):
+            familiar = reference.removeprefix(prefix)
+            break
+    forms = [reference, _without_tag(reference), familiar, _without_tag(familiar)]
+    return tuple(dict.fromkeys(forms))
+
+
+def _without_tag(reference: str) -> str:
+    repository = reference.partition("@")[0]
+    head, slash, last = repository.rpartition("/")
+    return head + slash + last.partition(":")[0]

@@ -1,0 +1,39 @@
+"""What a run found and did, as text: one renderer a file, each a pure function of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from fleetsweep.model import FleetReport
+from fleetsweep.report.csv_report import render_csv
+from fleetsweep.report.escape import printable
+from fleetsweep.report.json_report import render_json
+from fleetsweep.report.jsonl import render_jsonl
+from fleetsweep.report.markdown import render_markdown
+from fleetsweep.report.rows import humanize
+from fleetsweep.report.table import render_table
+from fleetsweep.report.totals import exit_code, fleet_totals, host_totals
+
+__all__ = ["FORMATS", "exit_code", "fleet_totals", "host_totals", "humanize", "printable", "render"]
+
+
+class Renderer(Protocol):
+    """Writes a report; the text ends with one line end."""
+
+    def __call__(self, report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
+        """Give the report as text."""
+
+
+FORMATS: Final[Mapping[str, Renderer]] = {
+    "table": render_table,
+    "json": render_json,
+    "jsonl": render_jsonl,
+    "csv": render_csv,
+    "markdown": render_markdown,
+}
+
+
+def render(report: FleetReport, format: str, *, verbose: bool = False, color: bool = False) -> str:
+    """Give the report in one of FORMATS, ending with one line end. Any other ``format`` is a KeyError."""
+    return FORMATS[format](report, verbose=verbose, color=color)

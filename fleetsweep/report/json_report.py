@@ -1,0 +1,149 @@
+"""``--format json``: the whole report as one object. Its keys are a promise: they are only ever added."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Final
+
+from fleetsweep.model import Decision, Engine, Fault, FleetReport, Guard, HostReport, Removal, Survey
+from fleetsweep.report.escape import well_formed
+from fleetsweep.report.rows import created_age_s, iso_utc, removals_by_id
+from fleetsweep.report.totals import counted_plan, fleet_totals, guard_of, host_totals
+
+SCHEMA: Final = "fleetsweep.report/1"
+
+JsonObject = dict[str, object]
+
+
+def render_json(report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
+    """Give the report as one indented JSON object. ``verbose`` and ``color`` change nothing.
+
+    Pure ASCII: control and bidirectional characters are escaped, so that ``cat`` on a report is safe.
+    """
+    return json.dumps(report_object(report), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def report_object(report: FleetReport) -> JsonObject:
+    """Give the whole report: its head, then ``hosts``."""
+    return {**head_object(report), "hosts": [host_object(host) for host in report.hosts]}
+
+
+def head_object(report: FleetReport) -> JsonObject:
+    """Give what the report says of the whole run."""
+    totals = fleet_totals(report)
+    return {
+        "schema": SCHEMA,
+        "run_id": well_formed(report.run_id),
+        "command": well_formed(report.command),
+        "dry_run": report.dry_run,
+        "started_at": iso_utc(report.started_ns),
+        "finished_at": iso_utc(report.finished_ns),
+        "exit_code": report.exit_code,
+        "guard": _guard(report.guard),
+        "totals": {
+            "hosts": totals.hosts,
+            **{status.value: count for status, count in totals.statuses.items()},
+            "containers": totals.counts.containers,
+            "matched": totals.counts.matched,
+            "stale": totals.counts.stale,
+            "removed": totals.counts.removed,
+            "gone": totals.counts.gone,
+            "changed": totals.counts.changed,
+            "failed_removals": totals.counts.failed_removals,
+            "unknown": totals.counts.unknown,
+        },
+    }
+
+
+def host_object(host: HostReport) -> JsonObject:
+    """Give one host, with every container that a selector matched.
+
+    A host that was not surveyed counts 0, its ``engine``, ``clock_skew_s`` and ``oldest_s`` are null.
+    """
+    survey = host.plan.survey if host.plan else None
+    plan = counted_plan(host)
+    totals = host_totals(host)
+    removals = removals_by_id(host)
+    return {
+        "host": well_formed(host.host.name),
+        "status": host.status.value,
+        "error": _error(host.fault),
+        "guard": _guard(guard_of(host)),
+        "engine": _engine(survey.engine) if survey else None,
+        "clock_skew_s": _rounded(survey.skew_s, 1) if survey else None,
+        "duration_s": _rounded(host.duration_s, 3),
+        "containers": totals.containers,
+        "matched": totals.matched,
+        "stale": totals.stale,
+        "removed": totals.removed,
+        "gone": totals.gone,
+        "changed": totals.changed,
+        "failed_removals": totals.failed_removals,
+        "unknown": totals.unknown,
+        "oldest_s": totals.oldest_s,
+        "decisions": [_decision(d, plan.survey, removals.get(d.container.id)) for d in plan.decisions] if plan else [],
+    }
+
+
+def _decision(decision: Decision, survey: Survey, removal: Removal | None) -> JsonObject:
+    container = decision.container
+    return {
+        "id": well_formed(container.id),
+        "name": well_formed(container.name),
+        "image": well_formed(container.image),
+        "state": well_formed(container.state),
+        "verdict": decision.verdict.value,
+        "reason": decision.reason.value,
+        "matched_by": [selector.value for selector in decision.matched_by],
+        "age_s": decision.age_s,
+        "age_from": decision.age_from.value if decision.age_from else None,
+        "outcome": removal.outcome.value if removal else None,
+        "error": well_formed(removal.error) if removal and removal.error is not None else None,
+        # Why a container that was made days ago is young: it keeps restarting.
+        "restarts": container.restarts,
+        "created_age_s": created_age_s(decision, survey),
+    }
+
+
+def _engine(engine: Engine) -> JsonObject:
+    return {
+        "kind": well_formed(engine.kind),
+        "server": well_formed(engine.server),
+        "api": well_formed(engine.api),
+        "via": well_formed(engine.via),
+        "id": _value(engine.id),
+    }
+
+
+def _error(fault: Fault | None) -> JsonObject | None:
+    if fault is None:
+        return None
+    return {
+        "phase": fault.phase.value if fault.phase else None,
+        "kind": well_formed(fault.kind),
+        "message": well_formed(fault.message),
+        "remedy": well_formed(fault.remedy),
+    }
+
+
+def _guard(guard: Guard | None) -> JsonObject | None:
+    if guard is None:
+        return None
+    return {
+        "name": guard.name.value,
+        "message": well_formed(guard.message),
+        "limit": _value(guard.limit),
+        "found": _value(guard.found),
+    }
+
+
+def _value(value: float | str | None) -> float | str | None:
+    if isinstance(value, float):
+        return _rounded(value, 3)
+    return well_formed(value) if isinstance(value, str) else value
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    """Give null for what JSON has no number for."""
+    return round(value, digits) + 0.0 if math.isfinite(value) else None  # + 0.0: there is no minus zero

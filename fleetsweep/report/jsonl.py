@@ -1,0 +1,17 @@
+"""``--format jsonl``: one host a line for log shippers and ``jq``, then one line for the run."""
+
+from __future__ import annotations
+
+import json
+
+from fleetsweep.model import FleetReport
+from fleetsweep.report.json_report import head_object, host_object
+
+
+def render_jsonl(report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
+    """Give each host as it stands in the JSON report, then the rest of that report: the line with ``totals``.
+
+    ``verbose`` and ``color`` change nothing. Escaping leaves no line end inside a line.
+    """
+    objects = [*map(host_object, report.hosts), head_object(report)]
+    return "".join(json.dumps(line, ensure_ascii=True, allow_nan=False) + "\n" for line in objects)

@@ -1,0 +1,57 @@
+"""``--format markdown``: the table for a CI job's summary or a comment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleetsweep.model import FleetReport
+from fleetsweep.report.escape import LIMIT, markdown_text
+from fleetsweep.report.rows import (
+    CONTAINER_ALIGN,
+    CONTAINER_HEADERS,
+    HOST_ALIGN,
+    HOST_HEADERS,
+    attention,
+    container_rows,
+    host_row,
+    iso_utc,
+    totals_row,
+)
+
+# The parts of a line were cut one by one; the line as a whole must not lose its remedy.
+LINE_LIMIT = 4 * LIMIT
+
+
+def render_markdown(report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
+    """Give a heading, one row a host with the totals last, then a list of what to act on.
+
+    ``verbose`` adds a table of each host's matched containers. ``color`` changes nothing.
+    """
+    dry = " (dry run)" if report.dry_run else ""
+    when = iso_utc(report.started_ns)
+    blocks = [f"### fleetsweep {_text(report.command)}{dry}, {_text(when)}, exit code {report.exit_code}"]
+    rows = [*(host_row(host, report) for host in report.hosts), totals_row(report)]
+    blocks.append(_pipes(HOST_HEADERS, rows, HOST_ALIGN))
+    lines = attention(report, verbose=verbose)
+    if lines:
+        blocks.append("\n".join(f"- {_text(line)}" for line in lines))
+    if verbose:
+        for host in report.hosts:
+            containers = container_rows(host)
+            if containers:
+                blocks.append(f"#### {_text(host.host.name)}")
+                blocks.append(_pipes(CONTAINER_HEADERS, containers, CONTAINER_ALIGN))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _text(text: str) -> str:
+    return markdown_text(text, LINE_LIMIT)
+
+
+def _pipes(headers: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str]) -> str:
+    # Imported here: most commands print no table, and each shell completion would wait for it.
+    from tabulate import tabulate  # noqa: PLC0415
+
+    cells = [[_text(cell) for cell in row] for row in rows]
+    # Without disable_numparse a host called 1e5 would be printed as 100000.
+    return tabulate(cells, headers, tablefmt="pipe", disable_numparse=True, colalign=align)

@@ -1,0 +1,163 @@
+"""Counting: what a host's row and the fleet's totals say, and the exit code that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fleetsweep.model import (
+    Decision,
+    FleetReport,
+    Guard,
+    GuardName,
+    HostPlan,
+    HostReport,
+    Outcome,
+    Reason,
+    Status,
+)
+
+EXIT_OK: Final = 0
+EXIT_BUG: Final = 1
+EXIT_HOST: Final = 3
+EXIT_GUARD: Final = 4
+EXIT_REMOVAL: Final = 5
+EXIT_STALE: Final = 6
+EXIT_SIGNAL: Final = 128
+
+_WITHOUT_ANSWER: Final = frozenset({Status.UNREACHABLE, Status.FAILED, Status.INTERRUPTED})
+_AT_REST: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
+_NOT_REMOVED: Final = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class HostTotals:
+    """Counts of one host, or their sum over the fleet.
+
+    ``containers`` are all that the engine listed, ``matched`` those that a selector picked, ``stale`` those
+    to be removed, whether or not a guard forbids it. ``removed`` to ``unknown`` are outcomes of removals.
+    ``unknown_age`` are matched containers that live because their age can't be known. ``oldest_s`` is the
+    age in seconds of the oldest of the ``stale``, None without one.
+    """
+
+    containers: int = 0
+    matched: int = 0
+    stale: int = 0
+    removed: int = 0
+    gone: int = 0
+    changed: int = 0
+    failed_removals: int = 0
+    unknown: int = 0
+    unknown_age: int = 0
+    oldest_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The fleet's totals: ``hosts`` by status (every status has a count) and the sum of their counts."""
+
+    hosts: int
+    statuses: Mapping[Status, int]
+    counts: HostTotals
+
+
+def guard_of(host: HostReport) -> Guard | None:
+    """Give the guard that stops this one host, if any."""
+    return host.guard or (host.plan.guard if host.plan else None)
+
+
+def counted_plan(host: HostReport) -> HostPlan | None:
+    """Give the plan whose containers are this host's own, None where there is nothing to count.
+
+    A host that is guarded for its identity shows another host's containers, or those of a box that it should
+    not be: counted here, one box under two names would read as twice the leak.
+    """
+    guard = guard_of(host)
+    return None if guard and guard.name is GuardName.IDENTITY else host.plan
+
+
+def host_totals(host: HostReport) -> HostTotals:
+    """Count one host."""
+    plan = counted_plan(host)
+    decisions = plan.decisions if plan else ()
+    candidates = plan.candidates if plan else ()
+    outcomes = [removal.outcome for removal in host.removals]
+    return HostTotals(
+        containers=len(plan.survey.containers) if plan else 0,
+        matched=len(decisions),
+        stale=len(candidates),
+        removed=outcomes.count(Outcome.REMOVED),
+        gone=outcomes.count(Outcome.GONE),
+        changed=outcomes.count(Outcome.CHANGED),
+        failed_removals=outcomes.count(Outcome.FAILED),
+        unknown=outcomes.count(Outcome.UNKNOWN),
+        unknown_age=len(unknown_age(host)),
+        oldest_s=max((d.age_s for d in candidates if d.age_s is not None), default=None),
+    )
+
+
+def fleet_totals(report: FleetReport) -> Totals:
+    """Count the fleet: each count is the sum over the hosts, ``oldest_s`` their greatest."""
+    rows = [host_totals(host) for host in report.hosts]
+    statuses = [host.status for host in report.hosts]
+    return Totals(
+        hosts=len(report.hosts),
+        statuses={status: statuses.count(status) for status in Status},
+        counts=HostTotals(
+            containers=sum(row.containers for row in rows),
+            matched=sum(row.matched for row in rows),
+            stale=sum(row.stale for row in rows),
+            removed=sum(row.removed for row in rows),
+            gone=sum(row.gone for row in rows),
+            changed=sum(row.changed for row in rows),
+            failed_removals=sum(row.failed_removals for row in rows),
+            unknown=sum(row.unknown for row in rows),
+            unknown_age=sum(row.unknown_age for row in rows),
+            oldest_s=max((row.oldest_s for row in rows if row.oldest_s is not None), default=None),
+        ),
+    )
+
+
+def unknown_age(host: HostReport) -> tuple[Decision, ...]:
+    """Give the matched containers that were kept because their age can't be known."""
+    plan = counted_plan(host)
+    return tuple(d for d in plan.decisions if d.reason is Reason.UNKNOWN_AGE) if plan else ()
+
+
+def remaining(host: HostReport) -> tuple[Decision, ...]:
+    """Give the candidates that may still be there: all of them where nothing was to be removed."""
+    plan = counted_plan(host)
+    at_rest = {removal.container_id for removal in host.removals if removal.outcome in _AT_REST}
+    return tuple(d for d in plan.candidates if d.container.id not in at_rest) if plan else ()
+
+
+def exit_code(hosts: Sequence[HostReport], guard: Guard | None, *, fail_on_stale: bool, stopped_by: int | None) -> int:
+    """Give the exit code of a run that got as far as contacting hosts: the first that applies.
+
+    ``guard`` is the fleet's; ``stopped_by`` the number of the signal that stopped the run. A matched
+    container of unknown age counts as an unusable answer: it lives, so the exit code must not say that all
+    is well.
+    A bug comes last because everything before it is true all the same, but it is never 0.
+    """
+    applies: tuple[tuple[bool, int], ...] = (
+        (stopped_by is not None, EXIT_SIGNAL + (stopped_by or 0)),
+        (guard is not None or any(_guarded(host) for host in hosts), EXIT_GUARD),
+        (any(removal.outcome in _NOT_REMOVED for host in hosts for removal in host.removals), EXIT_REMOVAL),
+        (any(_unusable(host) or unknown_age(host) for host in hosts), EXIT_HOST),
+        (fail_on_stale and any(remaining(host) for host in hosts), EXIT_STALE),
+        (any(_bug(host) for host in hosts), EXIT_BUG),
+    )
+    return next((code for condition, code in applies if condition), EXIT_OK)
+
+
+def _guarded(host: HostReport) -> bool:
+    return host.status is Status.GUARDED or guard_of(host) is not None
+
+
+def _bug(host: HostReport) -> bool:
+    return host.fault is not None and host.fault.bug
+
+
+def _unusable(host: HostReport) -> bool:
+    return (host.status in _WITHOUT_ANSWER or host.fault is not None) and not _bug(host)

@@ -1,0 +1,146 @@
+"""Reading known_hosts as OpenSSH does: line by line, and a junk line never voids the file.
+
+Format: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from fnmatch import fnmatchcase
+
+
+class Standing(Enum):
+    """How a presented host key stands to what is known."""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    CHANGED = "changed"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One usable line: its marker (empty, ``@revoked`` or ``@cert-authority``), host patterns, key, source."""
+
+    marker: str
+    patterns: tuple[str, ...]
+    key_type: str
+    key: bytes
+    where: str
+
+
+class KnownHosts:
+    """The entries of any number of files, ready to be asked about one host at a time."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._plain: dict[str, list[Entry]] = {}
+        self._patterned: list[Entry] = []
+        for entry in entries:
+            if any(character in pattern for pattern in entry.patterns for character in "*?!|"):
+                self._patterned.append(entry)
+            else:
+                for pattern in entry.patterns:
+                    self._plain.setdefault(pattern.lower(), []).append(entry)
+
+    def key_types(self, name: str, port: int) -> tuple[str, ...]:
+        """The key types known for a host, so that the server is asked for one of those first."""
+        return tuple(dict.fromkeys(entry.key_type for entry in self._known(name, port)))
+
+    def stand(self, name: str, port: int, key_type: str, key: bytes) -> tuple[Standing, tuple[Entry, ...]]:
+        """How a key presented by ``name`` stands, and the entries that say so. Revocation always wins."""
+        revoked = tuple(
+            entry
+            for spelling in {lookup_name(name, port), name}
+            for entry in self._matching(spelling)
+            if entry.marker == "@revoked" and entry.key == key
+        )
+        if revoked:
+            return Standing.REVOKED, revoked
+        known = self._known(name, port)
+        same = tuple(entry for entry in known if entry.key == key)
+        if same:
+            return Standing.KNOWN, same
+        if port != 22:
+            bare = tuple(entry for entry in self._keys_of(name) if entry.key == key)
+            if bare and not known:
+                return Standing.KNOWN, bare
+        return (Standing.CHANGED, known) if known else (Standing.UNKNOWN, ())
+
+    def _known(self, name: str, port: int) -> tuple[Entry, ...]:
+        return self._keys_of(lookup_name(name, port))
+
+    def _keys_of(self, spelling: str) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self._matching(spelling) if not entry.marker)
+
+    def _matching(self, spelling: str) -> list[Entry]:
+        spelling = spelling.lower()
+        found = list(self._plain.get(spelling, ()))
+        found.extend(entry for entry in self._patterned if _matches(entry.patterns, spelling))
+        return found
+
+
+def lookup_name(name: str, port: int) -> str:
+    """The spelling under which known_hosts files a host."""
+    return name if port == 22 else f"[{name}]:{port}"
+
+
+def parse(text: str, where: str) -> list[Entry]:
+    """The usable lines of one file. Comments, blank lines and junk are passed over."""
+    entries = []
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split()
+        if not fields or fields[0].startswith("#"):
+            continue
+        marker = fields.pop(0) if fields[0].startswith("@") else ""
+        if len(fields) < 3:
+            continue
+        try:
+            key = base64.b64decode(fields[2], validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        if marker not in {"", "@revoked", "@cert-authority"} or not key.startswith(_prefix(fields[1])):
+            continue
+        entries.append(Entry(marker, tuple(fields[0].split(",")), fields[1], key, f"{where}:{number}"))
+    return entries
+
+
+def _prefix(key_type: str) -> bytes:
+    name = key_type.encode(errors="replace")
+    return len(name).to_bytes(4, "big") + name
+
+
+def _matches(patterns: tuple[str, ...], spelling: str) -> bool:
+    matched = False
+    for pattern in patterns:
+        if pattern.startswith("|1|"):
+            matched = matched or _matches_hash(pattern, spelling)
+        elif pattern.startswith("!"):
+            if _glob(pattern[1:], spelling):
+                return False
+        else:
+            matched = matched or _glob(pattern, spelling)
+    return matched
+
+
+def _glob(pattern: str, spelling: str) -> bool:
+    # In this format only * and ? are special: a bracket stands for itself, as in [host]:port.
+    return fnmatchcase(spelling, pattern.lower().replace("[", "[[]"))
+
+
+def _matches_hash(pattern: str, spelling: str) -> bool:
+    try:
+        salt, digest = (base64.b64decode(part, validate=True) for part in pattern[3:].split("|"))
+    except (binascii.Error, ValueError):
+        return False
+    return hmac.compare_digest(hmac.new(salt, spelling.encode(), hashlib.sha1).digest(), digest)
+
+
+def fingerprint(key: bytes) -> str:
+    """``SHA256:…`` as ssh-keygen -l prints it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
