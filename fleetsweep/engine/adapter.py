@@ -81,7 +81,7 @@ class StreamAdapter(requests.adapters.HTTPAdapter):
         """The one pool, whatever the URL says: there is nowhere else to go."""
         return self._streams
 
-    def send(  # noqa: PLR0917 - the base class's signature
+    def send(
         self,
         request: requests.PreparedRequest,
         stream: bool = False,

@@ -104,6 +104,13 @@ class EngineClient:
                 return None
             raise
 
+    def engine_id(self) -> str | None:
+        """The engine's own identity, from ``/info``; None if it tells none. Raises HostError."""
+        with self._translated("the answer to /info"):
+            answer: object = self._api.info()
+        found = answer.get("ID") if isinstance(answer, dict) else None
+        return found if isinstance(found, str) and found else None
+
     def remove(self, container_id: str, *, force: bool, volumes: bool) -> None:
         """Ask the engine to remove one container, once. It did when this returns.
 

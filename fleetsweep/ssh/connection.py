@@ -67,8 +67,21 @@ class SshConnection:
 
     def open_unix(self, path: str, deadline: Deadline) -> paramiko.Channel:
         """A byte stream to the Unix socket ``path`` on the box. Raises HostError, phase tunnel."""
+        return self._open(lambda: self._transport.open_streamlocal(path, deadline.remaining()), path, deadline)
+
+    def open_tcp(self, address: str, port: int, deadline: Deadline) -> paramiko.Channel:
+        """A byte stream to a TCP port as the box sees it. Raises HostError, phase tunnel."""
+        return self._open(
+            lambda: self._transport.open_channel(
+                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=deadline.remaining()
+            ),
+            f"{address} port {port}",
+            deadline,
+        )
+
+    def _open(self, opener: Callable[[], paramiko.Channel], path: str, deadline: Deadline) -> paramiko.Channel:
         try:
-            channel = self._transport.open_streamlocal(path, deadline.remaining())
+            channel = opener()
         except paramiko.ChannelException as error:
             raise HostError(
                 Phase.TUNNEL,

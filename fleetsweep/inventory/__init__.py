@@ -1,0 +1,6 @@
+"""Ansible inventories, read into hosts."""
+
+from fleetsweep.inventory.inventory import Inventory, ad_hoc, load
+from fleetsweep.inventory.sources import Groups
+
+__all__ = ["Groups", "Inventory", "ad_hoc", "load"]

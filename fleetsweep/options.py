@@ -1,0 +1,204 @@
+"""The options that commands share, and what they come to. No decisions."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import click
+
+from fleetsweep.errors import UsageError
+from fleetsweep.model import Connection, Host
+from fleetsweep.settings import Flags, parse_duration
+
+if TYPE_CHECKING:
+    from fleetsweep.sweep import Reach
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Decorator = Callable[[Callable[P, R]], Callable[P, R]]
+
+
+class Duration(click.ParamType[float]):
+    """A duration such as 90s, 30m or 1h30m, in seconds; a bare number counts seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Whole seconds."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        text = str(value)
+        try:
+            return float(parse_duration(text + "s" if text.isdigit() else text))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _together(*options: Callable[[Callable[P, R]], Callable[P, R]]) -> Decorator[P, R]:
+    def decorate(command: Callable[P, R]) -> Callable[P, R]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def target_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Which hosts."""
+    return _together(
+        click.option(
+            "-i",
+            "--inventory",
+            multiple=True,
+            metavar="PATH",
+            help="Ansible inventory file or directory; repeatable. [$FLEETSWEEP_INVENTORY; default: ./inventory]",
+        ),
+        click.option(
+            "--host",
+            "hosts",
+            multiple=True,
+            metavar="NAME",
+            help="One host of the inventory by its exact name; without any inventory [user@]address[:port]. Repeatable.",
+        ),
+        click.option("-l", "--limit", multiple=True, metavar="PATTERN", help="Names, groups, globs; commas, '!'."),
+        click.option("--local", is_flag=True, help="This machine's own engine, without SSH."),
+        click.option("--engine", metavar="URL", help="The engine's address on the box, for --local and ad-hoc hosts."),
+        click.option("--expect", metavar="N|MIN..MAX", help="Refuse unless that many hosts are selected."),
+    )(command)
+
+
+def run_options(command: Callable[P, R]) -> Callable[P, R]:
+    """How hosts are reached."""
+    return _together(
+        click.option("-f", "--forks", type=click.IntRange(1, 4096), help="Hosts at once. [default: 256 or fewer]"),
+        click.option("-u", "--user", metavar="NAME", help="Log in as this user."),
+        click.option("--private-key", metavar="FILE", help="Offer this key, and no other."),
+        click.option("-T", "--timeout", type=Duration(), default=10, help="To connect and log in. [default: 10s]"),
+        click.option("--host-timeout", type=Duration(), default=120, help="For one host. [default: 2m]"),
+        click.option("--run-timeout", type=Duration(), default=3600, help="For the whole run. [default: 1h]"),
+        click.option("--ssh-config", metavar="FILE", help="Instead of the usual SSH configuration."),
+        click.option("--known-hosts", multiple=True, metavar="FILE", help="Instead of the usual known_hosts."),
+        click.option("--state-dir", metavar="DIR", envvar="FLEETSWEEP_STATE_DIR", help="Where the journal is kept."),
+    )(command)
+
+
+def policy_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Which containers are orphans."""
+    return _together(
+        click.option("--name", "names", multiple=True, metavar="REGEX", help="Match by name. [default: ^ws-]"),
+        click.option("--image", "images", multiple=True, metavar="GLOB", help="By image. [default: molecule-local/*]"),
+        click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="By label."),
+        click.option("--match", type=click.Choice(["any", "all"]), help="One kind or each. [default: any]"),
+        click.option("--max-age", metavar="DURATION", help="Older than this is stale. [default: 2h]"),
+        click.option("--job-timeout", metavar="DURATION", help="The longest job; below max age. [default: 30m]"),
+        click.option("--max-lifetime", metavar="DURATION", help="Since creation, however often restarted. [off]"),
+        click.option("--cap", metavar="N", help="More candidates on a host: nothing goes there. [default: 100]"),
+        click.option("--fleet-cap", metavar="N|N%", help="More in the fleet: nothing goes anywhere. [off]"),
+        click.option("--max-skew", metavar="DURATION", help="Clock difference that is tolerated. [default: 5m]"),
+        click.option("--keep-label", metavar="KEY", help="This label protects. [default: fleetsweep.keep]"),
+    )(command)
+
+
+def output_options(command: Callable[P, R]) -> Callable[P, R]:
+    """How the report is written."""
+    return _together(
+        click.option(
+            "--format",
+            "style",
+            type=click.Choice(["table", "json", "jsonl", "csv", "markdown"]),
+            default="table",
+            help="The report's form. [default: table]",
+        ),
+        click.option("-o", "--output", metavar="FILE", help="Write the report there instead of to stdout."),
+        click.option("-v", "--verbose", is_flag=True, help="Also list the containers."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on stderr."),
+        click.option("--fail-on-stale", is_flag=True, help="Exit 6 if stale containers were found."),
+    )(command)
+
+
+def select_hosts(options: dict[str, object]) -> tuple[Host, ...]:
+    """The hosts that the target options mean. Raises UsageError."""
+    from fleetsweep.inventory import ad_hoc, load
+
+    given: dict[str, tuple[str, ...]] = {key: tuple(options[key]) for key in ("inventory", "hosts", "limit")}  # type: ignore[arg-type]
+    engine = options["engine"]
+    url = str(engine) if engine is not None else None
+    if url is not None:
+        from fleetsweep.engine.endpoint import parse_endpoint
+
+        parse_endpoint(url)
+    if given["hosts"] and given["limit"]:
+        raise UsageError("--host and --limit exclude each other: --host means exactly one host")
+    if options["local"]:
+        if any(given.values()):
+            raise UsageError("--local is this machine alone: leave out --inventory, --host and --limit")
+        local = Host(socket.gethostname() or "localhost", "localhost", connection=Connection.LOCAL)
+        return (local if url is None else Host(local.name, "localhost", connection=Connection.LOCAL, engine=url),)
+    sources = given["inventory"] or tuple(filter(None, os.environ.get("FLEETSWEEP_INVENTORY", "").split(os.pathsep)))
+    if not sources and Path("inventory").exists():
+        sources = ("inventory",)
+    if sources:
+        inventory = load(sources, cwd=Path.cwd(), engine=url)
+        return inventory.named(given["hosts"]) if given["hosts"] else inventory.select(given["limit"])
+    if not given["hosts"]:
+        raise UsageError("no inventory: give -i FILE, --host [user@]address, or --local")
+    return ad_hoc(given["hosts"], engine=url).hosts()
+
+
+def parse_expect(text: str | None) -> tuple[int, int] | None:
+    """The least and the most hosts of ``N`` or ``MIN..MAX``. Raises UsageError."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,9})(?:\.\.(\d{1,9}))?", text)
+    if found is None or int(found[2] or found[1]) < int(found[1]):
+        raise UsageError(f"--expect: {text!r} is neither a count nor MIN..MAX")
+    return int(found[1]), int(found[2] or found[1])
+
+
+def policy_flags(options: dict[str, object]) -> Flags:
+    """The policy flags as typed."""
+    keys = Flags.__dataclass_fields__
+    return Flags(**{key: options[key] for key in keys if key in options})  # type: ignore[arg-type]
+
+
+def reach(options: dict[str, object]) -> Reach:
+    """How hosts are reached, by the run options."""
+    import resource
+
+    from fleetsweep.fleet import Limits
+    from fleetsweep.ssh import SshOptions
+    from fleetsweep.sweep import Reach
+
+    # Each host takes a socket, and a few files are open besides.
+    room = max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 24) // 4)
+    forks = min(int(str(options["forks"] or 256)), room)
+    known_hosts: tuple[str, ...] = tuple(options["known_hosts"])  # type: ignore[arg-type]
+    return Reach(
+        SshOptions(
+            user=_text(options["user"]),
+            key_file=_text(options["private_key"]),
+            timeout_s=float(str(options["timeout"])),
+            ssh_config=_text(options["ssh_config"]),
+            known_hosts=known_hosts or None,
+        ),
+        Limits(forks, float(str(options["host_timeout"])), float(str(options["run_timeout"]))),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def state_dir(options: dict[str, object]) -> Path:
+    """The state directory that is given, or the platform's."""
+    given = _text(options["state_dir"])
+    if given:
+        return Path(given)
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("fleetsweep"))

@@ -1,0 +1,238 @@
+"""The phases, composed: survey, plan, apply and verify, report.
+
+The survey of all hosts ends before the first removal on any, and each phase hands the next one frozen values only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from fleetsweep import fleet, removal
+from fleetsweep.deadline import Deadline
+from fleetsweep.engine import MAY_REMOVE, READ_ONLY, EngineClient
+from fleetsweep.engine.adapter import Stream
+from fleetsweep.engine.endpoint import UnixEndpoint, local_dial, parse_endpoint
+from fleetsweep.errors import HostError
+from fleetsweep.guards import Percent, plan_fleet, plan_host
+from fleetsweep.model import (
+    Connection,
+    Container,
+    Fault,
+    FleetPlan,
+    Host,
+    HostPlan,
+    HostReport,
+    Lost,
+    Outcome,
+    Removal,
+    Status,
+    Survey,
+)
+from fleetsweep.policy import Policy, needs_inspection
+from fleetsweep.ssh import SshOptions, connect
+
+OnDone = Callable[[Host], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How hosts are reached, and how long they may take. ``stopped`` is set when nothing new may begin."""
+
+    ssh: SshOptions
+    limits: fleet.Limits
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def engine_on(
+    host: Host, ssh: SshOptions, deadline: Deadline, methods: frozenset[str], connections: int = 1
+) -> Iterator[EngineClient]:
+    """The engine of one host, reached as the inventory says. Raises HostError."""
+    endpoint = parse_endpoint(host.engine)
+    if host.connection is Connection.LOCAL:
+        with local_dial(endpoint, deadline) as dial:
+            client = EngineClient(dial, "local", deadline, methods, connections)
+            try:
+                yield client
+            finally:
+                client.close()
+        return
+    with connect(host, ssh, deadline) as link:
+
+        def dial_channel() -> Stream:
+            if isinstance(endpoint, UnixEndpoint):
+                return link.open_unix(endpoint.path, deadline)
+            return link.open_tcp(endpoint.address, endpoint.port, deadline)
+
+        via = "streamlocal" if isinstance(endpoint, UnixEndpoint) else "direct-tcpip"
+        client = EngineClient(dial_channel, via, deadline, methods, connections)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def survey(
+    hosts: Sequence[Host], policies: Mapping[str, Policy], reach: Reach, on_done: OnDone | None = None
+) -> list[Survey | Lost]:
+    """Look at every host, in parallel, with nothing but GET. Answers in the order given."""
+
+    def look(host: Host, deadline: Deadline) -> Survey:
+        policy = policies[host.name]
+
+        def wanted(container: Container, now_ns: int) -> bool:
+            return needs_inspection(container, policy, now_ns)
+
+        with engine_on(host, reach.ssh, deadline, READ_ONLY) as client:
+            engine = client.engine
+            if policy.engine_id is not None:
+                engine = replace(engine, id=client.engine_id())
+            listing = client.survey(wanted)
+        return Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0)
+
+    results = fleet.run(
+        hosts,
+        look,
+        reach.limits,
+        stopped=reach.stopped,
+        on_done=(lambda done: on_done(done.host)) if on_done else None,
+    )
+    return [
+        replace(done.value, duration_s=done.duration_s)
+        if done.value is not None
+        else Lost(done.host, _fault_of(done), done.duration_s)
+        for done in results
+    ]
+
+
+def _fault_of(done: fleet.Done[Survey]) -> Fault:
+    if done.fault is None:
+        raise AssertionError("a host has neither a value nor a fault")
+    return done.fault
+
+
+def plan(
+    surveys: Sequence[Survey | Lost], policies: Mapping[str, Policy], fleet_cap: int | Percent | None
+) -> FleetPlan:
+    """Judge every survey by its host's policy, then the fleet as a whole. Pure."""
+    return plan_fleet(
+        [item if isinstance(item, Lost) else plan_host(item, policies[item.host.name]) for item in surveys],
+        fleet_cap,
+    )
+
+
+def actionable(fleet_plan: FleetPlan) -> list[HostPlan]:
+    """The hosts that have candidates and no guard in the way."""
+    if fleet_plan.guard is not None:
+        return []
+    return [item for item in fleet_plan.hosts if isinstance(item, HostPlan) and item.guard is None and item.candidates]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done on one host: every intent's outcome, and the fault that cut it short, if one did."""
+
+    removals: tuple[Removal, ...]
+    fault: Fault | None
+    duration_s: float
+
+
+def apply(
+    plans: Sequence[HostPlan],
+    policies: Mapping[str, Policy],
+    reach: Reach,
+    log_for: Callable[[Host], removal.IntentLog],
+    *,
+    volumes: bool = False,
+    on_done: OnDone | None = None,
+) -> dict[str, Applied]:
+    """Remove every plan's candidates and prove it, host by host in parallel. Answers by host name."""
+    by_name = {item.host.name: item for item in plans}
+    ledgers = {item.host.name: removal.Ledger(log_for(item.host)) for item in plans}
+
+    def work(host: Host, deadline: Deadline) -> Fault | None:
+        return _apply_host(
+            by_name[host.name], policies[host.name], reach, ledgers[host.name], deadline, volumes=volumes
+        )
+
+    results = fleet.run(
+        [item.host for item in plans],
+        work,
+        reach.limits,
+        stopped=reach.stopped,
+        on_done=(lambda done: on_done(done.host)) if on_done else None,
+    )
+    return {
+        done.host.name: Applied(ledgers[done.host.name].close(), done.fault or done.value, done.duration_s)
+        for done in results
+    }
+
+
+def _apply_host(
+    host_plan: HostPlan,
+    policy: Policy,
+    reach: Reach,
+    ledger: removal.Ledger,
+    deadline: Deadline,
+    *,
+    volumes: bool,
+) -> Fault | None:
+    candidates = host_plan.candidates
+    connections = min(removal.AT_ONCE, len(candidates))
+    fault: Fault | None = None
+    with engine_on(host_plan.host, reach.ssh, deadline, MAY_REMOVE, connections) as client:
+        try:
+            unproven = removal.remove_all(
+                client,
+                candidates,
+                policy,
+                host_plan.survey.now_ns,
+                ledger,
+                volumes=volumes,
+                stopped=reach.stopped,
+                clock=deadline,
+            )
+        except removal.Unfinished as error:
+            unproven = error.unproven
+            fault = Fault(
+                Status.FAILED, None, "journal", str(error), "make the state directory writable, then sweep again"
+            )
+        try:
+            listed = client.list_containers().containers if unproven else ()
+        except HostError as error:
+            fault = fault or fleet.as_fault(error)
+            listed = None
+        removal.settle(unproven, listed, ledger)
+    return fault
+
+
+def host_reports(fleet_plan: FleetPlan, applied: Mapping[str, Applied]) -> tuple[HostReport, ...]:
+    """Every selected host's row, in inventory order. Pure."""
+    return tuple(_host_report(item, applied.get(item.host.name)) for item in fleet_plan.hosts)
+
+
+def _host_report(item: HostPlan | Lost, applied: Applied | None) -> HostReport:
+    if isinstance(item, Lost):
+        return HostReport(item.host, item.fault.status, fault=item.fault, duration_s=item.duration_s)
+    duration_s = item.survey.duration_s
+    if applied is None:
+        status = Status.GUARDED if item.guard is not None else Status.OK
+        return HostReport(item.host, status, plan=item, guard=item.guard, duration_s=duration_s)
+    done = {result.container_id for result in applied.removals}
+    undone = len(item.candidates) - len(done)
+    fault = applied.fault
+    if fault is None and undone:
+        fault = Fault(Status.INTERRUPTED, None, "stopped", f"stopped with {undone} candidates left untouched")
+    failed = any(result.outcome in {Outcome.FAILED, Outcome.UNKNOWN} for result in applied.removals)
+    status = fault.status if fault is not None else Status.FAILED if failed else Status.OK
+    return HostReport(
+        item.host,
+        status,
+        plan=item,
+        fault=fault,
+        removals=applied.removals,
+        duration_s=duration_s + applied.duration_s,
+    )
