@@ -196,9 +196,11 @@ def _run(command: str, options: dict[str, object], *, remove: bool, dry_run: boo
     if todo and (
         options.get("yes") or _confirmed(plan, sum(len(item.candidates) for item in todo), len(todo), stopper)
     ):
-        with Journal(state_dir(options), run_id, command) as journal:
-            with _progress("Removing", len(todo), quiet) as advance:
-                applied = phases.apply(todo, policies, way, journal.for_host, volumes=volumes, on_done=advance)
+        with (
+            Journal(state_dir(options), run_id, command) as journal,
+            _progress("Removing", len(todo), quiet) as advance,
+        ):
+            applied = phases.apply(todo, policies, way, journal.for_host, volumes=volumes, on_done=advance)
     finish(phases.host_reports(plan, applied), plan.guard, stopper.signal)
 
 

@@ -63,7 +63,7 @@ def target_options(command: Callable[P, R]) -> Callable[P, R]:
             "hosts",
             multiple=True,
             metavar="NAME",
-            help="One host of the inventory by its exact name; without any inventory [user@]address[:port]. Repeatable.",
+            help="One host by its exact name; without any inventory [user@]address[:port]. Repeatable.",
         ),
         click.option("-l", "--limit", multiple=True, metavar="PATTERN", help="Names, groups, globs; commas, '!'."),
         click.option("--local", is_flag=True, help="This machine's own engine, without SSH."),

@@ -50,7 +50,7 @@ def _text(text: str) -> str:
 
 def _pipes(headers: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str]) -> str:
     # Imported here: most commands print no table, and each shell completion would wait for it.
-    from tabulate import tabulate  # noqa: PLC0415
+    from tabulate import tabulate
 
     cells = [[_text(cell) for cell in row] for row in rows]
     # Without disable_numparse a host called 1e5 would be printed as 100000.

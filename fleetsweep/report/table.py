@@ -73,7 +73,7 @@ def _shorten_notes(rows: list[list[str]]) -> int:
 
 def _grid(headers: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str]) -> list[str]:
     # Imported here: most commands print no table, and each shell completion would wait for it.
-    from tabulate import tabulate  # noqa: PLC0415
+    from tabulate import tabulate
 
     # The headers go in as a row: as headers tabulate would pad each by two, and 100 columns are few.
     # Without disable_numparse a host called 1e5 would be printed as 100000.

@@ -1,0 +1,94 @@
+"""``python -m tests.lab up|install``: a fleet to play with, and what it needs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.lab.incident import seed
+from tests.lab.lab import PACKAGES, Lab, LabUnavailable, missing
+
+PID_FILE = Path("/tmp/fleetsweep-lab.pid")
+
+
+def install() -> None:
+    """Install what is lacking, with apt where that is possible. Starts no system service."""
+    if not missing():
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        # apt would start the packages' own services, which the lab has no use for.
+        guard = Path("/usr/sbin/policy-rc.d")
+        ours = not guard.exists()
+        if ours:
+            guard.write_text("#!/bin/sh\nexit 101\n")
+            guard.chmod(0o755)
+        try:
+            subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment)
+            subprocess.run(
+                ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES],
+                check=False,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+            )
+        finally:
+            if ours:
+                guard.unlink()
+    if missing():
+        sys.exit("the lab needs " + ", ".join(missing()))
+
+
+def up(count: int, with_incident: bool) -> None:
+    """Keep a fleet up in the foreground until SIGINT or SIGTERM."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with Lab(count) as lab:
+        if with_incident:
+            seed(lab.boxes)
+        PID_FILE.write_text(str(os.getpid()))
+        print(f"{count} boxes are up. Try:\n\n  fleetsweep audit {' '.join(lab.options())}\n")
+        print("Ctrl-C, or 'python -m tests.lab down', ends them.", flush=True)
+        ended.wait()
+    PID_FILE.unlink(missing_ok=True)
+
+
+def down() -> None:
+    """End the fleet that ``up`` keeps."""
+    if not PID_FILE.exists():
+        sys.exit("no lab is up")
+    pid = int(PID_FILE.read_text())
+    if b"tests.lab" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+        sys.exit(f"process {pid} is not a lab: remove {PID_FILE}")
+    os.kill(pid, signal.SIGTERM)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab")
+    commands = parser.add_subparsers(dest="command", required=True)
+    start = commands.add_parser("up", help="keep a fleet up until Ctrl-C")
+    start.add_argument("-n", type=int, default=3, help="boxes")
+    start.add_argument("--incident", action="store_true", help="seed three boxes like the incident")
+    commands.add_parser("down", help="end the fleet that is up")
+    commands.add_parser("install", help="install what the lab needs")
+    given = parser.parse_args()
+    try:
+        if given.command == "up":
+            up(3 if given.incident else given.n, given.incident)
+        elif given.command == "down":
+            down()
+        else:
+            install()
+    except LabUnavailable as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
