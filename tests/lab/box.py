@@ -162,6 +162,9 @@ class Box:
         def answers() -> bool:
             if not dockerd.alive():
                 raise RuntimeError(f"dockerd of {self.name} ended:\n{dockerd.tail()}")
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(str(self.socket)) != 0:
+                    return False
             try:
                 with self.api() as api:
                     return bool(api.ping())

@@ -147,7 +147,7 @@ def test_verbose_puts_each_hosts_containers_in_front() -> None:
     text = render(fleet(), "table", verbose=True)
     first = text.split("\n\n")[0].splitlines()
     assert first[0] == "runner-1:"
-    assert first[1].split() == "ID NAME IMAGE STATE AGE FROM VERDICT REASON OUTCOME DETAIL".split()
+    assert first[1].split() == ["ID", "NAME", "IMAGE", "STATE", "AGE", "FROM", "VERDICT", "REASON", "OUTCOME", "DETAIL"]
     assert len(first) == 2 + 14
     oldest = next(line for line in first if "ws-oldest" in line).split()
     assert oldest[1:] == [

@@ -1,0 +1,42 @@
+.DEFAULT_GOAL := help
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+
+help: ## what can be made
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { echo "apt-get install python3-venv"; exit 1; }
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[test,check,dist]'
+	@touch $@
+
+lab-needs: $(VENV)/.installed
+	@$(BIN)/python -m tests.lab install
+
+demo: lab-needs ## the main job, on a fleet of real daemons that is built here
+	@$(BIN)/python -m tests.lab.demo
+
+test: lab-needs ## every test, those on the lab too (needs root)
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed ## format, lint, types and the import rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/unit/test_rooms.py
+
+bench: lab-needs ## how long an audit of one host takes, next to docker ps
+	$(BIN)/python -m tests.bench
+
+lab: lab-needs ## keep a fleet up to play with, until Ctrl-C
+	@$(BIN)/python -m tests.lab up --incident
+
+dist: $(VENV)/.installed ## the wheel and the source archive
+	$(BIN)/python -m build -q
+
+clean: ## delete what was made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: help lab-needs demo test check bench lab dist clean

@@ -1,0 +1,177 @@
+"""Which containers are orphans."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetsweep.guards import Percent, plan_fleet, plan_host
+from fleetsweep.model import SECOND, UNREADABLE, Container, Engine, GuardName, Host, HostPlan, Reason, Survey, Verdict
+from fleetsweep.policy import Match, Policy, decide, findings, image_forms, needs_inspection
+
+NOW = 1_800_000_000 * SECOND
+HOUR = 3600 * SECOND
+
+
+def container(**fields: object) -> Container:
+    base = Container(
+        id="a" * 64,
+        name="ws-1",
+        image="molecule-local/workspace-template-x:1",
+        image_id="sha256:" + "b" * 64,
+        state="running",
+        created_ns=NOW - 48 * HOUR,
+        labels={},
+        started_ns=NOW - 48 * HOUR,
+        restarts=0,
+        inspected=True,
+    )
+    return replace(base, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, Reason.STALE),
+        ({"started_ns": None}, Reason.STALE),
+        ({"started_ns": NOW - HOUR}, Reason.YOUNG),
+        ({"started_ns": NOW - 2 * HOUR}, Reason.YOUNG),
+        ({"started_ns": NOW - 2 * HOUR - SECOND}, Reason.STALE),
+        ({"started_ns": UNREADABLE}, Reason.UNKNOWN_AGE),
+        ({"started_ns": NOW + HOUR}, Reason.UNKNOWN_AGE),
+        ({"started_ns": NOW - 72 * HOUR}, Reason.UNKNOWN_AGE),
+        ({"created_ns": UNREADABLE}, Reason.UNKNOWN_AGE),
+        ({"created_ns": NOW + HOUR}, Reason.UNKNOWN_AGE),
+        ({"created_ns": 86400 * SECOND, "started_ns": 86400 * SECOND}, Reason.UNKNOWN_AGE),
+        ({"inspected": False}, Reason.UNKNOWN_AGE),
+        ({"name": "pg", "image": "postgres:16"}, Reason.UNMATCHED),
+        ({"labels": None}, Reason.PROTECTED),
+        ({"labels": {"fleetsweep.keep": ""}}, Reason.PROTECTED),
+        ({"labels": {"fleetsweep.keep": "until:2099-01-01T00:00Z"}}, Reason.PROTECTED),
+        ({"labels": {"fleetsweep.keep": "until:someday"}}, Reason.PROTECTED),
+        ({"labels": {"fleetsweep.keep": "until:2020-01-01T00:00Z"}}, Reason.STALE),
+        ({"labels": {"fleetsweep.keep": "False"}}, Reason.STALE),
+        ({"labels": {"io.kubernetes.pod.uid": "1"}}, Reason.MANAGED),
+    ],
+)
+def test_each_rule_has_its_say(fields: dict[str, object], reason: Reason) -> None:
+    decision = decide(container(**fields), Policy(), NOW)
+    assert decision.reason is reason
+    assert (decision.verdict is Verdict.REMOVE) == (reason is Reason.STALE)
+
+
+def test_a_restarted_container_goes_once_its_lifetime_is_over() -> None:
+    policy = Policy(max_lifetime_s=24 * 3600)
+    assert decide(container(started_ns=NOW - HOUR), policy, NOW).reason is Reason.LIFETIME
+
+
+def test_an_image_whose_tag_moved_on_is_inspected() -> None:
+    listed = container(name="job", image="sha256:" + "b" * 64, inspected=False)
+    assert needs_inspection(listed, Policy(), NOW)
+    assert not needs_inspection(replace(listed, created_ns=NOW - HOUR), Policy(), NOW)
+    assert not needs_inspection(replace(listed, image="postgres:16"), Policy(), NOW)
+
+
+def test_all_wants_one_of_each_kind_given() -> None:
+    policy = Policy(labels=("team=ci",), match=Match.ALL)
+    assert decide(container(), policy, NOW).reason is Reason.UNMATCHED
+    assert decide(container(labels={"team": "ci"}), policy, NOW).reason is Reason.STALE
+
+
+def test_an_image_is_known_by_its_familiar_form_too() -> None:
+    assert "molecule-local/x" in image_forms("localhost/molecule-local/x:latest")
+    assert "redis" in image_forms("docker.io/library/redis:7@sha256:" + "0" * 64)
+    assert "host:5000/a" in image_forms("host:5000/a:1")
+
+
+TIMES = st.one_of(st.just(UNREADABLE), st.integers(0, 2 * NOW))
+CONTAINERS = st.builds(
+    Container,
+    id=st.text("0123456789abcdef", min_size=64, max_size=64),
+    name=st.sampled_from(["ws-1", "ws-2", "pg", ""]),
+    image=st.sampled_from(["molecule-local/x:1", "postgres:16", "sha256:" + "b" * 64, ""]),
+    image_id=st.just("i"),
+    state=st.sampled_from(["running", "exited", "dead", ""]),
+    created_ns=TIMES,
+    labels=st.one_of(
+        st.none(), st.dictionaries(st.sampled_from(["fleetsweep.keep", "a", "io.kubernetes.x"]), st.text(max_size=5))
+    ),
+    started_ns=st.one_of(st.none(), TIMES),
+    restarts=st.none(),
+    inspected=st.booleans(),
+)
+
+
+@given(CONTAINERS, st.integers(1, 10**6), st.integers(0, 10**6))
+def test_a_higher_max_age_never_adds_a_candidate(item: Container, age_s: int, more_s: int) -> None:
+    low, high = Policy(max_age_s=age_s), Policy(max_age_s=age_s + more_s)
+    if decide(item, high, NOW).verdict is Verdict.REMOVE:
+        assert decide(item, low, NOW).verdict is Verdict.REMOVE
+
+
+@given(CONTAINERS)
+def test_a_protection_or_an_unreadable_field_never_makes_a_candidate(item: Container) -> None:
+    kept = [
+        replace(item, labels={**(item.labels or {}), "fleetsweep.keep": "yes"}),
+        replace(item, labels=None),
+        replace(item, created_ns=UNREADABLE),
+        replace(item, started_ns=UNREADABLE, inspected=True),
+        replace(item, inspected=False),
+    ]
+    assert all(decide(other, Policy(), NOW).verdict is Verdict.KEEP for other in kept)
+
+
+@given(CONTAINERS)
+def test_what_is_removed_is_matched_inspected_and_old(item: Container) -> None:
+    decision = decide(item, Policy(), NOW)
+    if decision.verdict is Verdict.REMOVE:
+        assert decision.matched_by
+        assert item.inspected
+        assert decision.age_s is not None
+        assert decision.age_s > Policy().max_age_s
+
+
+@given(CONTAINERS)
+def test_the_telling_of_the_rules_ends_in_the_verdict(item: Container) -> None:
+    reasons = [finding.reason for finding in findings(item, Policy(), NOW) if finding.reason]
+    assert decide(item, Policy(), NOW).reason is reasons[0]
+
+
+def survey(name: str, items: list[Container], skew_s: float = 0.0) -> Survey:
+    return Survey(Host(name, "127.0.0.1"), Engine("docker", "", "1.41", "local"), NOW, skew_s, tuple(items), 0.1)
+
+
+def many(count: int, first: int = 0) -> list[Container]:
+    return [container(id=f"{first + number:064x}") for number in range(count)]
+
+
+def guard_of(plan: HostPlan, name: GuardName) -> bool:
+    return plan.guard is not None and plan.guard.name is name
+
+
+@pytest.mark.parametrize(("cap", "guarded"), [(3, False), (2, True), (0, True), (None, False)])
+def test_one_candidate_over_the_cap_guards_the_host(cap: int | None, guarded: bool) -> None:
+    assert guard_of(plan_host(survey("a", many(3)), Policy(cap=cap)), GuardName.CAP) == guarded
+
+
+@pytest.mark.parametrize(("skew_s", "guarded"), [(299.0, False), (-301.0, True), (301.0, True), (float("nan"), True)])
+def test_a_clock_too_far_off_guards_the_host(skew_s: float, guarded: bool) -> None:
+    assert guard_of(plan_host(survey("a", many(1), skew_s), Policy()), GuardName.SKEW) == guarded
+
+
+@given(st.permutations(range(4)))
+def test_an_engine_under_two_names_is_planned_once_in_any_order(order: list[int]) -> None:
+    surveys = [survey("a", many(2)), survey("b", many(2, 10)), survey("a-again", many(1)), survey("c", [])]
+    plan = plan_fleet([plan_host(surveys[index], Policy()) for index in order])
+    guarded = [item.host.name for item in plan.hosts if isinstance(item, HostPlan) and item.guard]
+    assert len(guarded) == 1
+    assert guarded[0].startswith("a")
+
+
+@pytest.mark.parametrize(("cap", "guarded"), [(4, False), (3, True), (Percent(100), False), (Percent(99), True)])
+def test_over_the_fleet_cap_the_whole_fleet_is_guarded(cap: int | Percent, guarded: bool) -> None:
+    plan = plan_fleet([plan_host(survey("a", many(2)), Policy()), plan_host(survey("b", many(2, 5)), Policy())], cap)
+    assert (plan.guard is not None) == guarded

@@ -1,0 +1,61 @@
+"""Imports run one way only."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import fleetsweep
+
+ROOT = Path(fleetsweep.__file__).parent
+PURE = {"model", "errors"}
+MAY_IMPORT = {
+    "model": {"errors"},
+    "errors": set[str](),
+    "policy": PURE,
+    "guards": PURE | {"policy"},
+    "settings": PURE | {"policy", "guards"},
+    "report": PURE,
+    "inventory": PURE,
+    "deadline": set[str](),
+    "ssh": PURE | {"deadline"},
+    "engine": PURE | {"deadline"},
+    "fleet": PURE | {"deadline"},
+    "removal": PURE | {"policy"},
+    "journal": PURE,
+    "options": PURE | {"settings", "inventory", "engine", "fleet", "ssh", "sweep"},
+}
+FOREIGN = {"fabric", "paramiko", "docker", "requests", "urllib3"}
+
+
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_what_it_may(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    imported = imports_of(path)
+    ours = {name.split(".")[1] for name in imported if name.startswith("fleetsweep.")} - {room, "__version__"}
+    if room in MAY_IMPORT:
+        assert ours <= MAY_IMPORT[room]
+    else:
+        assert room in {"cli", "sweep", "__init__", "__main__"}
+    foreign = {name.split(".")[0] for name in imported} & FOREIGN
+    assert not foreign or room in {"ssh", "engine"}
+
+
+def test_no_room_has_outgrown_one_idea() -> None:
+    assert [str(path) for path in FILES if len(path.read_text().splitlines()) > 420] == []
