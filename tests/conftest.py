@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -29,8 +30,8 @@ def lab(session_lab: Lab) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def run() -> Run:
-    """Runs fleetsweep with no terminal and no input."""
+def run(tmp_path: Path) -> Run:
+    """Runs fleetsweep with no terminal and no input, in a directory with no inventory."""
 
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -40,6 +41,7 @@ def run() -> Run:
             text=True,
             stdin=subprocess.DEVNULL,
             timeout=90,
+            cwd=tmp_path,
         )
 
     return call

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fleetsweep.model import SECOND, FleetReport, Guard, GuardName, Outcome, Reason, Status
+from fleetsweep.model import SECOND, FleetReport, Guard, GuardName, Outcome, Reason, Removal, Status
 from fleetsweep.report import humanize, render
 from fleetsweep.report.rows import LINES_A_HOST, fine_seconds, iso_utc
 from tests.report.build import (
@@ -16,6 +16,7 @@ from tests.report.build import (
     NOW_NS,
     candidates,
     container,
+    container_id,
     decision,
     fleet,
     guarded,
@@ -74,12 +75,28 @@ def test_a_fleet_is_one_row_a_host_then_the_totals_then_what_to_act_on() -> None
 
 def test_the_table_is_at_most_100_columns_wide() -> None:
     made = report(
-        surveyed("runner-10.internal", candidates("ws", 12), outcome=Outcome.CHANGED),
-        lost("a-runner", message="x" * 500),
+        surveyed("box-1", candidates("ws", 12), outcome=Outcome.CHANGED),
+        lost("box-2", message="x" * 500),
         guarded("b", candidates("y", 3), Guard(GuardName.SKEW, "a year", 300, -31_536_000.0)),
     )
     table = render(made, "table").partition("\n\n")[0]
     assert max(map(len, table.splitlines())) <= 100
+
+
+def test_a_note_is_cut_to_keep_the_table_narrow() -> None:
+    host = surveyed("runner-1", candidates("ws", 5))
+    outcomes = zip(host.plan.candidates if host.plan else (), Outcome, strict=True)
+    removals = tuple(Removal(d.container.id, outcome) for d, outcome in outcomes)
+    table = render(report(replace(host, removals=removals), lost("runner-2")), "table").splitlines()
+    assert table[2].endswith("  1 gone, 1 changed, …")
+    assert len(table[2]) <= 100
+
+
+def test_a_long_host_name_is_not_cut_to_make_room() -> None:
+    name = "runner-10.eu-west-1.ci.example.internal"
+    made = report(surveyed(name), lost("b"))
+    assert cells(made, name)[:2] == [name, "ok"]
+    assert cells(made, "b ")[-1] == "connect: timeout"
 
 
 def test_a_clean_fleet_has_nothing_below_the_totals() -> None:
@@ -119,7 +136,8 @@ def test_under_a_fleet_guard_a_dry_run_would_remove_nothing() -> None:
 def test_a_removal_of_unknown_fate_names_the_container_and_what_settles_it() -> None:
     made = report(surveyed("box", candidates("ws", 1), outcome=Outcome.UNKNOWN, error="connection lost"))
     assert below(made) == [
-        "box: ws-0 (ab0fd9fdf28f) may or may not have been removed: connection lost -> the next run settles it"
+        f"box: ws-0 ({container_id('ws-0')[:12]}) may or may not have been removed: connection lost"
+        " -> the next run settles it"
     ]
 
 

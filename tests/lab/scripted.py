@@ -1,0 +1,168 @@
+"""An engine that says what it is told to: for faults that a real one can't be asked for, and for size."""
+
+from __future__ import annotations
+
+import json
+import re
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(slots=True)
+class ScriptedContainer:
+    """One container; ``age`` is since creation and start, ``labels`` may be anything that JSON holds."""
+
+    id: str
+    name: str = "ws-1"
+    image: str = "molecule-local/workspace-template-x:1"
+    state: str = "running"
+    age: timedelta = timedelta(days=2)
+    labels: object = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer. ``raw`` replaces head and body by bytes of its own; the connection ends after it."""
+
+    status: int = 200
+    body: object = None
+    headers: tuple[tuple[str, str], ...] = ()
+    raw: bytes | None = None
+
+
+Hook = Callable[[re.Match[str]], Answer | None]
+
+
+class ScriptedEngine:
+    """Speaks the few calls of the Docker API that are used, on a Unix socket. ``requests`` are what it was asked."""
+
+    def __init__(self, containers: list[ScriptedContainer], *, offset: timedelta = timedelta(0)) -> None:
+        self.containers = {container.id: container for container in containers}
+        self.offset = offset
+        self.requests: list[tuple[str, str]] = []
+        self.api = "1.41"
+        self._began = datetime.now(UTC).replace(microsecond=0)
+        self._hooks: list[tuple[re.Pattern[str], Hook]] = []
+        self.lock = threading.Lock()
+
+    def now(self) -> datetime:
+        """The engine's own clock."""
+        return datetime.now(UTC) + self.offset
+
+    def on(self, pattern: str, hook: Hook) -> None:
+        """Have ``hook`` answer requests whose ``METHOD /path`` the pattern matches; None lets the engine answer."""
+        self._hooks.append((re.compile(pattern), hook))
+
+    def answer(self, method: str, target: str) -> Answer:
+        """What the engine answers to one request."""
+        path = re.sub(r"^/v[\d.]+", "", urlsplit(target).path)
+        with self.lock:
+            self.requests.append((method, path))
+        for pattern, hook in self._hooks:
+            found = pattern.search(f"{method} {path}")
+            said = hook(found) if found else None
+            if said is not None:
+                return said
+        if path == "/_ping":
+            return Answer(body="OK")
+        if path == "/containers/json":
+            return Answer(body=[self._listed(container) for container in list(self.containers.values())])
+        return self._one(method, path, parse_qs(urlsplit(target).query))
+
+    def _one(self, method: str, path: str, query: dict[str, list[str]]) -> Answer:
+        parts = path.split("/")
+        container = self.containers.get(parts[2]) if len(parts) > 2 else None
+        if container is None:
+            return Answer(404, {"message": "No such container"})
+        if method == "GET":
+            return Answer(body=self._inspected(container))
+        if container.state in {"running", "paused"} and query.get("force") != ["True"]:
+            return Answer(409, {"message": "You cannot remove a running container"})
+        with self.lock:
+            self.containers.pop(container.id, None)
+        return Answer(204)
+
+    def _created(self, container: ScriptedContainer) -> datetime:
+        return self._began - container.age + self.offset
+
+    def _listed(self, container: ScriptedContainer) -> dict[str, object]:
+        return {
+            "Id": container.id,
+            "Names": [f"/{container.name}"],
+            "Image": container.image,
+            "ImageID": "sha256:" + "0" * 64,
+            "Created": int(self._created(container).timestamp()),
+            "State": container.state,
+            "Labels": container.labels,
+        }
+
+    def _inspected(self, container: ScriptedContainer) -> dict[str, object]:
+        stamp = self._created(container).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {
+            "Id": container.id,
+            "Name": f"/{container.name}",
+            "Created": stamp,
+            "Image": "sha256:" + "0" * 64,
+            "RestartCount": 0,
+            "State": {"Status": container.state, "StartedAt": stamp},
+            "Config": {"Image": container.image, "Labels": container.labels},
+        }
+
+    @contextmanager
+    def serve(self, path: Path) -> Iterator[str]:
+        """Listen on a Unix socket while the block runs; answers its URL."""
+        engine = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self._reply("GET")
+
+            def do_DELETE(self) -> None:
+                self._reply("DELETE")
+
+            def _reply(self, method: str) -> None:
+                said = engine.answer(method, self.path)
+                if said.raw is not None:
+                    self.wfile.write(said.raw)
+                    self.close_connection = True
+                    return
+                body = b"" if said.body is None else json.dumps(said.body).encode()
+                self.send_response_only(said.status)
+                self.send_header("Date", engine.now().strftime("%a, %d %b %Y %H:%M:%S GMT"))
+                self.send_header("Server", "Docker/20.10.24 (linux)")
+                self.send_header("Api-Version", engine.api)
+                self.send_header("Content-Type", "application/json")
+                for name, value in said.headers:
+                    self.send_header(name, value)
+                if said.status != 204:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+            request_queue_size = 512
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """A client that hung up is no news."""
+
+        with Server(str(path), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+            thread.start()
+            try:
+                yield f"unix://{path}"
+            finally:
+                server.shutdown()
+                thread.join()

@@ -1,0 +1,58 @@
+"""known_hosts, read line by line."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+import pytest
+
+from fleetsweep.ssh.known_hosts import KnownHosts, Standing, parse
+
+TYPE = "ssh-ed25519"
+
+
+def blob(seed: str) -> bytes:
+    name = TYPE.encode()
+    return len(name).to_bytes(4, "big") + name + seed.encode()
+
+
+def line(patterns: str, seed: str, marker: str = "") -> str:
+    return f"{marker} {patterns} {TYPE} {base64.b64encode(blob(seed)).decode()}".strip()
+
+
+def hashed(name: str) -> str:
+    digest = hmac.new(b"salt", name.encode(), hashlib.sha1).digest()
+    return f"|1|{base64.b64encode(b'salt').decode()}|{base64.b64encode(digest).decode()}"
+
+
+def standing(text: str, name: str = "box", port: int = 22, seed: str = "good") -> Standing:
+    return KnownHosts(parse(text, "file")).stand(name, port, TYPE, blob(seed))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (line("box", "good"), Standing.KNOWN),
+        (line("other,BOX", "good"), Standing.KNOWN),
+        (line("b*,!bo?", "good"), Standing.UNKNOWN),
+        (line("b?x", "good"), Standing.KNOWN),
+        (line(hashed("box"), "good"), Standing.KNOWN),
+        (line("box", "bad"), Standing.CHANGED),
+        (line("box", "bad") + "\n" + line("box", "good"), Standing.KNOWN),
+        ("junk\n@odd x y z\nbox ssh-ed25519 %%%\n\n# c\n" + line("box", "good"), Standing.KNOWN),
+        (line("box", "good") + "\n" + line("*", "good", "@revoked"), Standing.REVOKED),
+        (line("*", "good", "@cert-authority"), Standing.UNKNOWN),
+        ("", Standing.UNKNOWN),
+    ],
+)
+def test_a_key_stands_as_the_lines_say(text: str, expected: Standing) -> None:
+    assert standing(text) is expected
+
+
+def test_another_port_is_another_host_unless_the_plain_name_has_the_very_key() -> None:
+    assert standing(line("[box]:2222", "good"), port=2222) is Standing.KNOWN
+    assert standing(line("box", "good"), port=2222) is Standing.KNOWN
+    assert standing(line("box", "bad"), port=2222) is Standing.UNKNOWN
+    assert standing(line("[box]:2222", "bad") + "\n" + line("box", "good"), port=2222) is Standing.CHANGED
