@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -21,11 +21,11 @@ import click
 from fleetsweep import __version__
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.model import (
-    FleetPlan,
     FleetReport,
     Guard,
     GuardName,
     Host,
+    HostPlan,
     HostReport,
     Status,
 )
@@ -188,19 +188,17 @@ def _run(command: str, options: dict[str, object], *, remove: bool, dry_run: boo
     stopper = Stopper(way.stopped)
     stopper.install()
     quiet = bool(options["quiet"])
-    with _progress("Surveying", len(selected), quiet) as advance:
-        surveys = phases.survey(selected, policies, way, advance)
-    plan = phases.plan(surveys, policies, fleet_cap)
-    todo = phases.actionable(plan) if remove and not way.stopped.is_set() else []
     applied: dict[str, phases.Applied] = {}
-    if todo and (
-        options.get("yes") or _confirmed(plan, sum(len(item.candidates) for item in todo), len(todo), stopper)
-    ):
-        with (
-            Journal(state_dir(options), run_id, command) as journal,
-            _progress("Removing", len(todo), quiet) as advance,
-        ):
-            applied = phases.apply(todo, policies, way, journal.for_host, volumes=volumes, on_done=advance)
+    with ExitStack() as stack:
+        # Opened first: a state directory that can't be used must be told before anyone is contacted.
+        journal = stack.enter_context(Journal(state_dir(options), run_id, command)) if remove else None
+        with _progress("Surveying", len(selected), quiet) as advance:
+            surveys = phases.survey(selected, policies, way, advance)
+        plan = phases.plan(surveys, policies, fleet_cap)
+        todo = phases.actionable(plan)
+        if journal and todo and not way.stopped.is_set() and (options.get("yes") or _confirmed(todo, stopper)):
+            with _progress("Removing", len(todo), quiet) as advance:
+                applied = phases.apply(todo, policies, way, journal.for_host, volumes=volumes, on_done=advance)
     finish(phases.host_reports(plan, applied), plan.guard, stopper.signal)
 
 
@@ -212,19 +210,18 @@ def _expect_guard(options: dict[str, object], found: int) -> Guard | None:
     return Guard(GuardName.EXPECT, message, limit=str(options["expect"]), found=found)
 
 
-def _confirmed(plan: FleetPlan, containers: int, count: int, stopper: Stopper) -> bool:
+def _confirmed(todo: Sequence[HostPlan], stopper: Stopper) -> bool:
     """Show the plan and ask. Only y or yes is a yes; the end of input is a no."""
-    from fleetsweep.model import HostPlan
     from fleetsweep.report import printable
 
-    for item in plan.hosts:
-        if isinstance(item, HostPlan) and item.guard is None:
-            for decision in item.candidates:
-                name = printable(decision.container.name or decision.container.id[:12])
-                click.echo(f"{printable(item.host.name)}: remove {name} ({decision.reason})", err=True)
+    for item in todo:
+        for decision in item.candidates:
+            name = printable(decision.container.name or decision.container.id[:12])
+            click.echo(f"{printable(item.host.name)}: remove {name} ({decision.reason})", err=True)
+    containers = sum(len(item.candidates) for item in todo)
     stopper.asking = True
     try:
-        click.echo(f"Remove {containers} containers on {count} hosts? [y/N] ", nl=False, err=True)
+        click.echo(f"Remove {containers} containers on {len(todo)} hosts? [y/N] ", nl=False, err=True)
         answer = sys.stdin.readline()
     except KeyboardInterrupt:
         answer = ""

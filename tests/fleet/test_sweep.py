@@ -6,6 +6,8 @@ import json
 import os
 import pty
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -189,9 +191,11 @@ def test_an_unwritable_state_directory_stops_the_sweep_but_not_the_audit(lab: La
     shared.mkdir()
     shared.chmod(0o777)
     options = [*lab.options()[:4], "--state-dir", str(shared), "--host", "runner-1"]
+    seen = lab.box("runner-1").sshd_log
     refused = run("sweep", *options, "--yes")
     assert refused.returncode == 2
     assert "chmod 700" in refused.stderr
+    assert lab.box("runner-1").sshd_log == seen
     assert lab.box("runner-1").names() == {"ws-0"}
     assert run("audit", *options).returncode == 0
 
@@ -216,6 +220,29 @@ def test_the_prompt_takes_only_a_yes_for_a_yes(lab: Lab, answer: str, left: set[
         os.close(master)
     assert child.returncode == 0
     assert box.names() == left
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_a_run_that_still_reports(lab: Lab, number: signal.Signals) -> None:
+    box = lab.box("runner-1")
+    box.stop_sshd()
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        silent.bind(("127.0.0.1", box.port))
+        silent.listen()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "fleetsweep", "audit", *lab.options(), "-f", "1", "-T", "3s", "--format", "json"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        silent.settimeout(30)
+        held, _ = silent.accept()
+        child.send_signal(number)
+        output, _ = child.communicate(timeout=60)
+        held.close()
+    box.start_sshd()
+    assert child.returncode == 128 + number
+    assert [row["status"] for row in json.loads(output)["hosts"]] == ["unreachable", "interrupted", "interrupted"]
 
 
 def _read_until(read: Callable[[], bytes], wanted: bytes) -> None:

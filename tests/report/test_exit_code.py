@@ -1,4 +1,4 @@
-"""The exit code: DESIGN's table, the first row that applies."""
+"""The exit code: the first row of the table that applies."""
 
 from __future__ import annotations
 
