@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import secrets
@@ -279,6 +280,9 @@ def _exit(code: int) -> NoReturn:
 
 def main() -> None:
     """Run the command line; exit as the table of exit codes says."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that can't show a box's letters must not cost the report.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:

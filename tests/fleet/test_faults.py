@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -201,3 +203,12 @@ def test_an_unexpected_number_of_hosts_contacts_nobody(run: Run, address: Path) 
     code, row = sweep(run, engine, address, "--expect", "2..5")
     assert (code, row["status"]) == (4, "guarded")
     assert engine.requests == []
+
+
+def test_the_demo_tells_its_story_without_daemons_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lab.demo", "--scripted"], check=False, capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("No real daemons here")
+    assert done.stdout.count("ok: ") == 5

@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Protocol
 
-from tests.lab.box import NEVER, WORKSPACE, Box, Spec
+from tests.lab.box import NEVER, WORKSPACE, Spec
 
 ORPHANS = (13, 11, 3)
 MOVED = "molecule-local/workspace-template-y:latest"
@@ -37,7 +38,17 @@ def bystanders() -> list[Spec]:
     ]
 
 
-def seed(boxes: Sequence[Box]) -> None:
+class Seedable(Protocol):
+    """What the incident needs of a box."""
+
+    def seed(self, specs: Sequence[Spec], /) -> dict[str, str]:
+        """Make these containers."""
+
+    def import_image(self, reference: str, salt: str, /) -> None:
+        """Let an image's name move on."""
+
+
+def seed(boxes: Sequence[Seedable]) -> None:
     """Put the incident on three boxes: one orphan never started, one stopped, one whose image tag moved on."""
     plans = [orphans(ORPHANS[0], NEVER), orphans(ORPHANS[1], "exited"), orphans(ORPHANS[2])]
     # Found by its image alone, and the list shows a bare id in place of that.
@@ -45,7 +56,7 @@ def seed(boxes: Sequence[Box]) -> None:
     plans[1] += bystanders()
     plans[2] += [Spec("ws-inflight", image=WORKSPACE, age=timedelta(minutes=4)), Spec("pg-ci", image="postgres:16")]
 
-    def fill(box: Box, specs: list[Spec]) -> None:
+    def fill(box: Seedable, specs: list[Spec]) -> None:
         box.seed(specs)
         box.import_image(MOVED, "a newer build")
 

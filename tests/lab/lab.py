@@ -9,6 +9,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
 
 from tests.lab.box import Box
 from tests.lab.process import remove_tree
@@ -31,29 +32,47 @@ def missing() -> list[str]:
     return lacking
 
 
-class Lab:
-    """A context manager: the fleet is up inside it and gone after it."""
+class AnyBox(Protocol):
+    """What the fleet needs of a box."""
+
+    name: str
+    port: int
+    socket: Path
+
+    @property
+    def known_hosts_line(self) -> str:
+        """What known_hosts says of its host key."""
+
+    def start(self) -> None:
+        """Bring it up."""
+
+    def stop(self) -> None:
+        """Take it down."""
+
+
+B = TypeVar("B", bound=AnyBox)
+
+
+class Fleet(Generic[B]):
+    """A context manager: the boxes are up inside it and gone after it."""
 
     def __init__(self, n: int = 3) -> None:
-        lacking = missing()
-        if lacking:
-            raise LabUnavailable("the lab needs " + ", ".join(lacking))
         # Short, because a Unix socket's path must stay below 108 characters.
         self.directory = Path(tempfile.mkdtemp(prefix="fsl-", dir="/tmp"))
-        self._client_key = self.directory / "id_ed25519"
+        self.client_key = self.directory / "id_ed25519"
         self.known_hosts = self.directory / "known_hosts"
         self.inventory = self.directory / "inventory.yml"
         self.state = self.directory / "state"
-        self.boxes: list[Box] = []
+        self.boxes: list[B] = []
         self._count = n
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         try:
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self._client_key)], check=True)
+            self.make_client_key()
             for number in range(1, self._count + 1):
-                self.boxes.append(Box(f"runner-{number}", self.directory / f"b{number}", self._client_key))
+                self.boxes.append(self.make_box(f"runner-{number}", self.directory / f"b{number}"))
             with ThreadPoolExecutor(self._count) as pool:
-                list(pool.map(Box.start, self.boxes))
+                list(pool.map(lambda box: box.start(), self.boxes))
             self._write_files()
         except BaseException:
             self.stop()
@@ -65,6 +84,14 @@ class Lab:
     ) -> None:
         self.stop()
 
+    def make_box(self, name: str, directory: Path) -> B:
+        """One box below ``directory``, not started."""
+        raise NotImplementedError
+
+    def make_client_key(self) -> None:
+        """The key that every box lets in."""
+        raise NotImplementedError
+
     def stop(self) -> None:
         """End every box and delete all files."""
         try:
@@ -73,7 +100,7 @@ class Lab:
         finally:
             remove_tree(self.directory)
 
-    def box(self, name: str) -> Box:
+    def box(self, name: str) -> B:
         """The box of that name."""
         return next(box for box in self.boxes if box.name == name)
 
@@ -83,7 +110,7 @@ class Lab:
 
     def _write_files(self) -> None:
         self.known_hosts.write_text("".join(box.known_hosts_line for box in self.boxes))
-        shared = {"ansible_host": "127.0.0.1", "ansible_user": "root", "ansible_ssh_private_key_file": self._client_key}
+        shared = {"ansible_host": "127.0.0.1", "ansible_user": "root", "ansible_ssh_private_key_file": self.client_key}
         yaml = ["runners:", "  vars:", *(f"    {key}: {value}" for key, value in shared.items()), "  hosts:"]
         ini = ["[runners]"]
         for box in self.boxes:
@@ -93,3 +120,21 @@ class Lab:
         ini += ["[runners:vars]", *(f"{key}={value}" for key, value in shared.items())]
         self.inventory.write_text("\n".join(yaml) + "\n")
         self.inventory.with_suffix(".ini").write_text("\n".join(ini) + "\n")
+
+
+class Lab(Fleet[Box]):
+    """Real boxes. Raises LabUnavailable where they can't run."""
+
+    def __init__(self, n: int = 3) -> None:
+        lacking = missing()
+        if lacking:
+            raise LabUnavailable("the lab needs " + ", ".join(lacking))
+        super().__init__(n)
+
+    def make_box(self, name: str, directory: Path) -> Box:
+        """One real box."""
+        return Box(name, directory, self.client_key)
+
+    def make_client_key(self) -> None:
+        """The key that every box lets in."""
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.client_key)], check=True)

@@ -17,7 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(slots=True)
 class ScriptedContainer:
-    """One container; ``age`` is since creation and start, ``labels`` may be anything that JSON holds."""
+    """One container; ``age`` is since creation, and since its start unless ``started_age`` says otherwise.
+
+    A ``started_age`` of None means that it never started. ``labels`` may be anything that JSON
+    holds. ``moved`` says that the image's tag belongs to a newer image now.
+    """
 
     id: str
     name: str = "ws-1"
@@ -25,6 +29,8 @@ class ScriptedContainer:
     state: str = "running"
     age: timedelta = timedelta(days=2)
     labels: object = field(default_factory=dict)
+    started_age: timedelta | None = timedelta.max
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +98,17 @@ class ScriptedEngine:
     def _created(self, container: ScriptedContainer) -> datetime:
         return self._began - container.age + self.offset
 
+    def _started(self, container: ScriptedContainer) -> str:
+        if container.started_age is None:
+            return "0001-01-01T00:00:00Z"
+        age = container.age if container.started_age == timedelta.max else container.started_age
+        return (self._began - age + self.offset).strftime("%Y-%m-%dT%H:%M:%SZ")
+
     def _listed(self, container: ScriptedContainer) -> dict[str, object]:
         return {
             "Id": container.id,
             "Names": [f"/{container.name}"],
-            "Image": container.image,
+            "Image": "sha256:" + "0" * 64 if container.moved else container.image,
             "ImageID": "sha256:" + "0" * 64,
             "Created": int(self._created(container).timestamp()),
             "State": container.state,
@@ -111,7 +123,7 @@ class ScriptedEngine:
             "Created": stamp,
             "Image": "sha256:" + "0" * 64,
             "RestartCount": 0,
-            "State": {"Status": container.state, "StartedAt": stamp},
+            "State": {"Status": container.state, "StartedAt": self._started(container)},
             "Config": {"Image": container.image, "Labels": container.labels},
         }
 
