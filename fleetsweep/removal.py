@@ -60,24 +60,31 @@ class Ledger:
         self._intents: dict[str, int] = {}
         self._outcomes: dict[str, Removal] = {}
         self._closed = False
+        self.trouble: FleetsweepError | None = None
 
     def intend(self, container: Container) -> None:
         """Make the intent durable, or raise FleetsweepError: also when the host was given up meanwhile."""
         with self._lock:
             if self._closed:
                 raise FleetsweepError("the host was given up")
+            if self.trouble is not None:
+                raise self.trouble
         intent = self._journal.intend(container)
         with self._lock:
             self._intents[container.id] = intent
 
     def conclude(self, removal: Removal) -> None:
-        """Set an intent's outcome; the first one stands."""
+        """Set an intent's outcome; the first one stands. ``trouble`` keeps what hindered writing it down."""
         with self._lock:
             if self._closed or removal.container_id in self._outcomes:
                 return
             self._outcomes[removal.container_id] = removal
             intent = self._intents[removal.container_id]
-        self._journal.conclude(intent, removal)
+        try:
+            self._journal.conclude(intent, removal)
+        except FleetsweepError as error:
+            # The outcome stands in the report all the same; nothing new may begin.
+            self.trouble = error
 
     def close(self) -> tuple[Removal, ...]:
         """The outcome of every intent, in the order they were made."""

@@ -15,7 +15,7 @@ from fleetsweep.deadline import Deadline
 from fleetsweep.engine import MAY_REMOVE, READ_ONLY, EngineClient
 from fleetsweep.engine.adapter import Stream
 from fleetsweep.engine.endpoint import UnixEndpoint, local_dial, parse_endpoint
-from fleetsweep.errors import HostError
+from fleetsweep.errors import FleetsweepError, HostError
 from fleetsweep.guards import Percent, plan_fleet, plan_host
 from fleetsweep.model import (
     Connection,
@@ -165,10 +165,17 @@ def apply(
         stopped=reach.stopped,
         on_done=(lambda done: on_done(done.host)) if on_done else None,
     )
-    return {
-        done.host.name: Applied(ledgers[done.host.name].close(), done.fault or done.value, done.duration_s)
-        for done in results
-    }
+    applied = {}
+    for done in results:
+        ledger = ledgers[done.host.name]
+        removals = ledger.close()
+        fault = done.fault or done.value or (_journal_fault(ledger.trouble) if ledger.trouble else None)
+        applied[done.host.name] = Applied(removals, fault, done.duration_s)
+    return applied
+
+
+def _journal_fault(error: FleetsweepError) -> Fault:
+    return Fault(Status.FAILED, None, "journal", str(error), "make the state directory writable, then sweep again")
 
 
 def _apply_host(
@@ -197,9 +204,7 @@ def _apply_host(
             )
         except removal.Unfinished as error:
             unproven = error.unproven
-            fault = Fault(
-                Status.FAILED, None, "journal", str(error), "make the state directory writable, then sweep again"
-            )
+            fault = _journal_fault(error)
         try:
             listed = client.list_containers().containers if unproven else ()
         except HostError as error:
