@@ -21,6 +21,7 @@ import click
 
 from fleetsweep import __version__
 from fleetsweep.errors import FleetsweepError, UsageError
+from fleetsweep.guards import plan_fleet
 from fleetsweep.model import (
     FleetReport,
     Guard,
@@ -195,7 +196,7 @@ def _run(command: str, options: dict[str, object], *, remove: bool, dry_run: boo
         journal = stack.enter_context(Journal(state_dir(options), run_id, command)) if remove else None
         with _progress("Surveying", len(selected), quiet) as advance:
             surveys = phases.survey(selected, policies, way, advance)
-        plan = phases.plan(surveys, policies, fleet_cap)
+        plan = plan_fleet(surveys, policies, fleet_cap)
         todo = phases.actionable(plan)
         if journal and todo and not way.stopped.is_set() and (options.get("yes") or _confirmed(todo, stopper)):
             with _progress("Removing", len(todo), quiet) as advance:

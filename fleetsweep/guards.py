@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fleetsweep.model import FleetPlan, Guard, GuardName, HostPlan, Lost, Reason, Survey
@@ -19,19 +19,66 @@ class Percent:
         return f"{self.value:g}%"
 
 
+def plan_fleet(
+    surveys: Sequence[Survey | Lost], policies: Mapping[str, Policy], fleet_cap: int | Percent | None = None
+) -> FleetPlan:
+    """Judge every survey by its host's policy (by host name), then hold the whole against the guards."""
+    plans = [item if isinstance(item, Lost) else plan_host(item, policies[item.host.name]) for item in surveys]
+    return guard_fleet(_guard_twins(plans, surveys), policies, fleet_cap)
+
+
 def plan_host(survey: Survey, policy: Policy) -> HostPlan:
-    """Every matched container's decision on one host, and the host's own guard if one trips."""
-    decisions = tuple(
-        decision
-        for decision in (decide(container, policy, survey.now_ns) for container in survey.containers)
-        if decision.reason is not Reason.UNMATCHED
+    """Every matched container's decision on one host; no guard has looked at it yet."""
+    decisions = (decide(container, policy, survey.now_ns) for container in survey.containers)
+    return HostPlan(
+        host=survey.host,
+        engine=survey.engine,
+        now_ns=survey.now_ns,
+        skew_s=survey.skew_s,
+        duration_s=survey.duration_s,
+        containers=len(survey.containers),
+        decisions=tuple(decision for decision in decisions if decision.reason is not Reason.UNMATCHED),
     )
-    plan = HostPlan(survey, decisions)
-    return replace(plan, guard=_host_guard(plan, policy))
+
+
+def _guard_twins(plans: Sequence[HostPlan | Lost], surveys: Sequence[Survey | Lost]) -> list[HostPlan | Lost]:
+    """Two hosts that share a container id are one engine: all but the first are guarded.
+
+    So nothing is counted or removed twice.
+    """
+    seen: dict[str, str] = {}
+    judged: list[HostPlan | Lost] = []
+    for plan, survey in zip(plans, surveys, strict=True):
+        if isinstance(plan, Lost) or isinstance(survey, Lost):
+            judged.append(plan)
+            continue
+        ids = [container.id for container in survey.containers]
+        first = next((seen[container_id] for container_id in ids if container_id in seen), None)
+        for container_id in ids:
+            seen.setdefault(container_id, plan.host.name)
+        if first is None:
+            judged.append(plan)
+        else:
+            guard = Guard(GuardName.IDENTITY, f"this is the same engine as {first}", limit=None, found=first)
+            judged.append(replace(plan, guard=guard))
+    return judged
+
+
+def guard_fleet(
+    plans: Sequence[HostPlan | Lost], policies: Mapping[str, Policy], fleet_cap: int | Percent | None
+) -> FleetPlan:
+    """The fleet's plan under each host's guard and the fleet's own. A guard that has tripped already stays."""
+    guarded = tuple(
+        plan
+        if isinstance(plan, Lost) or plan.guard is not None
+        else replace(plan, guard=_host_guard(plan, policies[plan.host.name]))
+        for plan in plans
+    )
+    return FleetPlan(guarded, guard=_fleet_guard(guarded, fleet_cap))
 
 
 def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
-    engine_id, skew_s, found = plan.survey.engine.id, plan.survey.skew_s, len(plan.candidates)
+    engine_id, skew_s, found = plan.engine.id, plan.skew_s, len(plan.candidates)
     if policy.engine_id is not None and engine_id != policy.engine_id:
         return Guard(
             GuardName.IDENTITY,
@@ -57,36 +104,12 @@ def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
     return None
 
 
-def plan_fleet(hosts: Sequence[HostPlan | Lost], fleet_cap: int | Percent | None = None) -> FleetPlan:
-    """Put the hosts' plans together under the guards that need to see all of them.
-
-    Two hosts that share a container id are one engine: all but the first are guarded, so that nothing is
-    counted or removed twice.
-    """
-    seen: dict[str, str] = {}
-    judged: list[HostPlan | Lost] = []
-    for plan in hosts:
-        if isinstance(plan, Lost):
-            judged.append(plan)
-            continue
-        ids = [container.id for container in plan.survey.containers]
-        first = next((seen[container_id] for container_id in ids if container_id in seen), None)
-        for container_id in ids:
-            seen.setdefault(container_id, plan.host.name)
-        if first is not None:
-            guard = Guard(GuardName.IDENTITY, f"this is the same engine as {first}", limit=None, found=first)
-            judged.append(replace(plan, guard=guard))
-        else:
-            judged.append(plan)
-    return FleetPlan(tuple(judged), guard=_fleet_guard(judged, fleet_cap))
-
-
-def _fleet_guard(hosts: Sequence[HostPlan | Lost], fleet_cap: int | Percent | None) -> Guard | None:
+def _fleet_guard(plans: Sequence[HostPlan | Lost], fleet_cap: int | Percent | None) -> Guard | None:
     if fleet_cap is None:
         return None
-    unique = [plan for plan in hosts if isinstance(plan, HostPlan) and not _is_duplicate(plan)]
+    unique = [plan for plan in plans if isinstance(plan, HostPlan) and not _is_elsewhere(plan)]
     found = sum(len(plan.candidates) for plan in unique)
-    surveyed = sum(len(plan.survey.containers) for plan in unique)
+    surveyed = sum(plan.containers for plan in unique)
     limit = fleet_cap if isinstance(fleet_cap, int) else surveyed * fleet_cap.value / 100
     if found <= limit:
         return None
@@ -99,5 +122,6 @@ def _fleet_guard(hosts: Sequence[HostPlan | Lost], fleet_cap: int | Percent | No
     )
 
 
-def _is_duplicate(plan: HostPlan) -> bool:
+def _is_elsewhere(plan: HostPlan) -> bool:
+    """Whether what it shows is another host's, or that of a box which it should not be."""
     return plan.guard is not None and plan.guard.name is GuardName.IDENTITY

@@ -168,7 +168,11 @@ class AgeFrom(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The rule's verdict on one container. ``age_s`` is whole seconds, rounded down; None if unknown."""
+    """The rule's verdict on one container. ``age_s`` is whole seconds, rounded down; None if unknown.
+
+    ``labels_digest`` stands for the labels of a container that is to go: labels hold secrets, so a saved plan holds
+    this in their place.
+    """
 
     container: Container
     verdict: Verdict
@@ -176,6 +180,16 @@ class Decision:
     matched_by: tuple[Selector, ...] = ()
     age_s: int | None = None
     age_from: AgeFrom | None = None
+    labels_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule saw in a container, and the reason it gave; None where it had no objection and no claim."""
+
+    rule: str
+    saw: str
+    reason: Reason | None
 
 
 class GuardName(StrEnum):
@@ -200,16 +214,20 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class HostPlan:
-    """What would be done on one host, and why not, if a guard tripped."""
+    """What would be done on one host, and why not, if a guard tripped.
 
-    survey: Survey
+    ``now_ns``, ``skew_s`` and ``duration_s`` are its survey's; ``containers`` counts all that the engine listed.
+    ``decisions`` are those on containers that a selector matched.
+    """
+
+    host: Host
+    engine: Engine
+    now_ns: int
+    skew_s: float
+    duration_s: float
+    containers: int
     decisions: tuple[Decision, ...]
     guard: Guard | None = None
-
-    @property
-    def host(self) -> Host:
-        """The host this plan is for."""
-        return self.survey.host
 
     @property
     def candidates(self) -> tuple[Decision, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from fleetsweep.model import (
     AgeFrom,
     Container,
     Decision,
+    Finding,
     Reason,
     Selector,
     Verdict,
@@ -70,23 +73,22 @@ def decide(container: Container, policy: Policy, now_ns: int) -> Decision:
     """
     reason = next(finding.reason for finding in findings(container, policy, now_ns) if finding.reason)
     age_s, age_from = age_of(container, now_ns)
+    verdict = Verdict.REMOVE if reason in _REASONS_TO_REMOVE else Verdict.KEEP
     return Decision(
         container,
-        Verdict.REMOVE if reason in _REASONS_TO_REMOVE else Verdict.KEEP,
+        verdict,
         reason,
         selectors_matching(container, policy),
         age_s,
         age_from,
+        labels_digest(container) if verdict is Verdict.REMOVE else "",
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one rule saw, and the reason it gave; None where it had no objection and no claim."""
-
-    rule: str
-    saw: str
-    reason: Reason | None
+def labels_digest(container: Container) -> str:
+    """64 hex digits that stand for the labels of this very container; no table of digests serves for two."""
+    labels = None if container.labels is None else sorted(container.labels.items())
+    return hashlib.sha256(json.dumps([container.id, labels]).encode()).hexdigest()
 
 
 def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from fleetsweep.errors import EngineError, FleetsweepError, HostError, LostAnswer
 from fleetsweep.model import Container, Decision, Outcome, Removal, Verdict
-from fleetsweep.policy import Policy, decide
+from fleetsweep.policy import Policy, decide, labels_digest
 
 AT_ONCE: Final = 4
 """Removals at a time on one engine: beyond four nothing is gained."""
@@ -176,7 +176,7 @@ def remove_one(
         return ended(Outcome.FAILED, f"not removed: it could not be looked at again: {error.message}")
     if current is None:
         return ended(Outcome.GONE)
-    difference = what_changed(planned, current, policy, now_ns)
+    difference = what_changed(decision, current, policy, now_ns)
     if difference is not None:
         return ended(Outcome.CHANGED, difference)
     force = current.state in _NEEDS_FORCE
@@ -185,22 +185,23 @@ def remove_one(
     except LostAnswer as error:
         return ended(Outcome.UNKNOWN, error.message)
     except EngineError as error:
-        return _refused(engine, planned, policy, now_ns, error=error, clock=clock)
+        return _refused(engine, decision, policy, now_ns, error=error, clock=clock)
     return ended(Outcome.REMOVED)
 
 
-def what_changed(planned: Container, current: Container, policy: Policy, now_ns: int) -> str | None:
+def what_changed(decision: Decision, current: Container, policy: Policy, now_ns: int) -> str | None:
     """What makes ``current`` another case than the one that was planned; None if nothing does.
 
     It is judged by the plan's own clock, so that nothing becomes eligible by waiting.
     """
+    planned = decision.container
     for what, then, now in (
         ("id", planned.id, current.id),
         ("creation time", planned.created_ns, current.created_ns),
         ("start time", planned.started_ns, current.started_ns),
         ("name", planned.name, current.name),
         ("image", planned.image, current.image),
-        ("labels", planned.labels, current.labels),
+        ("labels", decision.labels_digest, labels_digest(current)),
     ):
         if then != now:
             return f"its {what} changed after the plan was made"
@@ -209,9 +210,10 @@ def what_changed(planned: Container, current: Container, policy: Policy, now_ns:
 
 
 def _refused(
-    engine: Engine, planned: Container, policy: Policy, now_ns: int, *, error: EngineError, clock: Clock
+    engine: Engine, decision: Decision, policy: Policy, now_ns: int, *, error: EngineError, clock: Clock
 ) -> Removal:
     """What a refused removal comes to."""
+    planned = decision.container
     if error.http_status == 404:
         return Removal(planned.id, Outcome.GONE)
     if error.http_status == 409 and "already in progress" in error.message:
@@ -222,7 +224,7 @@ def _refused(
         return Removal(planned.id, Outcome.FAILED, error.message)
     if current is None:
         return Removal(planned.id, Outcome.GONE)
-    difference = what_changed(planned, current, policy, now_ns)
+    difference = what_changed(decision, current, policy, now_ns)
     if difference is not None:
         return Removal(planned.id, Outcome.CHANGED, difference)
     killed = (

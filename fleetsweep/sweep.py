@@ -16,7 +16,6 @@ from fleetsweep.engine import MAY_REMOVE, READ_ONLY, EngineClient
 from fleetsweep.engine.adapter import Stream
 from fleetsweep.engine.endpoint import UnixEndpoint, local_dial, parse_endpoint
 from fleetsweep.errors import FleetsweepError, HostError
-from fleetsweep.guards import Percent, plan_fleet, plan_host
 from fleetsweep.model import (
     Connection,
     Container,
@@ -114,16 +113,6 @@ def _fault_of(done: fleet.Done[Survey]) -> Fault:
     return done.fault
 
 
-def plan(
-    surveys: Sequence[Survey | Lost], policies: Mapping[str, Policy], fleet_cap: int | Percent | None
-) -> FleetPlan:
-    """Judge every survey by its host's policy, then the fleet as a whole. Pure."""
-    return plan_fleet(
-        [item if isinstance(item, Lost) else plan_host(item, policies[item.host.name]) for item in surveys],
-        fleet_cap,
-    )
-
-
 def actionable(fleet_plan: FleetPlan) -> list[HostPlan]:
     """The hosts that have candidates and no guard in the way."""
     if fleet_plan.guard is not None:
@@ -196,7 +185,7 @@ def _apply_host(
                 client,
                 candidates,
                 policy,
-                host_plan.survey.now_ns,
+                host_plan.now_ns,
                 ledger,
                 volumes=volumes,
                 stopped=reach.stopped,
@@ -222,7 +211,7 @@ def host_reports(fleet_plan: FleetPlan, applied: Mapping[str, Applied]) -> tuple
 def _host_report(item: HostPlan | Lost, applied: Applied | None) -> HostReport:
     if isinstance(item, Lost):
         return HostReport(item.host, item.fault.status, fault=item.fault, duration_s=item.duration_s)
-    duration_s = item.survey.duration_s
+    duration_s = item.duration_s
     if applied is None:
         status = Status.GUARDED if item.guard is not None else Status.OK
         return HostReport(item.host, status, plan=item, guard=item.guard, duration_s=duration_s)

@@ -59,7 +59,6 @@ def render_csv(report: FleetReport, *, verbose: bool = False, color: bool = Fals
 
 def _row(host: HostReport, report: FleetReport) -> tuple[float | str, ...]:
     totals = host_totals(host)
-    survey = host.plan.survey if host.plan else None
     fault = host.fault
     guard = guard_of(host) or report.guard
     return (
@@ -75,9 +74,9 @@ def _row(host: HostReport, report: FleetReport) -> tuple[float | str, ...]:
         totals.unknown,
         totals.unknown_age,
         "" if totals.oldest_s is None else totals.oldest_s,
-        _rounded(survey.skew_s, 1) if survey else "",
+        _rounded(host.plan.skew_s, 1) if host.plan else "",
         _rounded(host.duration_s, 3),
-        survey.engine.server if survey else "",
+        host.plan.engine.server if host.plan else "",
         fault.phase.value if fault and fault.phase else "",
         fault.kind if fault else "",
         fault.message if fault else "",

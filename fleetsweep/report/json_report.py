@@ -6,7 +6,7 @@ import json
 import math
 from typing import Final
 
-from fleetsweep.model import Decision, Engine, Fault, FleetReport, Guard, HostReport, Removal, Survey
+from fleetsweep.model import Decision, Engine, Fault, FleetReport, Guard, HostPlan, HostReport, Removal
 from fleetsweep.report.escape import well_formed
 from fleetsweep.report.rows import created_age_s, iso_utc, removals_by_id
 from fleetsweep.report.totals import counted_plan, fleet_totals, guard_of, host_totals
@@ -61,7 +61,6 @@ def host_object(host: HostReport) -> JsonObject:
 
     A host that was not surveyed counts 0, its ``engine``, ``clock_skew_s`` and ``oldest_s`` are null.
     """
-    survey = host.plan.survey if host.plan else None
     plan = counted_plan(host)
     totals = host_totals(host)
     removals = removals_by_id(host)
@@ -70,8 +69,8 @@ def host_object(host: HostReport) -> JsonObject:
         "status": host.status.value,
         "error": _error(host.fault),
         "guard": _guard(guard_of(host)),
-        "engine": _engine(survey.engine) if survey else None,
-        "clock_skew_s": _rounded(survey.skew_s, 1) if survey else None,
+        "engine": _engine(host.plan.engine) if host.plan else None,
+        "clock_skew_s": _rounded(host.plan.skew_s, 1) if host.plan else None,
         "duration_s": _rounded(host.duration_s, 3),
         "containers": totals.containers,
         "matched": totals.matched,
@@ -82,11 +81,11 @@ def host_object(host: HostReport) -> JsonObject:
         "failed_removals": totals.failed_removals,
         "unknown": totals.unknown,
         "oldest_s": totals.oldest_s,
-        "decisions": [_decision(d, plan.survey, removals.get(d.container.id)) for d in plan.decisions] if plan else [],
+        "decisions": [_decision(d, plan, removals.get(d.container.id)) for d in plan.decisions] if plan else [],
     }
 
 
-def _decision(decision: Decision, survey: Survey, removal: Removal | None) -> JsonObject:
+def _decision(decision: Decision, plan: HostPlan, removal: Removal | None) -> JsonObject:
     container = decision.container
     return {
         "id": well_formed(container.id),
@@ -102,7 +101,7 @@ def _decision(decision: Decision, survey: Survey, removal: Removal | None) -> Js
         "error": well_formed(removal.error) if removal and removal.error is not None else None,
         # Why a container that was made days ago is young: it keeps restarting.
         "restarts": container.restarts,
-        "created_age_s": created_age_s(decision, survey),
+        "created_age_s": created_age_s(decision, plan),
     }
 
 

@@ -16,12 +16,12 @@ from fleetsweep.model import (
     FleetReport,
     Guard,
     GuardName,
+    HostPlan,
     HostReport,
     Outcome,
     Reason,
     Removal,
     Status,
-    Survey,
 )
 from fleetsweep.report.escape import printable
 from fleetsweep.report.totals import (
@@ -123,7 +123,7 @@ def host_row(host: HostReport, report: FleetReport) -> list[str]:
         printable(host.host.name, NAME_LIMIT),
         host.status.value,
         *(counts if plan else [NOTHING] * len(counts)),
-        fine_seconds(host.plan.survey.skew_s) if host.plan else NOTHING,
+        fine_seconds(host.plan.skew_s) if host.plan else NOTHING,
         fine_seconds(host.duration_s),
         note(host, totals),
     ]
@@ -211,7 +211,7 @@ def container_rows(host: HostReport) -> list[list[str]]:
             decision.verdict.value,
             decision.reason.value,
             _outcome(removals.get(decision.container.id)),
-            _detail(decision, plan.survey),
+            _detail(decision, plan),
         ]
         for decision in plan.decisions
     ]
@@ -222,24 +222,24 @@ def removals_by_id(host: HostReport) -> dict[str, Removal]:
     return {removal.container_id: removal for removal in host.removals}
 
 
-def created_age_s(decision: Decision, survey: Survey) -> int | None:
+def created_age_s(decision: Decision, plan: HostPlan) -> int | None:
     """Give the whole seconds since a container was created, by its engine's clock; None if it can't be told."""
     created = decision.container.created_ns
-    return (survey.now_ns - created) // SECOND if UNREADABLE < created <= survey.now_ns else None
+    return (plan.now_ns - created) // SECOND if UNREADABLE < created <= plan.now_ns else None
 
 
 def _outcome(removal: Removal | None) -> str:
     return removal.outcome.value if removal else NOTHING
 
 
-def _detail(decision: Decision, survey: Survey) -> str:
+def _detail(decision: Decision, plan: HostPlan) -> str:
     """Why the age is what it is: an old leak that restarts is young by its start."""
     if decision.reason is Reason.UNKNOWN_AGE:
         return _timestamps(decision)
     parts: list[str] = []
     if decision.container.restarts:
         parts.append(f"{decision.container.restarts} restarts")
-    created = created_age_s(decision, survey)
+    created = created_age_s(decision, plan)
     if (
         decision.age_from is AgeFrom.STARTED
         and created is not None

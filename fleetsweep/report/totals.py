@@ -84,7 +84,7 @@ def host_totals(host: HostReport) -> HostTotals:
     candidates = plan.candidates if plan else ()
     outcomes = [removal.outcome for removal in host.removals]
     return HostTotals(
-        containers=len(plan.survey.containers) if plan else 0,
+        containers=plan.containers if plan else 0,
         matched=len(decisions),
         stale=len(candidates),
         removed=outcomes.count(Outcome.REMOVED),

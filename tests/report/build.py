@@ -23,7 +23,6 @@ from fleetsweep.model import (
     Removal,
     Selector,
     Status,
-    Survey,
     Verdict,
 )
 
@@ -91,16 +90,16 @@ def plan(
     guard: Guard | None = None,
 ) -> HostPlan:
     """A plan over the containers of ``decisions`` and ``others`` that match no selector."""
-    unmatched = tuple(container(f"{name}-other-{number}") for number in range(others))
-    survey = Survey(
+    return HostPlan(
         host=Host(name=name, address=name),
         engine=Engine("docker", "Docker/20.10.24 (linux)", "1.41", "streamlocal"),
         now_ns=NOW_NS,
         skew_s=skew_s,
-        containers=(*(d.container for d in decisions), *unmatched),
         duration_s=0.3,
+        containers=len(decisions) + others,
+        decisions=decisions,
+        guard=guard,
     )
-    return HostPlan(survey, decisions, guard)
 
 
 def surveyed(

@@ -23,7 +23,6 @@ from fleetsweep.model import (
     Reason,
     Removal,
     Status,
-    Survey,
     Verdict,
 )
 from tests.report.build import NOW_NS, container_id
@@ -111,15 +110,16 @@ def host_reports(draw: st.DrawFn) -> HostReport:
         replace(made, container=replace(made.container, id=f"{made.container.id}{container_id(str(number))}"))
         for number, made in enumerate(draw(st.lists(_decisions, max_size=4)))
     ]
-    survey = Survey(
+    plan = HostPlan(
         host,
-        draw(_engines),
-        NOW_NS,
-        draw(st.floats()),
-        tuple(made.container for made in decisions) + tuple(draw(st.lists(_containers, max_size=2))),
-        draw(st.floats(0, 1e6)),
+        engine=draw(_engines),
+        now_ns=NOW_NS,
+        skew_s=draw(st.floats()),
+        duration_s=draw(st.floats(0, 1e6)),
+        containers=len(decisions) + draw(st.integers(0, 2)),
+        decisions=tuple(decisions),
+        guard=draw(st.one_of(st.none(), guards)),
     )
-    plan = HostPlan(survey, tuple(decisions), draw(st.one_of(st.none(), guards)))
     outcomes = st.builds(Removal, st.just(""), st.sampled_from(Outcome), st.one_of(st.none(), texts))
     removals = tuple(
         replace(draw(outcomes), container_id=made.container.id) for made in plan.candidates if draw(st.booleans())

@@ -8,8 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetsweep.guards import Percent, plan_fleet, plan_host
-from fleetsweep.model import SECOND, UNREADABLE, Container, Engine, GuardName, Host, HostPlan, Reason, Survey, Verdict
+from fleetsweep.guards import Percent, plan_fleet
+from fleetsweep.model import (
+    SECOND,
+    UNREADABLE,
+    Container,
+    Engine,
+    FleetPlan,
+    GuardName,
+    Host,
+    HostPlan,
+    Reason,
+    Survey,
+    Verdict,
+)
 from fleetsweep.policy import Match, Policy, decide, findings, image_forms, needs_inspection
 
 NOW = 1_800_000_000 * SECOND
@@ -148,24 +160,30 @@ def many(count: int, first: int = 0) -> list[Container]:
     return [container(id=f"{first + number:064x}") for number in range(count)]
 
 
-def guard_of(plan: HostPlan, name: GuardName) -> bool:
-    return plan.guard is not None and plan.guard.name is name
+def planned(*surveys: Survey, policy: Policy | None = None, fleet_cap: int | Percent | None = None) -> FleetPlan:
+    return plan_fleet(surveys, {item.host.name: policy or Policy() for item in surveys}, fleet_cap)
+
+
+def guarded_by(plan: FleetPlan) -> GuardName | None:
+    (host,) = plan.hosts
+    assert isinstance(host, HostPlan)
+    return host.guard.name if host.guard else None
 
 
 @pytest.mark.parametrize(("cap", "guarded"), [(3, False), (2, True), (0, True), (None, False)])
 def test_one_candidate_over_the_cap_guards_the_host(cap: int | None, guarded: bool) -> None:
-    assert guard_of(plan_host(survey("a", many(3)), Policy(cap=cap)), GuardName.CAP) == guarded
+    assert (guarded_by(planned(survey("a", many(3)), policy=Policy(cap=cap))) is GuardName.CAP) == guarded
 
 
 @pytest.mark.parametrize(("skew_s", "guarded"), [(299.0, False), (-301.0, True), (301.0, True), (float("nan"), True)])
 def test_a_clock_too_far_off_guards_the_host(skew_s: float, guarded: bool) -> None:
-    assert guard_of(plan_host(survey("a", many(1), skew_s), Policy()), GuardName.SKEW) == guarded
+    assert (guarded_by(planned(survey("a", many(1), skew_s))) is GuardName.SKEW) == guarded
 
 
 @given(st.permutations(range(4)))
 def test_an_engine_under_two_names_is_planned_once_in_any_order(order: list[int]) -> None:
     surveys = [survey("a", many(2)), survey("b", many(2, 10)), survey("a-again", many(1)), survey("c", [])]
-    plan = plan_fleet([plan_host(surveys[index], Policy()) for index in order])
+    plan = planned(*(surveys[index] for index in order))
     guarded = [item.host.name for item in plan.hosts if isinstance(item, HostPlan) and item.guard]
     assert len(guarded) == 1
     assert guarded[0].startswith("a")
@@ -173,5 +191,5 @@ def test_an_engine_under_two_names_is_planned_once_in_any_order(order: list[int]
 
 @pytest.mark.parametrize(("cap", "guarded"), [(4, False), (3, True), (Percent(100), False), (Percent(99), True)])
 def test_over_the_fleet_cap_the_whole_fleet_is_guarded(cap: int | Percent, guarded: bool) -> None:
-    plan = plan_fleet([plan_host(survey("a", many(2)), Policy()), plan_host(survey("b", many(2, 5)), Policy())], cap)
+    plan = planned(survey("a", many(2)), survey("b", many(2, 5)), fleet_cap=cap)
     assert (plan.guard is not None) == guarded
