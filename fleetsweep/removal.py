@@ -74,6 +74,9 @@ class Ledger:
                 raise self.trouble
         intent = self._journal.intend(container)
         with self._lock:
+            if self._closed:
+                # Given up while the disk was slow: the intent stays open, and the next run settles it.
+                raise FleetsweepError("the host was given up")
             self._intents[container.id] = intent
 
     def conclude(self, removal: Removal) -> None:

@@ -65,7 +65,7 @@ def test_what_many_threads_intend_is_on_disk_for_each_of_them(state: Path) -> No
 
 
 def test_all_that_waits_is_committed_together_or_not_at_all(state: Path) -> None:
-    statement = "INSERT INTO run VALUES (?, ?, ?)"
+    statement = "INSERT INTO run (id, command, dry_run, started_ns) VALUES (?, ?, 0, ?)"
     with Journal(state, "run", "sweep") as journal:
         with held(state):
             first = journal.post(statement, ("first", "sweep", 1))
@@ -157,7 +157,9 @@ def test_a_statement_that_python_cannot_bind_breaks_the_journal_and_hangs_nobody
         with pytest.raises(JournalError):
             journal.write("INSERT INTO intent (run) VALUES (?)", (object(),))
         with pytest.raises(JournalError):
-            journal.write("INSERT INTO run VALUES (?, ?, ?)", ("other", "sweep", 1))
+            journal.write(
+                "INSERT INTO run (id, command, dry_run, started_ns) VALUES (?, ?, 0, ?)", ("other", "sweep", 1)
+            )
 
 
 def test_a_ledger_keeps_its_outcomes_when_they_cannot_be_made_durable(state: Path) -> None:
