@@ -217,7 +217,11 @@ _CONTAINER_FIELDS: Final = tuple(field.name for field in fields(Container) if fi
 
 
 def _guard_object(guard: Guard | None) -> JsonObject | None:
-    return None if guard is None else asdict(guard)
+    if guard is None:
+        return None
+    found = guard.found
+    # JSON has no number for the skew of an engine whose clock can't be told.
+    return {**asdict(guard), "found": found if not isinstance(found, float) or math.isfinite(found) else str(found)}
 
 
 def _saved_plan(document: JsonObject, created_ns: int, where: str, hosts: Mapping[str, Host]) -> SavedPlan:
