@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetsweep.errors import UsageError
+from fleetsweep.errors import Phase, UsageError
 from fleetsweep.guards import Percent, plan_fleet
-from fleetsweep.model import SECOND, Fault, FleetPlan, Host, HostPlan, Lost, Phase, Status
+from fleetsweep.model import SECOND, Fault, FleetPlan, Host, HostPlan, Lost, Status
 from fleetsweep.policy import Policy, labels_digest
 from fleetsweep.saved_plan import SavedPlan, cap_object, check_policies, check_target, dump, load, policy_object, save
 from fleetsweep.settings import Flags
@@ -196,8 +196,9 @@ def test_whatever_a_box_says_can_be_saved_and_read(
     tmp_path_factory: pytest.TempPathFactory, name: str, image: str, skew_s: float
 ) -> None:
     path = tmp_path_factory.mktemp("plan") / "plan.json"
-    odd = survey("a", [container(name="ws-" + name, image=image)], skew_s)
+    name, image = json.loads(json.dumps(["ws-" + name, image]))  # as JSON brings them
+    odd = survey("a", [container(name=name, image=image)], skew_s)
     save(saved(plan=plan_fleet([odd], {"a": Policy(max_skew_s=10**9)})), path)
     (back,) = read(path).plan.hosts
     assert isinstance(back, HostPlan)
-    assert back.candidates[0].container == container(name="ws-" + name, image=image, labels=None)
+    assert back.candidates[0].container == container(name=name, image=image, labels=None)

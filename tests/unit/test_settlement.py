@@ -27,7 +27,7 @@ def look(name: str, *, address: str = "127.0.0.1", there: bool = False) -> Surve
         ([look("a")], {"a": (SettledAs.GONE, True)}),
         ([look("renamed")], {"renamed": (SettledAs.GONE, True)}),
         ([look("a", address="192.0.2.1")], {"a": (SettledAs.UNKNOWN, True)}),
-        ([look("a", address="192.0.2.1"), look("b", address="192.0.2.2", there=True)], {"b": (SettledAs.STILL_THERE, True)}),
+        ([look("a", address="::1"), look("b", address="::2", there=True)], {"b": (SettledAs.STILL_THERE, True)}),
         ([LOST], {"a": (SettledAs.UNKNOWN, False)}),
         ([replace(LOST, host=Host("a", "192.0.2.1"))], {"a": (SettledAs.UNKNOWN, False)}),
         ([look("b", address="192.0.2.2")], {}),
