@@ -98,24 +98,65 @@ def hosts(style: str, verbose: bool, **options: object) -> None:
     click.echo(tabulate(rows, headers=headers, tablefmt="plain", disable_numparse=True))
 
 
-@cli.command()
+AUDIT_EPILOG = """\b
+Examples:
+  fleetsweep audit -i inventory.yml -l runners        look at one group
+  fleetsweep audit -i inventory.yml -v                with every matched container
+  fleetsweep audit -i inventory.yml --fail-on-stale   exit 6 if anything is stale: for a timer
+  fleetsweep audit -i inventory.yml --format json     for a program
+  fleetsweep audit -i inventory.yml --save-plan plan.json
+"""
+
+SWEEP_EPILOG = """\b
+Examples:
+  fleetsweep sweep -i inventory.yml --dry-run         what would go
+  fleetsweep sweep -i inventory.yml                   look, show the plan, ask
+  fleetsweep sweep -i inventory.yml --yes             for a timer: no question
+  fleetsweep sweep -i inventory.yml --plan plan.json --yes
+                                                      exactly what a saved plan says, or less
+  fleetsweep sweep --local --max-age 4h --cap 20      this machine, by other limits
+
+\b
+Each setting is read from its flag, else from the environment (FLEETSWEEP_MAX_AGE, WS_MAX_AGE_HOURS,
+SAFETY_CAP, DRY_RUN ...), else from the host's inventory variable (fleetsweep_max_age ...).
+"""
+
+EXPLAIN_EPILOG = """\b
+Examples:
+  fleetsweep explain -i inventory.yml ws-4711         wherever it is
+  fleetsweep explain --host runner-2 3f9a             by the beginning of its id
+  fleetsweep explain --local --max-age 6h ws-4711     what another limit would say
+"""
+
+
+@cli.command(epilog=AUDIT_EPILOG)
 @target_options
 @run_options
 @policy_options
 @output_options
 def audit(**options: object) -> None:
-    """Look at the fleet, remove nothing: sends only GET."""
+    """Look at the fleet, remove nothing: sends only GET.
+
+    Prints one row a host: what is there, what matches, what is stale, and which guard would stop a sweep.
+    """
     execute(_request("audit", options))
 
 
-@cli.command()
+@cli.command(epilog=SWEEP_EPILOG)
 @target_options
 @run_options
 @policy_options
 @output_options
 @removal_options
 def sweep(**options: object) -> None:
-    """Look, ask, remove, and prove it."""
+    """Look, ask, remove, and prove it.
+
+    Every host is looked at before anything goes anywhere. A container goes if a name, image or label pattern matches
+    it and it is older than the max age by its engine's own clock. It stays if it is labelled to be kept, belongs to
+    an orchestrator, or its age can't be known; a host stays as it is if it has more candidates than the cap, its clock
+    is off, or it is another host's engine. Each removal is written to the journal before it is asked for, and counts
+    once the engine no longer lists it.
+    """
     dry_run = resolve_dry_run(policy_flags(options), os.environ)
     if not dry_run and not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
@@ -131,7 +172,7 @@ def sweep(**options: object) -> None:
     )
 
 
-@cli.command()
+@cli.command(epilog=EXPLAIN_EPILOG)
 @click.argument("container")
 @target_options
 @run_options

@@ -150,8 +150,11 @@ class Journal:
         """Keep what is about to be done; it is durable when this returns. Raises JournalError."""
         self.write("UPDATE run SET plan = ? WHERE id = ?", (document, self.run_id))
 
-    def finish(self, report: FleetReport) -> None:
-        """Record every host's row and the run's end; durable when this returns. Raises JournalError."""
+    def finish(self, report: FleetReport, *, looked: bool) -> None:
+        """Record every host's row and the run's end; durable when this returns. Raises JournalError.
+
+        ``looked`` is False for a run that carried out a saved plan: its rows are no news of any host.
+        """
         for row in report.hosts:
             plan = row.plan
             self.post(
@@ -161,7 +164,7 @@ class Journal:
                     row.host.name,
                     row.host.endpoint,
                     row.status,
-                    plan is not None,
+                    looked and plan is not None,
                     row.fault.message[:500] if row.fault else None,
                     plan.containers if plan else 0,
                     len(plan.decisions) if plan else 0,

@@ -141,7 +141,7 @@ def output(options: dict[str, object]) -> Output:
 
     path, save_plan = (_text(options.get(key)) for key in ("output", "save_plan"))
     return Output(
-        style=str(options["style"]),
+        style=str(options.get("style") or "table"),
         path=Path(path) if path else None,
         verbose=bool(options.get("verbose")),
         quiet=bool(options.get("quiet")),

@@ -132,7 +132,7 @@ def execute(request: Request) -> NoReturn:
         code = _print_report(done, request.output)
         try:
             if journal is not None:
-                journal.finish(done)
+                journal.finish(done, looked=request.saved is None)
         except FleetsweepError as error:
             _tell(request, f"{error}: this run is missing in the journal")
             whole = whole and not request.remove
