@@ -149,8 +149,11 @@ def load(path: Path, *, now_ns: int, ttl_s: float, hosts: Mapping[str, Host]) ->
 
 def _read(path: Path, where: str) -> bytes:
     try:
-        with path.open("rb") as file:
+        # A pipe would be waited for, and a device has no end.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
             found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UsageError(f"{where} is not a file: check --plan")
             text = file.read(SIZE_LIMIT + 1)
     except OSError as error:
         raise UsageError(f"{where}: {error.strerror}: check --plan") from error
