@@ -166,7 +166,7 @@ def _read(path: Path, where: str) -> bytes:
 
 def _parse(text: bytes, where: str) -> JsonObject:
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError) as error:
         raise _damaged(where, "it is not whole JSON") from error
     if not isinstance(document, dict) or not str(document.get("schema", "")).startswith("fleetsweep.plan/"):
@@ -176,6 +176,14 @@ def _parse(text: bytes, where: str) -> JsonObject:
     if document.pop("digest", None) != _digest(document):
         raise _damaged(where, "its content does not fit its digest, so it was changed after it was made")
     return document
+
+
+def _each_key_once(pairs: list[tuple[str, object]]) -> JsonObject:
+    """One JSON object. Of a key that stands twice, each reader would believe another value."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
 
 
 def _damaged(where: str, what: str) -> UsageError:
