@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -281,13 +282,7 @@ def test_a_disk_that_gets_full_in_the_middle_stops_the_host_with_the_reason_and_
 ) -> None:
     engine = ScriptedEngine(leaks(12))
     with small_disk(place.state, "512k") as disk, engine.serve(place.socket) as url:
-
-        def fill_once(_: object) -> None:
-            with engine.lock:
-                if not (disk / "filler").exists():
-                    fill(disk)
-
-        engine.on("^DELETE", fill_once)
+        engine.on("^DELETE", lambda _: fill_up(disk))
         done = run(*place.sweep(url))
         asked = deletes(engine)
         report = json.loads(done.stdout)
@@ -314,6 +309,28 @@ def test_a_disk_that_gets_full_in_the_middle_stops_the_host_with_the_reason_and_
         container_id: "gone" if container_id in asked else "still-there" for container_id in still_open
     }
     assert all(row["outcome"] is not None for row in settled_rows)
+
+
+def test_a_disk_that_gets_full_after_the_look_removes_nothing_and_still_reports(place: Place, run: Run) -> None:
+    engine = ScriptedEngine(leaks(2))
+    with small_disk(place.state, "512k") as disk, engine.serve(place.socket) as url:
+        engine.on("^GET /containers/json", lambda _: fill_up(disk))
+        done = run(*place.sweep(url))
+        looked = run("audit", *place.local(url), "--format", "json")
+    assert done.returncode not in {0, 1, 2}
+    assert "free" in done.stdout + done.stderr
+    assert deletes(engine) == []
+    row = only_row(json.loads(done.stdout))
+    assert (row["stale"], row["removed"]) == (2, 0)
+    assert row["status"] != "ok"
+    assert looked.returncode == 0, looked.stderr
+    assert only_row(json.loads(looked.stdout))["stale"] == 2
+    assert "Traceback" not in done.stderr + looked.stderr
+
+
+def fill_up(disk: Path) -> None:
+    if not (disk / "filler").exists():
+        fill(disk)
 
 
 @pytest.mark.parametrize("used_before", [False, True])

@@ -6,12 +6,14 @@ import json
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +134,63 @@ def test_a_reader_of_the_first_line_alone_gets_it_and_the_journal_is_whole(place
     assert "BrokenPipe" not in done.stderr
     assert_journal_is_whole(place, engine)
     assert len(intents(place.state)) == 4
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"])
+def test_output_that_cannot_be_written_costs_neither_the_journal_nor_a_traceback(
+    place: Place, redirection: str
+) -> None:
+    engine = ScriptedEngine(leaks(2))
+    with engine.serve(place.socket) as url:
+        words = [sys.executable, "-m", "fleetsweep", *place.sweep(url)]
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {redirection}', "sh", *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert "Traceback" not in done.stderr
+    assert done.returncode != 1
+    # Whoever asked for a report that is nowhere must hear of it.
+    assert (done.returncode == 0) is (redirection in {">&-", "2>&-", ">&- 2>&-"})
+    assert_journal_is_whole(place, engine)
+    assert ended_runs(place) == [done.returncode]
+
+
+def ended_runs(place: Place) -> list[int | None]:
+    """The exit codes that the journal has."""
+    with closing(sqlite3.connect(place.state / "journal.db")) as database:
+        return [code for (code,) in database.execute("SELECT exit_code FROM run")]
+
+
+def test_a_terminal_that_hangs_up_in_the_middle_stops_the_sweep_with_a_whole_journal(place: Place, gate: Gate) -> None:
+    engine = gated(gate)
+    master, slave = pty.openpty()
+    with engine.serve(place.socket) as url:
+        # The terminal is the session's own, as a login's is: its end is a SIGHUP.
+        words = ["setsid", "--ctty", sys.executable, "-m", "fleetsweep", *place.sweep(url)]
+        child = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+        try:
+            gate.await_held(IN_FLIGHT)
+            os.close(master)
+            wait_for(lambda: not child_has_terminal(child.pid), "the hang-up being noticed")
+            gate.release()
+            assert child.wait(60) == 129
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+    assert_journal_is_whole(place, engine)
+    assert IN_FLIGHT <= len(deletes(engine)) < 10
+    assert ended_runs(place) == [129]
+
+
+def child_has_terminal(pid: int) -> bool:
+    """Whether a process has a controlling terminal."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return fields[4] != "0"
 
 
 def assert_journal_is_whole(place: Place, engine: ScriptedEngine) -> None:
