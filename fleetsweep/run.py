@@ -179,8 +179,11 @@ def _carry_out(
             surveys = phases.survey(request.hosts, request.policies, request.reach, advance)
         plan = plan_fleet(surveys, request.policies, request.fleet_cap)
         settled = settle(open_intents, surveys)
-        if journal is not None:
-            journal.settle(settled)
+        try:
+            if journal is not None:
+                journal.settle(settled)
+        except FleetsweepError as error:
+            _tell(request, f"warning: {error}: what was settled is not remembered")
     whole = _save_plan(request, run_id, plan, stopper)
     todo = phases.actionable(plan)
     applied: Mapping[str, Applied] = {}
@@ -191,11 +194,16 @@ def _carry_out(
         and not request.reach.stopped.is_set()
         and (request.yes or _confirmed(todo, stopper, verbose=request.output.verbose))
     ):
-        journal.record_plan(_plan_document(request, run_id, plan))
-        with _progress("Removing", len(todo), request) as advance:
-            applied = phases.apply(
-                todo, request.policies, request.reach, journal.for_host, volumes=request.volumes, on_done=advance
-            )
+        try:
+            journal.record_plan(_plan_document(request, run_id, plan))
+        except FleetsweepError as error:
+            # The hosts were looked at by now: they have their rows, and nothing is removed from any of them.
+            applied = {item.host.name: phases.Applied((), phases.journal_fault(error), 0.0) for item in todo}
+        else:
+            with _progress("Removing", len(todo), request) as advance:
+                applied = phases.apply(
+                    todo, request.policies, request.reach, journal.for_host, volumes=request.volumes, on_done=advance
+                )
     return phases.host_reports(plan, applied, settled), plan.guard, whole
 
 
@@ -205,12 +213,14 @@ def _open_intents(request: Request, journal: Journal | None, holder: str) -> Seq
 
     if journal is None:
         return ()
-    if request.remove:
-        return journal.open_intents()
     try:
+        if request.remove:
+            return journal.open_intents()
         with try_sweep_lock(request.state_dir, holder) as free:
             return journal.open_intents() if free else ()
-    except UsageError:
+    except FleetsweepError as error:
+        if request.remove:
+            raise UsageError(str(error)) from error
         return ()
 
 

@@ -159,12 +159,13 @@ def apply(
     for done in results:
         ledger = ledgers[done.host.name]
         removals = ledger.close()
-        fault = done.fault or done.value or (_journal_fault(ledger.trouble) if ledger.trouble else None)
+        fault = done.fault or done.value or (journal_fault(ledger.trouble) if ledger.trouble else None)
         applied[done.host.name] = Applied(removals, fault, done.duration_s)
     return applied
 
 
-def _journal_fault(error: FleetsweepError) -> Fault:
+def journal_fault(error: FleetsweepError) -> Fault:
+    """The row of a host from which nothing more is removed, because the journal can't be written."""
     return Fault(Status.FAILED, None, "journal", str(error), "make the state directory writable, then sweep again")
 
 
@@ -194,7 +195,7 @@ def _apply_host(
             )
         except removal.Unfinished as error:
             unproven = error.unproven
-            fault = _journal_fault(error)
+            fault = journal_fault(error)
         try:
             listed = client.list_containers().containers if unproven else ()
         except HostError as error:
