@@ -238,8 +238,20 @@ def _request(command: str, options: dict[str, object]) -> Request:
     )
 
 
+def _open_closed_streams() -> None:
+    """Have closed standard streams lead nowhere: else the next file opened would take the place of one."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def main() -> None:
     """Run the command line; exit as the table of exit codes says."""
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that can't show a box's letters must not cost the report.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,13 +130,14 @@ def execute(request: Request) -> NoReturn:
         rows, guard, whole = _carry_out(request, run_id, journal, stopper, stack)
         done = _report(request, run_id, started_ns, rows, guard, stopper.signal)
         code = _print_report(done, request.output)
+        code = code if whole else code or INCOMPLETE
         try:
             if journal is not None:
-                journal.finish(done, looked=request.saved is None)
+                journal.finish(replace(done, exit_code=code), looked=request.saved is None)
         except FleetsweepError as error:
             _tell(request, f"{error}: this run is missing in the journal")
-            whole = whole and not request.remove
-    _exit(code if whole else code or INCOMPLETE)
+            code = code or INCOMPLETE if request.remove else code
+    _exit(code)
 
 
 def _open_journal(request: Request, run_id: str) -> Journal | None:
@@ -273,20 +274,21 @@ def _confirmed(todo: Sequence[HostPlan], stopper: Stopper, *, verbose: bool) -> 
     from fleetsweep.report import confirmation
 
     containers = sum(len(item.candidates) for item in todo)
-    click.echo(confirmation(todo, verbose=verbose), nl=False, err=True)
     stopper.asking = True
     try:
+        click.echo(confirmation(todo, verbose=verbose), nl=False, err=True)
         where = _count(len(todo), "host")
         click.echo(f"Remove {_count(containers, 'container')} on {where}? [y/N] ", nl=False, err=True)
         answer = sys.stdin.readline()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError):
+        # OSError: the terminal hung up.
         answer = ""
-        click.echo(err=True)
+        _say("")
     finally:
         stopper.asking = False
     if answer.strip().lower() in {"y", "yes"}:
         return True
-    click.echo("Nothing was removed.", err=True)
+    _say("Nothing was removed.")
     return False
 
 
@@ -296,7 +298,13 @@ def _count(number: int, what: str) -> str:
 
 def _tell(request: Request, text: str) -> None:
     if not request.output.quiet:
-        click.echo(f"fleetsweep: {text}", err=True)
+        _say(f"fleetsweep: {text}")
+
+
+def _say(text: str, end: str = "\n") -> None:
+    """Write to stderr. A terminal that hung up costs the words, never the run."""
+    with suppress(OSError):
+        click.echo(f"{text}{end}", nl=False, err=True)
 
 
 @contextmanager
@@ -308,9 +316,15 @@ def _progress(what: str, total: int, request: Request) -> Iterator[Callable[[Hos
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task(what, total=total)
+    with suppress(OSError):
+        bar.start()
+    try:
         yield lambda host: bar.advance(task)
+    finally:
+        with suppress(OSError):
+            bar.stop()
 
 
 def _print_report(done: FleetReport, output: Output) -> int:
@@ -325,20 +339,24 @@ def _print_report(done: FleetReport, output: Output) -> int:
             half.write_text(text, encoding="utf-8")
             half.replace(output.path)
         except OSError as error:
-            click.echo(f"{output.path}: {error.strerror}: the report is on stdout instead", err=True)
+            _say(f"{output.path}: {error.strerror}: the report is on stdout instead")
         else:
             return done.exit_code
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return done.exit_code
+    except OSError as error:
+        _say(f"the report can't be written: {error.strerror}")
+        return done.exit_code or INCOMPLETE
     return done.exit_code
 
 
 def _exit(code: int) -> NoReturn:
     """Leave without waiting for a thread that is stuck in a dead connection."""
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)
 
 
