@@ -34,6 +34,8 @@ _OPAQUE_IMAGE: Final = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 _ORCHESTRATOR_LABELS: Final = ("com.docker.swarm.", "io.kubernetes.")
 _REASONS_TO_REMOVE: Final = frozenset({Reason.STALE, Reason.LIFETIME})
 _FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
+# A zero start time in any other state is a field gone wrong: believed, it would age what was restarted by its creation.
+_NEVER_STARTED: Final = frozenset({"created", "initialized"})
 
 
 class Match(StrEnum):
@@ -144,7 +146,11 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
     age_s, age_from = age_of(container, now_ns)
     yield finding(
         "start time",
-        ("not inspected" if not container.inspected else "unreadable, before creation or in the future")
+        (
+            "not inspected"
+            if not container.inspected
+            else "unreadable, before creation, in the future, or none in a state that has one"
+        )
         if age_s is None or not container.inspected
         else "never started: aged by creation"
         if age_from is AgeFrom.CREATED
@@ -188,8 +194,10 @@ def age_of(container: Container, now_ns: int) -> tuple[int | None, AgeFrom | Non
     created_s = _age_s(container.created_ns, now_ns)
     if created_s is None:
         return None, None
-    if not container.inspected or container.started_ns is None:
+    if not container.inspected:
         return created_s, AgeFrom.CREATED
+    if container.started_ns is None:
+        return (created_s, AgeFrom.CREATED) if container.state in _NEVER_STARTED else (None, None)
     started_s = _age_s(container.started_ns, now_ns)
     if started_s is None or container.started_ns + CLOCK_GRAIN_NS < container.created_ns:
         return None, None
