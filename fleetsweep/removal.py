@@ -65,13 +65,18 @@ class Ledger:
     def intend(self, container: Container) -> None:
         """Make the intent durable, or raise FleetsweepError: also when the host was given up meanwhile."""
         with self._lock:
-            if self._closed:
-                raise FleetsweepError("the host was given up")
-            if self.trouble is not None:
-                raise self.trouble
+            refusal = FleetsweepError("the host was given up") if self._closed else self.trouble
+        if refusal is not None:
+            raise refusal
         intent = self._journal.intend(container)
         with self._lock:
-            self._intents[container.id] = intent
+            given_up = self._closed
+            if not given_up:
+                self._intents[container.id] = intent
+        if given_up:
+            # The disk was slow and the report is out by now: nothing was sent, and nothing may be any more.
+            self._journal.conclude(intent, Removal(container.id, Outcome.FAILED, "not removed: the host was given up"))
+            raise FleetsweepError("the host was given up")
 
     def conclude(self, removal: Removal) -> None:
         """Set an intent's outcome; the first one stands. ``trouble`` keeps what hindered writing it down."""
@@ -184,7 +189,7 @@ def remove_one(
         engine.remove(planned.id, force=force, volumes=volumes)
     except LostAnswer as error:
         return ended(Outcome.UNKNOWN, error.message)
-    except EngineError as error:
+    except HostError as error:  # also from a tunnel that would carry no new stream, so that nothing was sent
         return _refused(engine, decision, policy, now_ns, error=error, clock=clock)
     return ended(Outcome.REMOVED)
 
@@ -210,13 +215,14 @@ def what_changed(decision: Decision, current: Container, policy: Policy, now_ns:
 
 
 def _refused(
-    engine: Engine, decision: Decision, policy: Policy, now_ns: int, *, error: EngineError, clock: Clock
+    engine: Engine, decision: Decision, policy: Policy, now_ns: int, *, error: HostError, clock: Clock
 ) -> Removal:
     """What a refused removal comes to."""
     planned = decision.container
-    if error.http_status == 404:
+    http_status = error.http_status if isinstance(error, EngineError) else None
+    if http_status == 404:
         return Removal(planned.id, Outcome.GONE)
-    if error.http_status == 409 and "already in progress" in error.message:
+    if http_status == 409 and "already in progress" in error.message:
         return _await_other_removal(engine, planned, clock)
     try:
         current = engine.inspect(planned.id)
