@@ -103,11 +103,10 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
         return Finding(rule, saw, reason if applies else None)
 
     matched_by = selectors_matching(container, policy)
+    wanted = "one of them is enough" if policy.match is Match.ANY else "each kind given must match"
     yield finding(
         "selectors",
-        f"matched by {', '.join(matched_by) or 'nothing'} ({policy.match} of them is enough)"
-        if policy.match is Match.ANY
-        else f"matched by {', '.join(matched_by) or 'nothing'} (each kind given must match)",
+        f"matched by {', '.join(matched_by) or 'nothing'} ({wanted})",
         Reason.UNMATCHED,
         not _enough(matched_by, policy),
     )
@@ -136,22 +135,19 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
         Reason.UNKNOWN_AGE,
         created_s is None,
     )
-    created_s = -1 if created_s is None else created_s
     yield finding(
         "creation age",
-        f"{created_s} s against a max age of {policy.max_age_s} s",
+        f"{_seconds(created_s)} against a max age of {policy.max_age_s} s",
         Reason.YOUNG,
-        created_s <= policy.max_age_s,
+        created_s is not None and created_s <= policy.max_age_s,
     )
     age_s, age_from = age_of(container, now_ns)
     yield finding(
         "start time",
-        (
-            "not inspected"
-            if not container.inspected
-            else "unreadable, before creation, in the future, or none in a state that has one"
-        )
-        if age_s is None or not container.inspected
+        "not inspected"
+        if not container.inspected
+        else "unreadable, before creation, in the future, or none in a state that has one"
+        if age_s is None
         else "never started: aged by creation"
         if age_from is AgeFrom.CREATED
         else f"started {age_s} s ago",
@@ -160,17 +156,22 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
     )
     yield finding(
         "max age",
-        f"{age_s} s against {policy.max_age_s} s",
+        f"{_seconds(age_s)} against {policy.max_age_s} s",
         Reason.STALE,
         age_s is not None and age_s > policy.max_age_s,
     )
+    lifetime_s = policy.max_lifetime_s
     yield finding(
         "max lifetime",
-        "off" if policy.max_lifetime_s is None else f"{created_s} s against {policy.max_lifetime_s} s",
+        "off" if lifetime_s is None else f"{_seconds(created_s)} against {lifetime_s} s",
         Reason.LIFETIME,
-        policy.max_lifetime_s is not None and created_s > policy.max_lifetime_s,
+        lifetime_s is not None and created_s is not None and created_s > lifetime_s,
     )
     yield Finding("otherwise", "no rule asked for its removal", Reason.YOUNG)
+
+
+def _seconds(age_s: int | None) -> str:
+    return "unknown" if age_s is None else f"{age_s} s"
 
 
 def needs_inspection(container: Container, policy: Policy, now_ns: int) -> bool:

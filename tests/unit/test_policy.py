@@ -20,7 +20,7 @@ from fleetsweep.model import (
     Survey,
     Verdict,
 )
-from fleetsweep.policy import Match, Policy, decide, image_forms, needs_inspection
+from fleetsweep.policy import Match, Policy, decide, findings, image_forms, needs_inspection
 
 NOW = 1_800_000_000 * SECOND
 HOUR = 3600 * SECOND
@@ -131,3 +131,125 @@ def test_a_clock_too_far_off_guards_the_host(skew_s: float, guarded: bool) -> No
 def test_over_the_fleet_cap_the_whole_fleet_is_guarded(cap: int | Percent, guarded: bool) -> None:
     plan = planned(survey("a", many(2)), survey("b", many(2, 5)), fleet_cap=cap)
     assert (plan.guard is not None) == guarded
+
+
+STALE_LEAK = (
+    ("selectors", "matched by name, image (one of them is enough)", None),
+    ("protection", "no label fleetsweep.keep", None),
+    ("orchestrator", "no orchestrator's label", None),
+    ("creation time", "created 172800 s ago", None),
+    ("creation age", "172800 s against a max age of 7200 s", None),
+    ("start time", "started 172800 s ago", None),
+    ("max age", "172800 s against 7200 s", Reason.STALE),
+    ("max lifetime", "off", None),
+    ("otherwise", "no rule asked for its removal", Reason.YOUNG),
+)
+Line = tuple[str, str, Reason | None]
+
+
+def test_each_rule_says_what_it_saw() -> None:
+    assert told(container(), Policy()) == STALE_LEAK
+
+
+UNKNOWN_START = "unreadable, before creation, in the future, or none in a state that has one"
+
+
+@pytest.mark.parametrize(
+    ("fields", "policy", "lines"),
+    [
+        (
+            {"name": "pg", "image": "postgres:16"},
+            Policy(),
+            [("selectors", "matched by nothing (one of them is enough)", Reason.UNMATCHED)],
+        ),
+        (
+            {},
+            Policy(labels=("ci",), match=Match.ALL),
+            [("selectors", "matched by name, image (each kind given must match)", Reason.UNMATCHED)],
+        ),
+        (
+            {"labels": {"ci": "1"}},
+            Policy(labels=("ci",), match=Match.ALL),
+            [("selectors", "matched by name, image, label (each kind given must match)", None)],
+        ),
+        ({"labels": None}, Policy(), [("protection", "labels unreadable", Reason.PROTECTED)]),
+        (
+            {"labels": {"fleetsweep.keep": "it's"}},
+            Policy(),
+            [("protection", 'fleetsweep.keep="it\'s"', Reason.PROTECTED)],
+        ),
+        ({"labels": {"stay": ""}}, Policy(keep_label="stay"), [("protection", "stay=''", Reason.PROTECTED)]),
+        ({"labels": {"fleetsweep.keep": "no"}}, Policy(), [("protection", "fleetsweep.keep='no'", None)]),
+        (
+            {"labels": {"io.kubernetes.x": ""}},
+            Policy(),
+            [("orchestrator", "owned by an orchestrator", Reason.MANAGED)],
+        ),
+        (
+            {"labels": {"io.kubernetes.x": ""}},
+            Policy(labels=("io.kubernetes.x",)),
+            [
+                ("selectors", "matched by name, image, label (one of them is enough)", None),
+                ("orchestrator", "owned by an orchestrator", None),
+            ],
+        ),
+        (
+            {"created_ns": UNREADABLE},
+            Policy(max_lifetime_s=9000),
+            [
+                ("creation time", "unreadable, before 2013 or in the future", Reason.UNKNOWN_AGE),
+                ("creation age", "unknown against a max age of 7200 s", None),
+                ("start time", UNKNOWN_START, Reason.UNKNOWN_AGE),
+                ("max age", "unknown against 7200 s", None),
+                ("max lifetime", "unknown against 9000 s", None),
+            ],
+        ),
+        (
+            {"created_ns": NOW - HOUR, "started_ns": NOW - HOUR},
+            Policy(),
+            [
+                ("creation time", "created 3600 s ago", None),
+                ("creation age", "3600 s against a max age of 7200 s", Reason.YOUNG),
+                ("start time", "started 3600 s ago", None),
+                ("max age", "3600 s against 7200 s", None),
+            ],
+        ),
+        ({"inspected": False}, Policy(), [("start time", "not inspected", Reason.UNKNOWN_AGE)]),
+        (
+            {"started_ns": UNREADABLE},
+            Policy(),
+            [("start time", UNKNOWN_START, Reason.UNKNOWN_AGE), ("max age", "unknown against 7200 s", None)],
+        ),
+        (
+            {"started_ns": None, "state": "created"},
+            Policy(),
+            [("start time", "never started: aged by creation", None)],
+        ),
+        (
+            {"started_ns": NOW - HOUR},
+            Policy(max_lifetime_s=86400),
+            [
+                ("start time", "started 3600 s ago", None),
+                ("max age", "3600 s against 7200 s", None),
+                ("max lifetime", "172800 s against 86400 s", Reason.LIFETIME),
+            ],
+        ),
+        ({}, Policy(max_lifetime_s=172800), [("max lifetime", "172800 s against 172800 s", None)]),
+        ({}, Policy(max_lifetime_s=172799), [("max lifetime", "172800 s against 172799 s", Reason.LIFETIME)]),
+        (
+            {},
+            Policy(max_age_s=172800),
+            [
+                ("creation age", "172800 s against a max age of 172800 s", Reason.YOUNG),
+                ("max age", "172800 s against 172800 s", None),
+            ],
+        ),
+    ],
+)
+def test_a_rule_that_sees_something_else_says_so(fields: dict[str, object], policy: Policy, lines: list[Line]) -> None:
+    changed = {line[0]: line for line in lines}
+    assert told(container(**fields), policy) == tuple(changed.get(line[0], line) for line in STALE_LEAK)
+
+
+def told(item: Container, policy: Policy) -> tuple[Line, ...]:
+    return tuple((finding.rule, finding.saw, finding.reason) for finding in findings(item, policy, NOW))
