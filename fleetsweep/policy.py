@@ -242,10 +242,7 @@ def parse_until(text: str) -> int | None:
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
-    try:
-        return int(when.timestamp()) * SECOND
-    except (OverflowError, ValueError):
-        return None
+    return int(when.timestamp()) * SECOND
 
 
 def selectors_matching(container: Container, policy: Policy) -> tuple[Selector, ...]:

@@ -1,7 +1,7 @@
 """How hard the properties look.
 
 ``everyday`` keeps the whole package within seconds on a small machine. ``mutate`` is for mutation runs, which ask the
-same tests hundreds of times: the same examples every time, and no shrinking, since the first failure is enough.
+same tests hundreds of times: fewer examples, the same every time, and no shrinking, since the first failure is enough.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ settings.register_profile("everyday", deadline=None, max_examples=50, suppress_h
 settings.register_profile(
     "mutate",
     settings.get_profile("everyday"),
+    max_examples=25,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],
