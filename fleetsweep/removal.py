@@ -65,18 +65,13 @@ class Ledger:
     def intend(self, container: Container) -> None:
         """Make the intent durable, or raise FleetsweepError: also when the host was given up meanwhile."""
         with self._lock:
-            refusal = FleetsweepError("the host was given up") if self._closed else self.trouble
-        if refusal is not None:
-            raise refusal
+            if self._closed:
+                raise FleetsweepError("the host was given up")
+            if self.trouble is not None:
+                raise self.trouble
         intent = self._journal.intend(container)
         with self._lock:
-            given_up = self._closed
-            if not given_up:
-                self._intents[container.id] = intent
-        if given_up:
-            # The disk was slow and the report is out by now: nothing was sent, and nothing may be any more.
-            self._journal.conclude(intent, Removal(container.id, Outcome.FAILED, "not removed: the host was given up"))
-            raise FleetsweepError("the host was given up")
+            self._intents[container.id] = intent
 
     def conclude(self, removal: Removal) -> None:
         """Set an intent's outcome; the first one stands. ``trouble`` keeps what hindered writing it down."""

@@ -277,6 +277,9 @@ class Log:
             assert self.intents[intent] == removal.container_id
             self.outcomes[intent] = removal.outcome
 
+    def flush(self) -> None:
+        """Every outcome was durable when ``conclude`` returned."""
+
 
 class Ticks:
     """A deadline that is so many questions away: nobody waits for it."""
