@@ -5,44 +5,31 @@ from __future__ import annotations
 import io
 import json
 import os
-import secrets
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import click
 
 from fleetsweep import __version__
 from fleetsweep.errors import FleetsweepError, UsageError
-from fleetsweep.guards import plan_fleet
-from fleetsweep.model import (
-    FleetReport,
-    Guard,
-    GuardName,
-    Host,
-    HostPlan,
-    HostReport,
-    Status,
-)
+from fleetsweep.guards import expect_guard
 from fleetsweep.options import (
+    output,
     output_options,
     parse_expect,
     policy_flags,
     policy_options,
     reach,
+    removal_options,
     run_options,
     select_hosts,
     state_dir,
     target_options,
 )
-from fleetsweep.settings import resolve, resolve_dry_run, resolve_fleet_cap
+from fleetsweep.run import Request, execute, look
+from fleetsweep.settings import Flags, resolve, resolve_dry_run, resolve_fleet_cap
 
 EPILOG = """\b
 Examples:
@@ -57,29 +44,6 @@ Exit codes: 0 all is well; 2 usage, nothing was contacted; 3 a host was unreacha
 unusable; 4 a guard tripped; 5 a removal failed or is unknown; 6 stale containers were found
 (--fail-on-stale); 130, 143, 129 stopped by a signal; 1 a bug.
 """
-
-
-class Stopper:
-    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop, and the second into an end at once."""
-
-    def __init__(self, stopped: threading.Event) -> None:
-        self._stopped = stopped
-        self.signal: int | None = None
-        self.asking = False
-
-    def install(self) -> None:
-        """Take over the three signals. SIGHUP stays ignored where nohup ignores it."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            os._exit(128 + number)
-        self.signal = number
-        self._stopped.set()
-        if self.asking:
-            raise KeyboardInterrupt
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=EPILOG)
@@ -134,149 +98,144 @@ def hosts(style: str, verbose: bool, **options: object) -> None:
     click.echo(tabulate(rows, headers=headers, tablefmt="plain", disable_numparse=True))
 
 
-@cli.command()
+AUDIT_EPILOG = """\b
+Examples:
+  fleetsweep audit -i inventory.yml -l runners        look at one group
+  fleetsweep audit -i inventory.yml -v                with every matched container
+  fleetsweep audit -i inventory.yml --fail-on-stale   exit 6 if anything is stale: for a timer
+  fleetsweep audit -i inventory.yml --format json     for a program
+  fleetsweep audit -i inventory.yml --save-plan plan.json
+"""
+
+SWEEP_EPILOG = """\b
+Examples:
+  fleetsweep sweep -i inventory.yml --dry-run         what would go
+  fleetsweep sweep -i inventory.yml                   look, show the plan, ask
+  fleetsweep sweep -i inventory.yml --yes             for a timer: no question
+  fleetsweep sweep -i inventory.yml --plan plan.json --yes
+                                                      exactly what a saved plan says, or less
+  fleetsweep sweep --local --max-age 4h --cap 20      this machine, by other limits
+
+\b
+Each setting is read from its flag, else from the environment (FLEETSWEEP_MAX_AGE, WS_MAX_AGE_HOURS,
+SAFETY_CAP, DRY_RUN ...), else from the host's inventory variable (fleetsweep_max_age ...).
+"""
+
+EXPLAIN_EPILOG = """\b
+Examples:
+  fleetsweep explain -i inventory.yml ws-4711         wherever it is
+  fleetsweep explain --host runner-2 3f9a             by the beginning of its id
+  fleetsweep explain --local --max-age 6h ws-4711     what another limit would say
+"""
+
+
+@cli.command(epilog=AUDIT_EPILOG)
 @target_options
 @run_options
 @policy_options
 @output_options
 def audit(**options: object) -> None:
-    """Look at the fleet, remove nothing: sends only GET."""
-    _run("audit", options, remove=False, dry_run=False, volumes=False)
+    """Look at the fleet, remove nothing: sends only GET.
+
+    Prints one row a host: what is there, what matches, what is stale, and which guard would stop a sweep.
+    """
+    execute(_request("audit", options))
 
 
-@cli.command()
+@cli.command(epilog=SWEEP_EPILOG)
 @target_options
 @run_options
 @policy_options
 @output_options
-@click.option("-C", "--check", "--dry-run", "dry_run", is_flag=True, help="Decide, but remove nothing. [$DRY_RUN]")
-@click.option("-y", "--yes", is_flag=True, help="Remove without asking.")
-@click.option("--volumes", is_flag=True, help="Also remove the containers' anonymous volumes.")
-def sweep(dry_run: bool, yes: bool, volumes: bool, **options: object) -> None:
-    """Look, ask, remove, and prove it."""
-    options["dry_run"] = dry_run
-    dry = resolve_dry_run(policy_flags(options), os.environ)
-    if not dry and not yes and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+@removal_options
+def sweep(**options: object) -> None:
+    """Look, ask, remove, and prove it.
+
+    Every host is looked at before anything goes anywhere. A container goes if a name, image or label pattern matches
+    it and it is older than the max age by its engine's own clock. It stays if it is labelled to be kept, belongs to
+    an orchestrator, or its age can't be known; a host stays as it is if it has more candidates than the cap, its clock
+    is off, or it is another host's engine. Each removal is written to the journal before it is asked for, and counts
+    once the engine no longer lists it.
+    """
+    dry_run = resolve_dry_run(policy_flags(options), os.environ)
+    if not dry_run and not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
-    options["yes"] = yes
-    _run("sweep", options, remove=not dry, dry_run=dry, volumes=volumes)
+    execute(
+        replace(
+            _request("sweep", options),
+            remove=not dry_run,
+            dry_run=dry_run,
+            yes=bool(options["yes"]),
+            volumes=bool(options["volumes"]),
+            lock_wait_s=float(str(options["lock_wait"])),
+        )
+    )
 
 
-def _run(command: str, options: dict[str, object], *, remove: bool, dry_run: bool, volumes: bool) -> None:
-    """A run of the one-way flow, as far as the command goes."""
+@cli.command(epilog=EXPLAIN_EPILOG)
+@click.argument("container")
+@target_options
+@run_options
+@policy_options
+@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]")
+def explain(container: str, style: str, **options: object) -> None:
+    """Every rule's verdict on one CONTAINER, and what a sweep would do about it.
+
+    CONTAINER is a name, an id, or the beginning of either if no other container's begins so. Looks at the hosts as a
+    sweep does and decides by the same code; removes nothing.
+    """
+    from fleetsweep.explain import explain_container, matching
+    from fleetsweep.model import HostPlan, Lost
+    from fleetsweep.report import printable, render_explanation
+
+    asked = _request("explain", options)
+    surveys, plan = look(asked)
+    lost = [item for item in surveys if isinstance(item, Lost)]
+    for item in lost:
+        click.echo(f"{printable(item.host.name)} could not be looked at: {printable(item.fault.message)}", err=True)
+    found = matching(surveys, container)
+    if len(found) != 1:
+        names = ", ".join(f"{printable(each.name)} on {printable(survey.host.name)}" for survey, each in found[:5])
+        what = f"means {len(found)} containers ({names})" if found else "is the name or id of no container"
+        click.echo(f"Error: {container!r} {what}: give the whole name or id, or one --host", err=True)
+        sys.exit(3 if lost and not found else 2)
+    survey, item_found = found[0]
+    host_plan = next(each for each in plan.hosts if isinstance(each, HostPlan) and each.host is survey.host)
+    policy = asked.policies[survey.host.name]
+    click.echo(render_explanation(explain_container(item_found, host_plan, policy, plan.guard), style), nl=False)
+    sys.exit(3 if lost else 0)
+
+
+def _request(command: str, options: dict[str, object]) -> Request:
+    """What the options ask for. Raises UsageError: nobody was contacted yet."""
     selected = select_hosts(options)
     flags = policy_flags(options)
+    saved = None
+    if options.get("plan"):
+        from fleetsweep.saved_plan import check_policies, load
+
+        path, ttl_s = Path(str(options["plan"])), float(str(options["plan_ttl"]))
+        saved = load(path, now_ns=time.time_ns(), ttl_s=ttl_s, hosts={host.name: host for host in selected})
+        selected = tuple(item.host for item in saved.plan.hosts)
+        if replace(flags, dry_run=False) == Flags():
+            flags = saved.flags
     policies = {host.name: resolve(flags, os.environ, host) for host in selected}
     fleet_cap = resolve_fleet_cap(flags, os.environ)
-    run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(3)
-    started_ns = time.time_ns()
-
-    def finish(rows: Sequence[HostReport], guard: Guard | None, stopped_by: int | None = None) -> NoReturn:
-        from fleetsweep.report import exit_code
-
-        code = exit_code(rows, guard, fail_on_stale=bool(options["fail_on_stale"]), stopped_by=stopped_by)
-        done = FleetReport(run_id, command, dry_run, started_ns, time.time_ns(), code, tuple(rows), guard)
-        _print_report(done, options)
-        _exit(code)
-
-    guard = _expect_guard(options, len(selected))
-    if guard is not None:
-        finish([HostReport(host, Status.GUARDED, guard=guard) for host in selected], guard)
-
-    from fleetsweep import sweep as phases
-    from fleetsweep.journal import Journal
-
-    way = reach(options)
-    stopper = Stopper(way.stopped)
-    stopper.install()
-    quiet = bool(options["quiet"])
-    applied: dict[str, phases.Applied] = {}
-    with ExitStack() as stack:
-        # Opened first: a state directory that can't be used must be told before anyone is contacted.
-        journal = stack.enter_context(Journal(state_dir(options), run_id, command)) if remove else None
-        with _progress("Surveying", len(selected), quiet) as advance:
-            surveys = phases.survey(selected, policies, way, advance)
-        plan = plan_fleet(surveys, policies, fleet_cap)
-        todo = phases.actionable(plan)
-        if journal and todo and not way.stopped.is_set() and (options.get("yes") or _confirmed(todo, stopper)):
-            with _progress("Removing", len(todo), quiet) as advance:
-                applied = phases.apply(todo, policies, way, journal.for_host, volumes=volumes, on_done=advance)
-    finish(phases.host_reports(plan, applied), plan.guard, stopper.signal)
-
-
-def _expect_guard(options: dict[str, object], found: int) -> Guard | None:
-    wanted = parse_expect(str(options["expect"])) if options["expect"] is not None else None
-    if wanted is None or wanted[0] <= found <= wanted[1]:
-        return None
-    message = f"{found} hosts are selected, {options['expect']} were expected: nobody was contacted"
-    return Guard(GuardName.EXPECT, message, limit=str(options["expect"]), found=found)
-
-
-def _confirmed(todo: Sequence[HostPlan], stopper: Stopper) -> bool:
-    """Show the plan and ask. Only y or yes is a yes; the end of input is a no."""
-    from fleetsweep.report import printable
-
-    for item in todo:
-        for decision in item.candidates:
-            name = printable(decision.container.name or decision.container.id[:12])
-            click.echo(f"{printable(item.host.name)}: remove {name} ({decision.reason})", err=True)
-    containers = sum(len(item.candidates) for item in todo)
-    stopper.asking = True
-    try:
-        click.echo(f"Remove {containers} containers on {len(todo)} hosts? [y/N] ", nl=False, err=True)
-        answer = sys.stdin.readline()
-    except KeyboardInterrupt:
-        answer = ""
-        click.echo(err=True)
-    finally:
-        stopper.asking = False
-    if answer.strip().lower() in {"y", "yes"}:
-        return True
-    click.echo("Nothing was removed.", err=True)
-    return False
-
-
-@contextmanager
-def _progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[Host], None]]:
-    """A bar on stderr where that is a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda host: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda host: bar.advance(task)
-
-
-def _print_report(done: FleetReport, options: dict[str, object]) -> None:
-    from fleetsweep.report import render
-
-    output = options["output"]
-    color = output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    text = render(done, str(options["style"]), verbose=bool(options["verbose"]), color=color)
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    path = Path(str(output))
-    half = path.with_name(path.name + ".part")
-    try:
-        half.write_text(text, encoding="utf-8")
-        half.replace(path)
-    except OSError as error:
-        click.echo(text, nl=False)
-        click.echo(f"{path}: {error.strerror}: the report is on stdout instead", err=True)
-
-
-def _exit(code: int) -> NoReturn:
-    """Leave without waiting for a thread that is stuck in a dead connection."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.stderr.flush()
-    os._exit(code)
+    if saved is not None:
+        check_policies(saved, policies, fleet_cap)
+    expected = parse_expect(str(options["expect"])) if options["expect"] is not None else None
+    return Request(
+        command=command,
+        hosts=selected,
+        policies=policies,
+        flags=replace(flags, dry_run=False),
+        fleet_cap=fleet_cap,
+        reach=reach(options),
+        output=output(options),
+        state_dir=state_dir(options),
+        unexpected=expect_guard(len(selected), expected),
+        saved=saved,
+    )
 
 
 def main() -> None:

@@ -19,6 +19,16 @@ class Percent:
         return f"{self.value:g}%"
 
 
+def expect_guard(found: int, expected: tuple[int, int] | None) -> Guard | None:
+    """The guard that trips where another number of hosts is selected than ``expected``, the least and the most."""
+    if expected is None or expected[0] <= found <= expected[1]:
+        return None
+    least, most = expected
+    wanted = str(least) if least == most else f"{least}..{most}"
+    message = f"{found} hosts are selected, {wanted} were expected: nobody was contacted"
+    return Guard(GuardName.EXPECT, message, limit=wanted, found=found)
+
+
 def plan_fleet(
     surveys: Sequence[Survey | Lost], policies: Mapping[str, Policy], fleet_cap: int | Percent | None = None
 ) -> FleetPlan:

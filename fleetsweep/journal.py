@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-import stat
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import TracebackType
+from typing import Final
 
 from fleetsweep.errors import FleetsweepError, UsageError
-from fleetsweep.model import Container, Host, Removal
+from fleetsweep.model import (
+    SECOND,
+    Container,
+    FleetReport,
+    Host,
+    OpenIntent,
+    Outcome,
+    Removal,
+    Settlement,
+)
+from fleetsweep.state import free_space, open_private, prepare_state_dir
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS run (id TEXT PRIMARY KEY, command TEXT NOT NULL, started_ns INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS intent (
-    id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES run(id), host TEXT NOT NULL, container_id TEXT NOT NULL,
-    name TEXT NOT NULL, at_ns INTEGER NOT NULL, outcome TEXT, error TEXT, concluded_ns INTEGER);
+VERSION: Final = 1
+"""Of the tables; a file of another version is refused, never guessed at."""
+
+KEPT_NS: Final = 90 * 86_400 * SECOND
+"""How long runs are remembered. Those with an open intent stay until it is settled."""
+
+_SCHEMA: Final = """
+CREATE TABLE run (
+    id TEXT PRIMARY KEY, command TEXT NOT NULL, dry_run INTEGER NOT NULL, started_ns INTEGER NOT NULL,
+    finished_ns INTEGER, exit_code INTEGER, plan TEXT);
+CREATE TABLE host (
+    run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, name TEXT NOT NULL, endpoint TEXT NOT NULL,
+    status TEXT NOT NULL, surveyed INTEGER NOT NULL, error TEXT, containers INTEGER NOT NULL,
+    matched INTEGER NOT NULL, stale INTEGER NOT NULL, removed INTEGER NOT NULL, skew_s REAL,
+    duration_s REAL NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID;
+CREATE TABLE intent (
+    id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, host TEXT NOT NULL,
+    endpoint TEXT NOT NULL, container_id TEXT NOT NULL, name TEXT NOT NULL, at_ns INTEGER NOT NULL,
+    outcome TEXT, error TEXT, concluded_ns INTEGER, settled TEXT, settled_run TEXT, settled_ns INTEGER);
+CREATE INDEX unsettled ON intent (id) WHERE settled IS NULL AND (outcome IS NULL OR outcome = 'unknown');
+CREATE VIEW open_intent AS SELECT * FROM intent WHERE settled IS NULL AND (outcome IS NULL OR outcome = 'unknown');
 """
 
 
@@ -25,41 +55,46 @@ class JournalError(FleetsweepError):
     """The journal can't be written, so nothing may be removed."""
 
 
-def prepare_state_dir(path: Path) -> Path:
-    """The state directory, made 0700 if it isn't there. Raises UsageError unless it is safe to write in."""
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.lstat()
-    except OSError as error:
-        raise UsageError(f"state directory {path}: {error.strerror}: give another one with --state-dir") from error
-    if not stat.S_ISDIR(found.st_mode):
-        raise UsageError(f"state directory {path} is not a real directory: give another one with --state-dir")
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise UsageError(f"state directory {path} must be yours alone to write: chown it to you and chmod 700 {path}")
-    return path
-
-
 class Journal:
-    """One run's intents and outcomes. Threads may share it."""
+    """One run's intents and outcomes. Threads may share it.
 
-    def __init__(self, state_dir: Path, run_id: str, command: str) -> None:
+    One thread writes. It takes all that waits and commits it as one transaction with full sync: a sync costs
+    milliseconds and does not depend on how much it makes durable. What is queued first is durable first, and after
+    the first failure nothing more is written: each later call raises JournalError.
+    """
+
+    def __init__(self, state_dir: Path, run_id: str, command: str, *, dry_run: bool = False) -> None:
         path = prepare_state_dir(state_dir) / "journal.db"
+        self.run_id = run_id
+        self._path = path
         self._lock = threading.Lock()
-        self._run_id = run_id
+        self._waiting: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._queued = 0
+        self._durable = 0
+        self._broken: str | None = None
+        os.close(open_private(path))
         try:
-            # SQLite would follow a symlink, and make the file readable for others.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             self._database = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.Error as error:
             raise UsageError(f"journal {path}: {error}: give another place with --state-dir") from error
         try:
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_SCHEMA)
-            self._database.execute("INSERT INTO run VALUES (?, ?, ?)", (run_id, command, time.time_ns()))
+            self._prepare(path)
+            now_ns = time.time_ns()
+            self._database.execute(
+                "INSERT INTO run (id, command, dry_run, started_ns) VALUES (?, ?, ?, ?)",
+                (run_id, command, dry_run, now_ns),
+            )
         except sqlite3.Error as error:
             self._database.close()
-            raise UsageError(f"journal {path}: {error}: free space there, or give --state-dir") from error
+            raise UsageError(
+                f"journal {path}: {error}: free space in {state_dir}{free_space(state_dir)}, or give --state-dir"
+            ) from error
+        except BaseException:
+            self._database.close()
+            raise
+        # From here on the database is the writer's alone.
+        self._writer = threading.Thread(target=self._write_all, name="fleetsweep-journal", daemon=True)
+        self._writer.start()
 
     def __enter__(self) -> Journal:
         return self
@@ -67,43 +102,217 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        """Commit what still waits, then close the database."""
         with self._lock:
-            self._database.close()
+            self._broken = self._broken or "the journal is closed"
+            self._waiting.put(None)
+        self._writer.join()
+
+    def _prepare(self, path: Path) -> None:
+        """Make the tables in a new file, and drop what is older than it is kept."""
+        execute = self._database.execute
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = FULL")
+        execute("PRAGMA foreign_keys = ON")
+        # Two runs may open a new file at once: the second finds the first one's tables.
+        execute("BEGIN IMMEDIATE")
+        (version,) = execute("PRAGMA user_version").fetchone()
+        if version == 0 and execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
+            for statement in _SCHEMA.split(";"):
+                execute(statement)
+            execute(f"PRAGMA user_version = {VERSION}")
+        elif version != VERSION:
+            raise UsageError(f"journal {path} was written by another version of fleetsweep: move it away")
+        before = time.time_ns() - KEPT_NS
+        execute("DELETE FROM run WHERE started_ns < ? AND id NOT IN (SELECT run FROM open_intent)", (before,))
+        execute("COMMIT")
 
     def for_host(self, host: Host) -> HostJournal:
         """The part of the journal that one host's removals write to."""
-        return HostJournal(self, host.name)
+        return HostJournal(self, host)
+
+    def open_intents(self) -> list[OpenIntent]:
+        """The intents whose outcome no run has known so far, oldest first. Raises JournalError."""
+        rows = self.read("SELECT id, run, host, endpoint, container_id, name, at_ns FROM open_intent ORDER BY id")
+        return [OpenIntent(*row) for row in rows]  # type: ignore[arg-type]
+
+    def settle(self, settled: Mapping[str, Sequence[Settlement]]) -> None:
+        """Queue what became of earlier runs' open intents. Raises JournalError if the journal is broken."""
+        now_ns = time.time_ns()
+        for settlement in (each for found in settled.values() for each in found if each.final):
+            self.post(
+                "UPDATE intent SET outcome = 'unknown', settled = ?, settled_run = ?, settled_ns = ?, "
+                "concluded_ns = coalesce(concluded_ns, ?) WHERE id IN (SELECT id FROM open_intent WHERE id = ?)",
+                (settlement.outcome, self.run_id, now_ns, now_ns, settlement.intent.number),
+            )
+
+    def record_plan(self, document: str) -> None:
+        """Keep what is about to be done; it is durable when this returns. Raises JournalError."""
+        self.write("UPDATE run SET plan = ? WHERE id = ?", (document, self.run_id))
+
+    def finish(self, report: FleetReport, *, looked: bool) -> None:
+        """Record every host's row and the run's end; durable when this returns. Raises JournalError.
+
+        ``looked`` is False for a run that carried out a saved plan: its rows are no news of any host.
+        """
+        for row in report.hosts:
+            plan = row.plan
+            self.post(
+                "INSERT INTO host VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self.run_id,
+                    row.host.name,
+                    row.host.endpoint,
+                    row.status,
+                    looked and plan is not None,
+                    row.fault.message[:500] if row.fault else None,
+                    plan.containers if plan else 0,
+                    len(plan.decisions) if plan else 0,
+                    len(plan.candidates) if plan else 0,
+                    sum(removal.outcome is Outcome.REMOVED for removal in row.removals),
+                    plan.skew_s if plan else None,
+                    row.duration_s,
+                ),
+            )
+        self.write(
+            "UPDATE run SET finished_ns = ?, exit_code = ? WHERE id = ?",
+            (report.finished_ns, report.exit_code, self.run_id),
+        )
+
+    def read(self, query: str) -> list[tuple[object, ...]]:
+        """All rows of a query, by a connection of its own. Raises JournalError."""
+        try:
+            with contextlib.closing(sqlite3.connect(self._path, timeout=10)) as reader:
+                return reader.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {self._path} can't be read: {error}") from error
 
     def write(self, statement: str, values: tuple[object, ...]) -> int:
-        """Commit one statement with full sync; answers the row's id. Raises JournalError."""
-        try:
-            with self._lock:
-                return self._database.execute(statement, values).lastrowid or 0
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal can't be written: {error}: free space in the state directory") from error
+        """Commit one statement; it is durable when this returns. Answers the row's id. Raises JournalError."""
+        entry = _Entry(statement, values)
+        self._queue(entry)
+        entry.done.wait()
+        if entry.error is not None:
+            raise JournalError(entry.error)
+        return entry.row
 
-    def intend(self, host: str, container: Container) -> int:
-        """Record an intent; it is on disk when this returns. Raises JournalError."""
-        return self.write(
-            "INSERT INTO intent (run, host, container_id, name, at_ns) VALUES (?, ?, ?, ?, ?)",
-            (self._run_id, host, container.id, container.name, time.time_ns()),
-        )
+    def post(self, statement: str, values: tuple[object, ...]) -> int:
+        """Queue one statement and go on; answers its number, for ``flush``. Raises JournalError if it is broken."""
+        return self._queue(_Entry(statement, values))
+
+    def flush(self, number: int | None = None) -> None:
+        """Wait until all that was queued, or all up to ``number``, is durable. Raises JournalError if it won't be."""
+        with self._lock:
+            wanted = self._queued if number is None else number
+            if self._durable >= wanted:
+                return
+            if self._broken is not None:
+                raise JournalError(self._broken)
+            mark = _Entry("", ())
+            self._waiting.put(mark)
+        mark.done.wait()
+        if self._durable < wanted:
+            raise JournalError(mark.error or "the journal is closed")
+
+    def _queue(self, entry: _Entry) -> int:
+        with self._lock:
+            if self._broken is not None:
+                raise JournalError(self._broken)
+            self._queued += 1
+            self._waiting.put(entry)
+            return self._queued
+
+    def _write_all(self) -> None:
+        """The writer's life: all that waits as one transaction, again and again until the end is queued."""
+        failure: str | None = None
+        going = True
+        while going:
+            batch: list[_Entry] = []
+            entry = self._waiting.get()
+            while entry is not None:
+                batch.append(entry)
+                try:
+                    entry = self._waiting.get_nowait()
+                except Empty:
+                    break
+            else:
+                going = False
+            statements = [entry for entry in batch if entry.statement]
+            failure = failure or self._commit(statements)
+            with self._lock:
+                if failure is None:
+                    self._durable += len(statements)
+                else:
+                    self._broken = failure
+            for entry in batch:
+                entry.error = failure
+                entry.done.set()
+        self._database.close()
+
+    def _commit(self, entries: list[_Entry]) -> str | None:
+        """Make the entries durable, all or none; answers what hindered it."""
+        if not entries:
+            return None
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            for entry in entries:
+                values = tuple(map(_storable, entry.values))
+                entry.row = self._database.execute(entry.statement, values).lastrowid or 0
+            self._database.execute("COMMIT")
+        except Exception as error:  # whatever it is, a thread that waits for this must hear of it
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            where = self._path.parent
+            return f"the journal can't be written: {error}: free space in {where}{free_space(where)}"
+        return None
+
+
+def _storable(value: object) -> object:
+    """A value as SQLite takes it: a box may give a name that has no UTF-8 form."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A statement that waits to be committed; without one, a mark that is reached when all before it was."""
+
+    statement: str
+    values: tuple[object, ...]
+    done: threading.Event = field(default_factory=threading.Event)
+    row: int = 0
+    error: str | None = None
 
 
 class HostJournal:
     """Writes one host's intents and outcomes."""
 
-    def __init__(self, journal: Journal, host: str) -> None:
+    def __init__(self, journal: Journal, host: Host) -> None:
         self._journal = journal
         self._host = host
+        self._posted: list[int] = []
 
     def intend(self, container: Container, /) -> int:
-        """Record an intent; it is on disk when this returns. Raises JournalError."""
-        return self._journal.intend(self._host, container)
+        """Record an intent; it is durable when this returns. Raises JournalError."""
+        return self._journal.write(
+            "INSERT INTO intent (run, host, endpoint, container_id, name, at_ns) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                self._journal.run_id,
+                self._host.name,
+                self._host.endpoint,
+                container.id,
+                container.name,
+                time.time_ns(),
+            ),
+        )
 
     def conclude(self, intent: int, removal: Removal, /) -> None:
-        """Record an intent's one outcome. Raises JournalError."""
-        self._journal.write(
+        """Queue an intent's one outcome; ``flush`` waits for it. Raises JournalError if the journal is broken."""
+        number = self._journal.post(
             "UPDATE intent SET outcome = ?, error = ?, concluded_ns = ? WHERE id = ? AND outcome IS NULL",
             (removal.outcome, (removal.error or "")[:500] or None, time.time_ns(), intent),
         )
+        self._posted.append(number)
+
+    def flush(self) -> None:
+        """Wait until this host's outcomes are durable. Raises JournalError if one of them won't be."""
+        self._journal.flush(max(self._posted, default=0))

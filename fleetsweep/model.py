@@ -29,7 +29,8 @@ class Host:
     Fields that are None were left to the SSH configuration. ``proxy_jump`` is OpenSSH's list
     (``user@bastion:22,inner``); ``proxy_command`` its command template. ``known_hosts`` and ``ssh_config``
     are files that replace the usual ones for this host. ``engine`` is the engine's address as seen from the
-    box; ``become`` says that only sudo may talk to it. ``variables`` are the merged inventory variables.
+    box; ``become`` says that only sudo may talk to it. ``variables`` are the merged inventory variables, ``origins``
+    the file (and line, where there is one) that gave each of them.
     """
 
     name: str
@@ -46,6 +47,15 @@ class Host:
     engine: str = "unix:///var/run/docker.sock"
     groups: tuple[str, ...] = ()
     variables: Mapping[str, object] = field(default_factory=dict, hash=False)
+    origins: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def endpoint(self) -> str:
+        """Where this host's engine is, in words that stay the same as long as it is the same place."""
+        if self.connection is Connection.LOCAL:
+            return f"local {self.engine}"
+        by_way_of = self.proxy_jump or self.proxy_command
+        return f"ssh {self.address}:{self.port or 22} {self.engine}" + (f" through {by_way_of}" if by_way_of else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +202,16 @@ class Finding:
     reason: Reason | None
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one container would go or stay: every rule's finding, the verdict, and the guard in its way, if one is."""
+
+    host: Host
+    decision: Decision
+    findings: tuple[Finding, ...]
+    guard: Guard | None
+
+
 class GuardName(StrEnum):
     """Which guard refused to act."""
 
@@ -263,8 +283,41 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenIntent:
+    """A removal that an earlier run meant to make and whose outcome it did not live, or manage, to know.
+
+    ``endpoint`` is ``Host.endpoint`` as it was then; ``at_ns`` the controller's clock.
+    """
+
+    number: int
+    run_id: str
+    host: str
+    endpoint: str
+    container_id: str
+    name: str
+    at_ns: int
+
+
+class SettledAs(StrEnum):
+    """What a later look found of an open intent's container."""
+
+    GONE = "gone"
+    STILL_THERE = "still-there"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """An open intent and what this run found of it. ``final`` is False where its host could not be looked at."""
+
+    intent: OpenIntent
+    outcome: SettledAs
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class HostReport:
-    """One row: a host's plan or fault, and what was done about it."""
+    """One row: a host's plan or fault, and what was done about it. ``settled`` are earlier runs' open intents."""
 
     host: Host
     status: Status
@@ -273,6 +326,7 @@ class HostReport:
     guard: Guard | None = None
     removals: tuple[Removal, ...] = ()
     duration_s: float = 0.0
+    settled: tuple[Settlement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from fleetsweep.model import Connection, Host
 from fleetsweep.settings import Flags, parse_duration
 
 if TYPE_CHECKING:
+    from fleetsweep.run import Output
     from fleetsweep.sweep import Reach
 
 P = ParamSpec("P")
@@ -118,7 +119,35 @@ def output_options(command: Callable[P, R]) -> Callable[P, R]:
         click.option("-v", "--verbose", is_flag=True, help="Also list the containers."),
         click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on stderr."),
         click.option("--fail-on-stale", is_flag=True, help="Exit 6 if stale containers were found."),
+        click.option("--save-plan", metavar="FILE", help="Write the plan there, for sweep --plan."),
     )(command)
+
+
+def removal_options(command: Callable[P, R]) -> Callable[P, R]:
+    """How removals are made."""
+    return _together(
+        click.option("-C", "--check", "--dry-run", "dry_run", is_flag=True, help="Decide, remove nothing. [$DRY_RUN]"),
+        click.option("-y", "--yes", is_flag=True, help="Remove without asking."),
+        click.option("--volumes", is_flag=True, help="Also remove the containers' anonymous volumes."),
+        click.option("--plan", metavar="FILE", help="Carry out a saved plan: exactly its set, without a new look."),
+        click.option("--plan-ttl", type=Duration(), default=3600, help="A plan may be this old. [default: 1h]"),
+        click.option("--lock-wait", type=Duration(), default=600, help="For another sweep to end. [default: 10m]"),
+    )(command)
+
+
+def output(options: dict[str, object]) -> Output:
+    """Where the report goes, by the output options."""
+    from fleetsweep.run import Output
+
+    path, save_plan = (_text(options.get(key)) for key in ("output", "save_plan"))
+    return Output(
+        style=str(options.get("style") or "table"),
+        path=Path(path) if path else None,
+        verbose=bool(options.get("verbose")),
+        quiet=bool(options.get("quiet")),
+        fail_on_stale=bool(options.get("fail_on_stale")),
+        save_plan=Path(save_plan) if save_plan else None,
+    )
 
 
 def select_hosts(options: dict[str, object]) -> tuple[Host, ...]:

@@ -46,7 +46,10 @@ class IntentLog(Protocol):
         """Record that this container is about to be removed. Raises FleetsweepError: then nothing is sent."""
 
     def conclude(self, intent: int, removal: Removal, /) -> None:
-        """Record the intent's one outcome."""
+        """Record the intent's one outcome, or queue it to be recorded."""
+
+    def flush(self) -> None:
+        """Wait until all outcomes are durable. Raises FleetsweepError if one of them won't be."""
 
 
 class Ledger:
@@ -71,6 +74,9 @@ class Ledger:
                 raise self.trouble
         intent = self._journal.intend(container)
         with self._lock:
+            if self._closed:
+                # Given up while the disk was slow: the intent stays open, and the next run settles it.
+                raise FleetsweepError("the host was given up")
             self._intents[container.id] = intent
 
     def conclude(self, removal: Removal) -> None:
@@ -87,11 +93,15 @@ class Ledger:
             self.trouble = error
 
     def close(self) -> tuple[Removal, ...]:
-        """The outcome of every intent, in the order they were made."""
+        """The outcome of every intent, in the order they were made. ``trouble`` tells if they are not all on disk."""
         with self._lock:
             open_ones = [container_id for container_id in self._intents if container_id not in self._outcomes]
         for container_id in open_ones:
             self.conclude(Removal(container_id, Outcome.UNKNOWN, "no outcome by the deadline"))
+        try:
+            self._journal.flush()
+        except FleetsweepError as error:
+            self.trouble = self.trouble or error
         with self._lock:
             self._closed = True
             return tuple(self._outcomes[container_id] for container_id in self._intents)

@@ -174,7 +174,9 @@ class _Lookup:
         variable = f"fleetsweep_{name}"
         if variable not in self._host.variables:
             return None
-        return _Given(self._host.variables[variable], f"inventory variable {variable} of {self._host.name}", text=False)
+        origin = self._host.origins.get(variable)
+        source = f"inventory variable {variable} of {self._host.name}" + (f" ({origin})" if origin else "")
+        return _Given(self._host.variables[variable], source, text=False)
 
 
 def _flag(name: str) -> str:

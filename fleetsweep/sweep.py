@@ -27,6 +27,7 @@ from fleetsweep.model import (
     Lost,
     Outcome,
     Removal,
+    Settlement,
     Status,
     Survey,
 )
@@ -203,9 +204,14 @@ def _apply_host(
     return fault
 
 
-def host_reports(fleet_plan: FleetPlan, applied: Mapping[str, Applied]) -> tuple[HostReport, ...]:
+def host_reports(
+    fleet_plan: FleetPlan, applied: Mapping[str, Applied], settled: Mapping[str, tuple[Settlement, ...]]
+) -> tuple[HostReport, ...]:
     """Every selected host's row, in inventory order. Pure."""
-    return tuple(_host_report(item, applied.get(item.host.name)) for item in fleet_plan.hosts)
+    return tuple(
+        replace(_host_report(item, applied.get(item.host.name)), settled=settled.get(item.host.name, ()))
+        for item in fleet_plan.hosts
+    )
 
 
 def _host_report(item: HostPlan | Lost, applied: Applied | None) -> HostReport:

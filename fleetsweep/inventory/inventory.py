@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -152,11 +153,15 @@ class Inventory:
     def _host(self, name: str) -> Host:
         groups = self._groups_of(name)
         variables: dict[str, object] = {}
+        origins: dict[str, str] = {}
         for group in ("all", "ungrouped", *groups):
             if group in self._found.groups and (group != "ungrouped" or name in self._members[group]):
                 variables.update(self._found.groups[group].variables)
+                origins.update(self._found.groups[group].origins)
         variables.update(self._found.host_variables[name])
-        return _to_host(name, variables, tuple(groups), self._found.where[name], self._engine)
+        origins.update(self._found.host_origins.get(name, {}))
+        host = _to_host(name, variables, tuple(groups), self._found.where[name], self._engine)
+        return replace(host, origins=origins)
 
 
 def _to_host(name: str, variables: dict[str, object], groups: tuple[str, ...], where: str, engine: str) -> Host:

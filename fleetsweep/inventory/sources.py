@@ -29,6 +29,12 @@ class Group:
     hosts: dict[str, None] = field(default_factory=dict)
     children: dict[str, None] = field(default_factory=dict)
     variables: dict[str, object] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def set(self, variables: dict[str, object], where: str) -> None:
+        """Set variables, remembering where they stand."""
+        self.variables.update(variables)
+        self.origins.update(dict.fromkeys(variables, where))
 
 
 @dataclass(slots=True)
@@ -40,6 +46,7 @@ class Groups:
 
     groups: dict[str, Group] = field(default_factory=dict)
     host_variables: dict[str, dict[str, object]] = field(default_factory=dict)
+    host_origins: dict[str, dict[str, str]] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)
 
     def group(self, name: str) -> Group:
@@ -52,6 +59,7 @@ class Groups:
             raise InventoryError(where, f"{name[:80]!r} is not a host name: use letters, digits, '.', '_' and '-'")
         self.group(group).hosts[name] = None
         self.host_variables.setdefault(name, {}).update(variables)
+        self.host_origins.setdefault(name, {}).update(dict.fromkeys(variables, where))
         self.where.setdefault(name, where)
 
 
@@ -86,7 +94,7 @@ def _read_ini(text: str, path: Path, found: Groups) -> None:
             key, separator, value = line.partition("=")
             if not separator:
                 raise InventoryError(where, f"{line!r} is not a variable: write key=value")
-            found.group(section).variables[key.strip()] = literal(value.strip())
+            found.group(section).set({key.strip(): literal(value.strip())}, where)
         elif kind == "children":
             found.group(section).children[line.split("#")[0].strip()] = None
             found.group(line.split("#")[0].strip())
@@ -167,7 +175,7 @@ def _read_group(name: str, body: object, path: Path, found: Groups, depth: int) 
     unknown = set(body) - {"hosts", "vars", "children"}
     if unknown:
         raise InventoryError(where, f"unknown key {sorted(map(str, unknown))[0]!r}: use hosts, vars and children")
-    group.variables.update(_mapping(body.get("vars"), f"{where}: vars"))
+    group.set(_mapping(body.get("vars"), f"{where}: vars"), where)
     for pattern, variables in _mapping(body.get("hosts"), f"{where}: hosts").items():
         for host in expand(pattern, where):
             found.add_host(name, host, _mapping(variables, f"{path}: host {host}"), f"{path}: host {host}")

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from fleetsweep.model import FleetReport
 from fleetsweep.report.csv_report import render_csv
 from fleetsweep.report.escape import printable
+from fleetsweep.report.explanation import confirmation, render_explanation
 from fleetsweep.report.json_report import render_json
 from fleetsweep.report.jsonl import render_jsonl
 from fleetsweep.report.markdown import render_markdown
@@ -15,7 +16,17 @@ from fleetsweep.report.rows import humanize
 from fleetsweep.report.table import render_table
 from fleetsweep.report.totals import exit_code, fleet_totals, host_totals
 
-__all__ = ["FORMATS", "exit_code", "fleet_totals", "host_totals", "humanize", "printable", "render"]
+__all__ = [
+    "FORMATS",
+    "confirmation",
+    "exit_code",
+    "fleet_totals",
+    "host_totals",
+    "humanize",
+    "printable",
+    "render",
+    "render_explanation",
+]
 
 
 class Renderer(Protocol):

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Final
 
-from fleetsweep.model import Decision, Engine, Fault, FleetReport, Guard, HostPlan, HostReport, Removal
+from fleetsweep.model import Decision, Engine, Fault, FleetReport, Guard, HostPlan, HostReport, Removal, Settlement
 from fleetsweep.report.escape import well_formed
 from fleetsweep.report.rows import created_age_s, iso_utc, removals_by_id
 from fleetsweep.report.totals import counted_plan, fleet_totals, guard_of, host_totals
@@ -82,6 +82,7 @@ def host_object(host: HostReport) -> JsonObject:
         "unknown": totals.unknown,
         "oldest_s": totals.oldest_s,
         "decisions": [_decision(d, plan, removals.get(d.container.id)) for d in plan.decisions] if plan else [],
+        "settled": [_settlement(settlement) for settlement in host.settled],
     }
 
 
@@ -102,6 +103,16 @@ def _decision(decision: Decision, plan: HostPlan, removal: Removal | None) -> Js
         # Why a container that was made days ago is young: it keeps restarting.
         "restarts": container.restarts,
         "created_age_s": created_age_s(decision, plan),
+    }
+
+
+def _settlement(settlement: Settlement) -> JsonObject:
+    intent = settlement.intent
+    return {
+        "run_id": well_formed(intent.run_id),
+        "id": well_formed(intent.container_id),
+        "name": well_formed(intent.name),
+        "outcome": settlement.outcome.value,
     }
 
 

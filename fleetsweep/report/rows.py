@@ -21,6 +21,8 @@ from fleetsweep.model import (
     Outcome,
     Reason,
     Removal,
+    SettledAs,
+    Settlement,
     Status,
 )
 from fleetsweep.report.escape import printable
@@ -73,6 +75,11 @@ LINES_A_HOST: Final = 20
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WORTH_TELLING_S: Final = 3_600
+_SETTLED: Final = {
+    SettledAs.GONE: "it is gone",
+    SettledAs.STILL_THERE: "it is still there",
+    SettledAs.UNKNOWN: "nobody could look where it was, so it is not known now either",
+}
 _TO_SETTLE: Final = (
     (Outcome.FAILED, "was not removed", ""),
     (Outcome.UNKNOWN, "may or may not have been removed", " -> the next run settles it"),
@@ -263,7 +270,7 @@ def attention(report: FleetReport, *, verbose: bool) -> list[str]:
     Each begins with ``fleet:`` or the host's name, never with a box's words: a CI log obeys some lines by
     how they begin (``::add-mask::``). Many of one kind on one host are cut short unless ``verbose``.
     """
-    lines = [f"fleet: {_guard_line(report.guard)}"] if report.guard else []
+    lines = [f"fleet: {guard_line(report.guard)}"] if report.guard else []
     for host in report.hosts:
         name = printable(host.host.name, NAME_LIMIT)
         lines += [f"{name}: {line}" for line in _host_attention(host, verbose=verbose)]
@@ -275,7 +282,7 @@ def _host_attention(host: HostReport, *, verbose: bool) -> Iterator[str]:
     if host.fault:
         yield _fault_line(host, host.fault)
     if guard:
-        yield _guard_line(guard)
+        yield guard_line(guard)
     if host.status is not Status.OK and not host.fault and not guard:
         yield host.status.value
     most = None if verbose else LINES_A_HOST
@@ -286,10 +293,20 @@ def _host_attention(host: HostReport, *, verbose: bool) -> Iterator[str]:
             label = _label(removal.container_id, decisions.get(removal.container_id))
             yield f"{label} {words}" + (f": {printable(removal.error)}" if removal.error else "") + remedy
         yield from _more(len(removals), most)
+    for settlement in host.settled[:most]:
+        yield _settlement_line(settlement)
+    yield from _more(len(host.settled), most)
     doubtful = unknown_age(host)
     for d in doubtful[:most]:
         yield f"{_label(d.container.id, d)} was kept: its age can't be known ({_timestamps(d)})"
     yield from _more(len(doubtful), most)
+
+
+def _settlement_line(settlement: Settlement) -> str:
+    intent = settlement.intent
+    label = f"{printable(intent.name, NAME_LIMIT)} ({printable(intent.container_id[:SHORT_ID])})"
+    run_id = printable(intent.run_id, NAME_LIMIT)
+    return f"{label}: run {run_id} did not learn whether it was removed: {_SETTLED[settlement.outcome]}"
 
 
 def _more(count: int, most: int | None) -> Iterator[str]:
@@ -307,7 +324,8 @@ def _fault_line(host: HostReport, fault: Fault) -> str:
     return f"{head}: {printable(fault.message)}" + (f" -> {printable(remedy)}" if remedy else "")
 
 
-def _guard_line(guard: Guard) -> str:
+def guard_line(guard: Guard) -> str:
+    """Give what a guard says, on one line."""
     return f"guarded ({guard.name.value}): {printable(guard.message)}"
 
 

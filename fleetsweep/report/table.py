@@ -46,13 +46,13 @@ def render_table(report: FleetReport, *, verbose: bool = False, color: bool = Fa
             containers = container_rows(host)
             if containers:
                 title = f"{printable(host.host.name, NAME_LIMIT)}:"
-                blocks.append([title, *_grid(CONTAINER_HEADERS, containers, CONTAINER_ALIGN)])
+                blocks.append([title, *grid(CONTAINER_HEADERS, containers, CONTAINER_ALIGN)])
     rows = [*(host_row(host, report) for host in report.hosts), totals_row(report)]
     width = _shorten_notes(rows)
     if color:
         for host, row in zip(report.hosts, rows, strict=False):  # The totals have no host.
             row[_STATUS] = f"{_COLORS[host.status]}{row[_STATUS]}{_RESET}"
-    head, *body, totals = _grid(HOST_HEADERS, rows, HOST_ALIGN)
+    head, *body, totals = grid(HOST_HEADERS, rows, HOST_ALIGN)
     rule = "-" * width
     blocks.append([head, rule, *body, rule, totals])
     lines = attention(report, verbose=verbose)
@@ -71,7 +71,8 @@ def _shorten_notes(rows: list[list[str]]) -> int:
     return taken + max(len(HOST_HEADERS[-1]), *(len(row[-1]) for row in rows))
 
 
-def _grid(headers: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str]) -> list[str]:
+def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str]) -> list[str]:
+    """Give the lines of a plain table; ``align`` is left or right for each column."""
     # Imported here: most commands print no table, and each shell completion would wait for it.
     from tabulate import tabulate
 

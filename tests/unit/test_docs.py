@@ -6,10 +6,17 @@ import re
 from pathlib import Path
 
 import click
+import pytest
 
 from fleetsweep.cli import cli
+from fleetsweep.model import Host
+from fleetsweep.policy import Policy
+from fleetsweep.settings import Flags, resolve
 
 ROOT = Path(__file__).parents[2]
+SAFETY = ROOT / "docs" / "safety.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SELECTORS = {"names", "images", "labels"}
 
 
 def test_every_command_is_in_the_readme_and_the_readme_names_no_other() -> None:
@@ -17,14 +24,39 @@ def test_every_command_is_in_the_readme_and_the_readme_names_no_other() -> None:
     assert set(cli.commands) <= named
 
 
-def test_every_option_of_the_readme_exists() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_a_page_names_exists(page: Path) -> None:
     known = {text for command in cli.commands.values() for param in command.params for text in param.opts}
-    shown = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", (ROOT / "README.md").read_text()))
+    shown = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", page.read_text()))
     assert shown - {"--help"} <= known
+
+
+def test_the_table_of_settings_says_what_holds() -> None:
+    rows = re.findall(r"^\| .*? \| `--([a-z-]+)` \| (.*?) \| (.*?) \| (.*?) \|$", SAFETY.read_text(), re.MULTILINE)
+    flags = {text.removeprefix("--") for param in cli.commands["sweep"].params for text in param.opts}
+    assert {flag for flag, *_ in rows} == {
+        "dry-run" if name == "dry_run" else name.replace("_", "-").removesuffix("s") if name in SELECTORS else
+        name.replace("_", "-") for name in Flags.__dataclass_fields__
+    }  # fmt: skip
+    given: dict[str, object] = {}
+    for flag, environment, variable, default in rows:
+        assert flag in flags
+        assert environment.strip("`").startswith(f"FLEETSWEEP_{flag.replace('-', '_').upper()}") or flag == "dry-run"
+        if default.startswith("`"):
+            given[variable.strip("`").removeprefix("fleetsweep_")] = _typed(default.strip("`"))
+    host = Host("a", "a", variables={f"fleetsweep_{name}": value for name, value in given.items()})
+    assert resolve(Flags(), {}, host) == Policy()
+
+
+def _typed(text: str) -> object:
+    return int(text) if text.isdigit() else text
 
 
 def test_every_option_says_what_it_does() -> None:
     for command in cli.commands.values():
         for option in command.params:
+            if isinstance(option, click.Argument):
+                assert option.make_metavar(click.Context(command)) in (command.help or "")
+                continue
             assert isinstance(option, click.Option)
             assert option.help, f"{command.name} {option.opts}"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.errors import InventoryError
+from fleetsweep.errors import InventoryError, PolicyError
 from fleetsweep.inventory import Inventory, ad_hoc, load
+from fleetsweep.settings import Flags, resolve
 
 SAMPLES = Path(__file__).parents[2] / "inventory"
 
@@ -76,6 +77,14 @@ def test_unusable_yaml_is_an_error_that_names_the_file(tmp_path: Path, text: str
     path.write_text(text)
     with pytest.raises(InventoryError, match=r"hosts\.yml"):
         load([str(path)], cwd=tmp_path)
+
+
+def test_a_refused_setting_names_the_file_and_line_that_gave_it(tmp_path: Path) -> None:
+    path = tmp_path / "hosts"
+    path.write_text("[ci]\na\n[ci:vars]\nfleetsweep_cap=five\n")
+    (host,) = load([str(path)], cwd=tmp_path).hosts()
+    with pytest.raises(PolicyError, match=r"fleetsweep_cap of a \(.*hosts:4\)"):
+        resolve(Flags(), {}, host)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,10 @@ class Log:
         assert intent not in self.outcomes
         self.outcomes[intent] = removal.outcome
 
+    def flush(self) -> None:
+        if self.left == 0:
+            raise FleetsweepError("disk full")
+
 
 class FakeEngine:
     """An engine that removes what it is told to, but keeps those in ``stubborn``."""

@@ -1,0 +1,341 @@
+"""One run of the one-way flow, from the selected hosts to the exit code: it wires, asks, tells, and decides nothing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from fleetsweep.errors import FleetsweepError, UsageError
+from fleetsweep.guards import Percent, guard_fleet, plan_fleet
+from fleetsweep.model import (
+    Fault,
+    FleetPlan,
+    FleetReport,
+    Guard,
+    Host,
+    HostPlan,
+    HostReport,
+    Lost,
+    OpenIntent,
+    Settlement,
+    Status,
+    Survey,
+)
+from fleetsweep.policy import Policy
+from fleetsweep.settings import Flags
+
+if TYPE_CHECKING:
+    from fleetsweep.journal import Journal
+    from fleetsweep.saved_plan import SavedPlan
+    from fleetsweep.sweep import Applied, Reach
+
+INCOMPLETE = 3
+"""The exit code where the run itself went well and something that was to be written was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where the report goes and how much it says. ``path`` None is stdout."""
+
+    style: str
+    path: Path | None
+    verbose: bool
+    quiet: bool
+    fail_on_stale: bool
+    save_plan: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run is asked to do. ``remove`` says whether the flow goes on past the guards.
+
+    ``unexpected`` is the guard that trips where another number of hosts was expected. ``saved`` is a plan to carry
+    out in place of a new look.
+    """
+
+    command: str
+    hosts: tuple[Host, ...]
+    policies: Mapping[str, Policy]
+    flags: Flags
+    fleet_cap: int | Percent | None
+    reach: Reach
+    output: Output
+    state_dir: Path
+    unexpected: Guard | None = None
+    remove: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    volumes: bool = False
+    lock_wait_s: float = 0.0
+    saved: SavedPlan | None = None
+
+
+class Stopper:
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop, and the second into an end at once."""
+
+    def __init__(self, stopped: threading.Event) -> None:
+        self._stopped = stopped
+        self.signal: int | None = None
+        self.asking = False
+
+    def install(self) -> None:
+        """Take over the three signals. SIGHUP stays ignored where nohup ignores it."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            os._exit(128 + number)
+        self.signal = number
+        self._stopped.set()
+        if self.asking:
+            raise KeyboardInterrupt
+
+
+def execute(request: Request) -> NoReturn:
+    """Carry out a run, print its report, and exit as the table of exit codes says.
+
+    Raises UsageError as long as nobody was contacted.
+    """
+    run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(3)
+    started_ns = time.time_ns()
+    if request.output.save_plan is not None:
+        from fleetsweep.saved_plan import check_target
+
+        check_target(request.output.save_plan)
+    if request.unexpected is not None:
+        guarded = [HostReport(host, Status.GUARDED, guard=request.unexpected) for host in request.hosts]
+        _exit(_print_report(_report(request, run_id, started_ns, guarded, request.unexpected, None), request.output))
+    stopper = Stopper(request.reach.stopped)
+    stopper.install()
+    with ExitStack() as stack:
+        # Opened first: a state directory that can't be used must be told before anyone is contacted.
+        journal = _open_journal(request, run_id)
+        if journal is not None:
+            stack.enter_context(journal)
+        rows, guard, whole = _carry_out(request, run_id, journal, stopper, stack)
+        done = _report(request, run_id, started_ns, rows, guard, stopper.signal)
+        code = _print_report(done, request.output)
+        try:
+            if journal is not None:
+                journal.finish(done, looked=request.saved is None)
+        except FleetsweepError as error:
+            _tell(request, f"{error}: this run is missing in the journal")
+            whole = whole and not request.remove
+    _exit(code if whole else code or INCOMPLETE)
+
+
+def _open_journal(request: Request, run_id: str) -> Journal | None:
+    """The journal; an audit goes on without one."""
+    from fleetsweep.journal import Journal
+
+    try:
+        return Journal(request.state_dir, run_id, request.command, dry_run=request.dry_run)
+    except UsageError as error:
+        if request.remove:
+            raise
+        _tell(request, f"warning: {error}: this look is not remembered")
+        return None
+
+
+def _carry_out(
+    request: Request, run_id: str, journal: Journal | None, stopper: Stopper, stack: ExitStack
+) -> tuple[Sequence[HostReport], Guard | None, bool]:
+    """The phases. Answers the rows, the fleet's guard, and whether all that was to be written was."""
+    from fleetsweep import sweep as phases
+    from fleetsweep.settlement import settle
+    from fleetsweep.state import sweep_lock
+
+    holder = f"run {run_id} (process {os.getpid()})"
+    if request.remove:
+        lock = sweep_lock(
+            request.state_dir, holder, request.lock_wait_s, request.reach.stopped, lambda text: _tell(request, text)
+        )
+        if not stack.enter_context(lock):
+            fault = Fault(Status.INTERRUPTED, None, "stopped", "stopped while it waited for another sweep")
+            return [HostReport(host, Status.INTERRUPTED, fault=fault) for host in request.hosts], None, True
+    settled: Mapping[str, tuple[Settlement, ...]] = {}
+    if request.saved is not None:
+        plan = guard_fleet(request.saved.plan.hosts, request.policies, request.fleet_cap)
+        plan = replace(plan, guard=request.saved.plan.guard or plan.guard)
+    else:
+        # Read before the look: what a sweep does meanwhile is not to be settled by what was seen before it.
+        open_intents = _open_intents(request, journal, holder)
+        with _progress("Surveying", len(request.hosts), request) as advance:
+            surveys = phases.survey(request.hosts, request.policies, request.reach, advance)
+        plan = plan_fleet(surveys, request.policies, request.fleet_cap)
+        settled = settle(open_intents, surveys)
+        if journal is not None:
+            journal.settle(settled)
+    whole = _save_plan(request, run_id, plan, stopper)
+    todo = phases.actionable(plan)
+    applied: Mapping[str, Applied] = {}
+    if (
+        request.remove
+        and journal is not None
+        and todo
+        and not request.reach.stopped.is_set()
+        and (request.yes or _confirmed(todo, stopper, verbose=request.output.verbose))
+    ):
+        journal.record_plan(_plan_document(request, run_id, plan))
+        with _progress("Removing", len(todo), request) as advance:
+            applied = phases.apply(
+                todo, request.policies, request.reach, journal.for_host, volumes=request.volumes, on_done=advance
+            )
+    return phases.host_reports(plan, applied, settled), plan.guard, whole
+
+
+def _open_intents(request: Request, journal: Journal | None, holder: str) -> Sequence[OpenIntent]:
+    """What earlier runs left open. While another sweep runs, its intents are open for good reason: none then."""
+    from fleetsweep.state import try_sweep_lock
+
+    if journal is None:
+        return ()
+    if request.remove:
+        return journal.open_intents()
+    try:
+        with try_sweep_lock(request.state_dir, holder) as free:
+            return journal.open_intents() if free else ()
+    except UsageError:
+        return ()
+
+
+def _saved(request: Request, run_id: str, plan: FleetPlan) -> SavedPlan:
+    from fleetsweep.saved_plan import SavedPlan, cap_object, policy_object
+
+    policies = {name: policy_object(policy) for name, policy in request.policies.items()}
+    return SavedPlan(plan, run_id, time.time_ns(), request.flags, cap_object(request.fleet_cap), policies)
+
+
+def _plan_document(request: Request, run_id: str, plan: FleetPlan) -> str:
+    from fleetsweep.saved_plan import dump
+
+    return dump(_saved(request, run_id, plan))
+
+
+def _save_plan(request: Request, run_id: str, plan: FleetPlan, stopper: Stopper) -> bool:
+    path = request.output.save_plan
+    if path is None:
+        return True
+    if stopper.signal is not None:
+        _tell(request, f"{path}: no plan was saved: the look was not finished")
+        return True
+    from fleetsweep.saved_plan import save
+
+    try:
+        save(_saved(request, run_id, plan), path)
+    except (OSError, UsageError) as error:
+        _tell(request, f"{path}: no plan was saved: {error}")
+        return False
+    return True
+
+
+def _report(
+    request: Request,
+    run_id: str,
+    started_ns: int,
+    rows: Sequence[HostReport],
+    guard: Guard | None,
+    stopped_by: int | None,
+) -> FleetReport:
+    from fleetsweep.report import exit_code
+
+    code = exit_code(rows, guard, fail_on_stale=request.output.fail_on_stale, stopped_by=stopped_by)
+    return FleetReport(run_id, request.command, request.dry_run, started_ns, time.time_ns(), code, tuple(rows), guard)
+
+
+def _confirmed(todo: Sequence[HostPlan], stopper: Stopper, *, verbose: bool) -> bool:
+    """Show the plan and ask. Only y or yes is a yes; the end of input is a no."""
+    from fleetsweep.report import confirmation
+
+    containers = sum(len(item.candidates) for item in todo)
+    click.echo(confirmation(todo, verbose=verbose), nl=False, err=True)
+    stopper.asking = True
+    try:
+        where = _count(len(todo), "host")
+        click.echo(f"Remove {_count(containers, 'container')} on {where}? [y/N] ", nl=False, err=True)
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        answer = ""
+        click.echo(err=True)
+    finally:
+        stopper.asking = False
+    if answer.strip().lower() in {"y", "yes"}:
+        return True
+    click.echo("Nothing was removed.", err=True)
+    return False
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _tell(request: Request, text: str) -> None:
+    if not request.output.quiet:
+        click.echo(f"fleetsweep: {text}", err=True)
+
+
+@contextmanager
+def _progress(what: str, total: int, request: Request) -> Iterator[Callable[[Host], None]]:
+    """A bar on stderr where that is a terminal."""
+    if request.output.quiet or not sys.stderr.isatty():
+        yield lambda host: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda host: bar.advance(task)
+
+
+def _print_report(done: FleetReport, output: Output) -> int:
+    """Print the report, and answer the exit code. A reader who had enough costs the rest of the text, no more."""
+    from fleetsweep.report import render
+
+    color = output.path is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    text = render(done, output.style, verbose=output.verbose, color=color)
+    if output.path is not None:
+        half = output.path.with_name(output.path.name + ".part")
+        try:
+            half.write_text(text, encoding="utf-8")
+            half.replace(output.path)
+        except OSError as error:
+            click.echo(f"{output.path}: {error.strerror}: the report is on stdout instead", err=True)
+        else:
+            return done.exit_code
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return done.exit_code
+
+
+def _exit(code: int) -> NoReturn:
+    """Leave without waiting for a thread that is stuck in a dead connection."""
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def look(request: Request) -> tuple[Sequence[Survey | Lost], FleetPlan]:
+    """Survey and plan alone, for a command that explains what a sweep would do."""
+    from fleetsweep import sweep as phases
+
+    with _progress("Surveying", len(request.hosts), request) as advance:
+        surveys = phases.survey(request.hosts, request.policies, request.reach, advance)
+    return surveys, plan_fleet(surveys, request.policies, request.fleet_cap)

@@ -1,0 +1,245 @@
+"""Stopped, cut off and talked over: what was begun ends, what was done is told, and nothing new is begun."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+
+from tests.conftest import Run
+from tests.lab.controller import Controller, intents
+from tests.lab.gate import Gate
+from tests.lab.process import wait_for
+from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
+from tests.lab.workplace import Place, deletes, leaks
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+IN_FLIGHT = 4
+
+
+def gated(gate: Gate, count: int = 10) -> ScriptedEngine:
+    engine = ScriptedEngine(leaks(count))
+    engine.on("^DELETE", gate)
+    return engine
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_one_signal_lets_removals_in_flight_finish_and_begins_no_other(
+    place: Place, gate: Gate, number: signal.Signals
+) -> None:
+    engine = gated(gate)
+    with engine.serve(place.socket) as url, Controller(place.sweep(url)) as child:
+        gate.await_held(IN_FLIGHT)
+        child.signal(number)
+        assert child.alive()
+        gate.release()
+        assert child.finish() == 128 + number
+        report = child.report()
+        assert "Traceback" not in child.stderr
+    assert len(deletes(engine)) == IN_FLIGHT
+    assert (report["totals"]["removed"], report["totals"]["unknown"]) == (IN_FLIGHT, 0)
+    assert len(engine.containers) == 10 - IN_FLIGHT
+    (row,) = report["hosts"]
+    assert row["status"] == "interrupted"
+    assert report["exit_code"] == 128 + number
+    told = {item["id"] for item in row["decisions"] if item.get("outcome") == "removed"}
+    assert told == set(deletes(engine))
+    written = intents(place.state)
+    assert {row["container_id"]: row["outcome"] for row in written} == dict.fromkeys(told, "removed")
+    assert len(written) == IN_FLIGHT
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_second_signal_ends_it_at_once_and_the_next_run_settles_what_was_open(
+    place: Place, gate: Gate, run: Run, number: signal.Signals
+) -> None:
+    engine = gated(gate)
+    with engine.serve(place.socket) as url:
+        with Controller(place.sweep(url)) as child:
+            gate.await_held(IN_FLIGHT)
+            child.signal(number)
+            child.signal(number)
+            # The removals are still held back: nothing but the second signal can end it.
+            assert child.finish(5) == 128 + number
+        spared = gate.held[0]
+        gate.release({spared: Answer(500, {"message": "no"})})
+        wait_for(lambda: len(engine.containers) == 10 - IN_FLIGHT + 1, "three of the four being removed")
+        asked = len(deletes(engine))
+        done = run(*place.sweep(url))
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    (row,) = report["hosts"]
+    expected = {path.split("/")[2]: "still-there" if path == spared else "gone" for path in gate.held}
+    assert {item["id"]: item["outcome"] for item in row["settled"]} == expected
+    assert report["totals"]["removed"] == 10 - IN_FLIGHT + 1 == len(deletes(engine)) - asked
+    first = [row for row in intents(place.state) if row["run"] != report["run_id"]]
+    assert {row["container_id"]: (row["outcome"], row["settled"]) for row in first} == {
+        container_id: ("unknown", settled) for container_id, settled in expected.items()
+    }
+
+
+def test_a_signal_before_the_first_removal_removes_nothing(place: Place, gate: Gate) -> None:
+    engine = ScriptedEngine(leaks(3))
+    engine.on("^GET /containers/json", gate)
+    with engine.serve(place.socket) as url, Controller(place.sweep(url)) as child:
+        gate.await_held(1)
+        child.signal(signal.SIGINT)
+        gate.release()
+        assert child.finish() == 130
+        (row,) = child.report()["hosts"]
+    assert row["removed"] == 0
+    assert deletes(engine) == []
+    assert intents(place.state) == []
+
+
+@pytest.mark.parametrize("style", ["table", "json", "jsonl"])
+def test_a_reader_that_goes_away_costs_neither_the_journal_nor_a_traceback(
+    place: Place, gate: Gate, style: str
+) -> None:
+    engine = gated(gate)
+    read, write = os.pipe()
+    with engine.serve(place.socket) as url, Controller([*place.sweep(url), "--format", style], stdout=write) as child:
+        os.close(write)
+        gate.await_held(IN_FLIGHT)
+        os.close(read)
+        gate.release()
+        code = child.finish()
+        assert "Traceback" not in child.stderr
+        assert "BrokenPipe" not in child.stderr
+    assert code != 1
+    assert_journal_is_whole(place, engine)
+
+
+def test_a_reader_of_the_first_line_alone_gets_it_and_the_journal_is_whole(place: Place) -> None:
+    young = [ScriptedContainer(f"{number:064x}", age=timedelta(minutes=5)) for number in range(1000, 2000)]
+    engine = ScriptedEngine([*leaks(4), *young])
+    with engine.serve(place.socket) as url:
+        words = [sys.executable, "-m", "fleetsweep", *place.sweep(url)]
+        done = subprocess.run(
+            ["sh", "-c", '"$@" | head -1', "sh", *words], check=False, capture_output=True, text=True, timeout=60
+        )
+    assert len(done.stdout.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert_journal_is_whole(place, engine)
+    assert len(intents(place.state)) == 4
+
+
+def assert_journal_is_whole(place: Place, engine: ScriptedEngine) -> None:
+    written = intents(place.state)
+    assert sorted(row["container_id"] for row in written) == sorted(deletes(engine))
+    assert {row["outcome"] for row in written} == {"removed"}
+    assert not {row["container_id"] for row in written} & set(engine.containers)
+
+
+@pytest.mark.parametrize("stdin", ["<&-", "</dev/null", "<<<no", "|yes"])
+def test_without_a_terminal_nothing_on_stdin_is_ever_a_yes(place: Place, stdin: str) -> None:
+    engine = ScriptedEngine(leaks(1))
+    with engine.serve(place.socket) as url:
+        words = [sys.executable, "-m", "fleetsweep", "sweep", *place.local(url)]
+        script = {
+            "<&-": 'exec "$@" <&-',
+            "</dev/null": 'exec "$@" </dev/null',
+            "<<<no": 'echo no | "$@"',
+            "|yes": 'yes | "$@"',
+        }[stdin]
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", *words], check=False, capture_output=True, text=True, timeout=60
+        )
+    assert done.returncode == 2, done.stderr
+    assert "--yes" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert engine.requests == []
+
+
+class Terminal:
+    """A sweep that has a terminal to ask on."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._master, slave = pty.openpty()
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "fleetsweep", *words], stdin=slave, stderr=slave, stdout=subprocess.PIPE
+        )
+        os.close(slave)
+        self.seen = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._master, 4096)
+            except OSError:
+                return
+            if not data:
+                return
+            self.seen += data.decode(errors="replace")
+
+    def answer(self, text: str) -> int:
+        """Await the question, type, and answer the exit code."""
+        wait_for(lambda: "[y/N]" in self.seen, "the question")
+        os.write(self._master, text.encode())
+        with self.child:
+            self.child.communicate(timeout=60)
+        self._reader.join(10)
+        return self.child.returncode
+
+    def close(self) -> None:
+        """Hang up."""
+        if self.child.poll() is None:
+            self.child.kill()
+            self.child.communicate()
+        os.close(self._master)
+
+
+@contextmanager
+def terminal(words: Sequence[str]) -> Iterator[Terminal]:
+    opened = Terminal(words)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.mark.parametrize("typed", ["\x04", "yess\n", "ye\n", "yeah\n", "y es\n", "1\n", "true\n"])
+def test_only_y_or_yes_is_a_yes(place: Place, typed: str) -> None:
+    engine = ScriptedEngine(leaks(2))
+    with engine.serve(place.socket) as url, terminal(["sweep", *place.local(url)]) as asked:
+        assert asked.answer(typed) == 0
+    assert deletes(engine) == []
+    assert intents(place.state) == []
+
+
+@pytest.mark.parametrize(("words", "shown"), [([], False), (["-v"], True)])
+def test_the_plan_is_shown_with_counts_and_with_its_containers_when_asked_for(
+    place: Place, words: list[str], shown: bool
+) -> None:
+    engine = ScriptedEngine(leaks(3))
+    with engine.serve(place.socket) as url, terminal(["sweep", *place.local(url), *words]) as asked:
+        assert asked.answer("y\n") == 0
+        before, _, question = asked.seen.partition("[y/N]")[0].rpartition("\n")
+    assert "3 containers" in question
+    assert "1 host" in question
+    assert "3" in before
+    assert ("ws-1" in before) is shown
+    assert len(deletes(engine)) == 3
+
+
+def test_a_signal_at_the_question_is_a_no(place: Place) -> None:
+    engine = ScriptedEngine(leaks(2))
+    with engine.serve(place.socket) as url, terminal(["sweep", *place.local(url)]) as asked:
+        wait_for(lambda: "[y/N]" in asked.seen, "the question")
+        asked.child.send_signal(signal.SIGTERM)
+        output, _ = asked.child.communicate(timeout=60)
+    assert asked.child.returncode == 143
+    assert output
+    assert deletes(engine) == []
