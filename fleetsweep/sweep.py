@@ -190,7 +190,8 @@ def _apply_host(
                 client,
                 candidates,
                 policy,
-                host_plan.now_ns,
+                # A plan from a file may claim a later time than it is: nothing grows old by that.
+                min(host_plan.now_ns, client.now_ns),
                 ledger,
                 volumes=volumes,
                 stopped=reach.stopped,

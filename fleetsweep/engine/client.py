@@ -172,6 +172,7 @@ class EngineClient:
                     "check which service answers at the engine's address",
                     http_status=response.status_code,
                 )
+            self.now_ns = parse_date(response.headers)
             server = response.headers.get("Server", "")[:200]
             version = _negotiate(response.headers.get("Api-Version", ""), server)
         kind = "podman" if server.startswith("Libpod") else "docker"
