@@ -196,6 +196,16 @@ def test_after_a_stop_each_thread_ends_what_it_began_and_begins_nothing(story: S
             assert len(begun) < AT_ONCE, "a thread may have been past its last look at the flag"
 
 
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_long_queue_is_left_alone_once_a_stop_was_asked_for(after: int) -> None:
+    stopper = Stopper(after)
+    engine = MemoryEngine([Truth(full_id(number)) for number in range(30)], stopper=stopper)
+    sweep([Box("a", Policy(), engine)], stoppers={"a": stopper})
+    begun = len(engine.trace.ids("intent"))
+    assert begun == 0 if after == 0 else after <= begun < after + AT_ONCE
+    assert len(engine.present) == 30 - begun
+
+
 @given(stories(twisted=False, trouble=False))
 def test_a_second_sweep_with_nothing_new_removes_nothing(story: Story) -> None:
     first = story.sweep()
