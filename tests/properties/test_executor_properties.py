@@ -388,3 +388,18 @@ def test_a_journal_that_breaks_lets_nothing_new_begin_and_hides_no_outcome(box: 
         assert len(host.removals) == len(host.log.intents) <= writes
         gone = {removal.container_id for removal in host.removals if removal.outcome is Outcome.REMOVED}
         assert gone == {truth.id for truth in box} - set(engine.present)
+
+
+def test_a_journal_that_lost_one_outcome_takes_no_intent_even_if_it_mends() -> None:
+    class Hiccup(Log):
+        def conclude(self, intent: int, removal: Removal, /) -> None:
+            raise FleetsweepError("disk full")
+
+    log = Hiccup()
+    ledger = Ledger(log)
+    one_of, other = honest([Truth(full_id(0)), Truth(full_id(1))], Policy())
+    ledger.intend(one_of)
+    ledger.conclude(Removal(one_of.id, Outcome.CHANGED, "x"))
+    with pytest.raises(FleetsweepError, match="disk full"):
+        ledger.intend(other)
+    assert log.intents == [one_of.id]
