@@ -196,6 +196,16 @@ def test_after_a_stop_each_thread_ends_what_it_began_and_begins_nothing(story: S
             assert len(begun) < AT_ONCE, "a thread may have been past its last look at the flag"
 
 
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_long_queue_is_left_alone_once_a_stop_was_asked_for(after: int) -> None:
+    stopper = Stopper(after)
+    engine = MemoryEngine([Truth(full_id(number)) for number in range(30)], stopper=stopper)
+    sweep([Box("a", Policy(), engine)], stoppers={"a": stopper})
+    begun = len(engine.trace.ids("intent"))
+    assert begun == 0 if after == 0 else after <= begun < after + AT_ONCE
+    assert len(engine.present) == 30 - begun
+
+
 @given(stories(twisted=False, trouble=False))
 def test_a_second_sweep_with_nothing_new_removes_nothing(story: Story) -> None:
     first = story.sweep()
@@ -378,3 +388,18 @@ def test_a_journal_that_breaks_lets_nothing_new_begin_and_hides_no_outcome(box: 
         assert len(host.removals) == len(host.log.intents) <= writes
         gone = {removal.container_id for removal in host.removals if removal.outcome is Outcome.REMOVED}
         assert gone == {truth.id for truth in box} - set(engine.present)
+
+
+def test_a_journal_that_lost_one_outcome_takes_no_intent_even_if_it_mends() -> None:
+    class Hiccup(Log):
+        def conclude(self, intent: int, removal: Removal, /) -> None:
+            raise FleetsweepError("disk full")
+
+    log = Hiccup()
+    ledger = Ledger(log)
+    one_of, other = honest([Truth(full_id(0)), Truth(full_id(1))], Policy())
+    ledger.intend(one_of)
+    ledger.conclude(Removal(one_of.id, Outcome.CHANGED, "x"))
+    with pytest.raises(FleetsweepError, match="disk full"):
+        ledger.intend(other)
+    assert log.intents == [one_of.id]

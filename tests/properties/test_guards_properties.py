@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleetsweep.errors import Phase
@@ -227,3 +227,13 @@ def test_a_plan_holds_each_matched_containers_decision_by_its_own_hosts_policy(f
             assert item.containers == len(survey.containers)
             assert list(item.decisions) == [told for told in all_of_them if told.reason is not Reason.UNMATCHED]
             assert list(item.candidates) == [told for told in all_of_them if told.verdict is Verdict.REMOVE]
+
+
+@given(st.integers(0, 12), st.integers(0, 12))
+@example(3, 2)
+@example(1, 0)
+def test_one_candidate_more_than_a_cap_is_one_too_many(leaks: int, cap: int) -> None:
+    box = honest([Truth(full_id(number)) for number in range(leaks)], Policy())
+    surveys = [survey_of("a", box)]
+    for policy, fleet_cap in ((Policy(cap=cap), None), (Policy(), cap)):
+        assert len(work(surveys, {"a": policy}, fleet_cap)) == (leaks if leaks <= cap else 0)
