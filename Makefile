@@ -28,7 +28,7 @@ check: $(VENV)/.installed ## format, lint, types and the import rule
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_rooms.py
 
-bench: lab-needs ## how long an audit of one host takes, next to docker ps
+bench: lab-needs ## whole processes side by side: an audit and ssh, a sweep and docker rm -f
 	$(BIN)/python -m tests.bench
 
 mutate: $(VENV)/.installed ## whether the tests notice each small change of the rule (minutes; not in CI)
