@@ -242,6 +242,7 @@ def test_a_journal_that_is_no_database_is_refused_and_left_as_it_is(place: Place
         done = run(*place.sweep(url))
     assert done.returncode == 2, done.stdout
     assert "journal" in done.stderr
+    assert "move it away" in done.stderr
     assert "Traceback" not in done.stderr
     assert engine.requests == []
     assert (place.state / "journal.db").read_bytes() == before
