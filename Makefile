@@ -31,6 +31,12 @@ check: $(VENV)/.installed ## format, lint, types and the import rule
 bench: lab-needs ## how long an audit of one host takes, next to docker ps
 	$(BIN)/python -m tests.bench
 
+mutate: $(VENV)/.installed ## whether the tests notice each small change of the rule (minutes; not in CI)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutate]'
+	rm -rf mutants
+	HYPOTHESIS_PROFILE=mutate $(BIN)/mutmut run
+	$(BIN)/mutmut results
+
 lab: lab-needs ## keep a fleet up to play with, until Ctrl-C
 	@$(BIN)/python -m tests.lab up --incident
 
@@ -38,6 +44,6 @@ dist: $(VENV)/.installed ## the wheel and the source archive
 	$(BIN)/python -m build -q
 
 clean: ## delete what was made
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs demo test check bench lab dist clean
+.PHONY: help lab-needs demo test check bench mutate lab dist clean

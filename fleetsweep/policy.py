@@ -34,6 +34,8 @@ _OPAQUE_IMAGE: Final = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 _ORCHESTRATOR_LABELS: Final = ("com.docker.swarm.", "io.kubernetes.")
 _REASONS_TO_REMOVE: Final = frozenset({Reason.STALE, Reason.LIFETIME})
 _FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
+# A zero start time in any other state is a field gone wrong: believed, it would age what was restarted by its creation.
+_NEVER_STARTED: Final = frozenset({"created", "initialized"})
 
 
 class Match(StrEnum):
@@ -101,11 +103,10 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
         return Finding(rule, saw, reason if applies else None)
 
     matched_by = selectors_matching(container, policy)
+    wanted = "one of them is enough" if policy.match is Match.ANY else "each kind given must match"
     yield finding(
         "selectors",
-        f"matched by {', '.join(matched_by) or 'nothing'} ({policy.match} of them is enough)"
-        if policy.match is Match.ANY
-        else f"matched by {', '.join(matched_by) or 'nothing'} (each kind given must match)",
+        f"matched by {', '.join(matched_by) or 'nothing'} ({wanted})",
         Reason.UNMATCHED,
         not _enough(matched_by, policy),
     )
@@ -134,18 +135,19 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
         Reason.UNKNOWN_AGE,
         created_s is None,
     )
-    created_s = -1 if created_s is None else created_s
     yield finding(
         "creation age",
-        f"{created_s} s against a max age of {policy.max_age_s} s",
+        f"{_seconds(created_s)} against a max age of {policy.max_age_s} s",
         Reason.YOUNG,
-        created_s <= policy.max_age_s,
+        created_s is not None and created_s <= policy.max_age_s,
     )
     age_s, age_from = age_of(container, now_ns)
     yield finding(
         "start time",
-        ("not inspected" if not container.inspected else "unreadable, before creation or in the future")
-        if age_s is None or not container.inspected
+        "not inspected"
+        if not container.inspected
+        else "unreadable, before creation, in the future, or none in a state that has one"
+        if age_s is None
         else "never started: aged by creation"
         if age_from is AgeFrom.CREATED
         else f"started {age_s} s ago",
@@ -154,17 +156,22 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
     )
     yield finding(
         "max age",
-        f"{age_s} s against {policy.max_age_s} s",
+        f"{_seconds(age_s)} against {policy.max_age_s} s",
         Reason.STALE,
         age_s is not None and age_s > policy.max_age_s,
     )
+    lifetime_s = policy.max_lifetime_s
     yield finding(
         "max lifetime",
-        "off" if policy.max_lifetime_s is None else f"{created_s} s against {policy.max_lifetime_s} s",
+        "off" if lifetime_s is None else f"{_seconds(created_s)} against {lifetime_s} s",
         Reason.LIFETIME,
-        policy.max_lifetime_s is not None and created_s > policy.max_lifetime_s,
+        lifetime_s is not None and created_s is not None and created_s > lifetime_s,
     )
     yield Finding("otherwise", "no rule asked for its removal", Reason.YOUNG)
+
+
+def _seconds(age_s: int | None) -> str:
+    return "unknown" if age_s is None else f"{age_s} s"
 
 
 def needs_inspection(container: Container, policy: Policy, now_ns: int) -> bool:
@@ -188,8 +195,10 @@ def age_of(container: Container, now_ns: int) -> tuple[int | None, AgeFrom | Non
     created_s = _age_s(container.created_ns, now_ns)
     if created_s is None:
         return None, None
-    if not container.inspected or container.started_ns is None:
+    if not container.inspected:
         return created_s, AgeFrom.CREATED
+    if container.started_ns is None:
+        return (created_s, AgeFrom.CREATED) if container.state in _NEVER_STARTED else (None, None)
     started_s = _age_s(container.started_ns, now_ns)
     if started_s is None or container.started_ns + CLOCK_GRAIN_NS < container.created_ns:
         return None, None
@@ -233,10 +242,7 @@ def parse_until(text: str) -> int | None:
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
-    try:
-        return int(when.timestamp()) * SECOND
-    except (OverflowError, ValueError):
-        return None
+    return int(when.timestamp()) * SECOND
 
 
 def selectors_matching(container: Container, policy: Policy) -> tuple[Selector, ...]:

@@ -194,7 +194,7 @@ def remove_one(
         engine.remove(planned.id, force=force, volumes=volumes)
     except LostAnswer as error:
         return ended(Outcome.UNKNOWN, error.message)
-    except EngineError as error:
+    except HostError as error:  # also from a tunnel that would carry no new stream, so that nothing was sent
         return _refused(engine, decision, policy, now_ns, error=error, clock=clock)
     return ended(Outcome.REMOVED)
 
@@ -220,13 +220,14 @@ def what_changed(decision: Decision, current: Container, policy: Policy, now_ns:
 
 
 def _refused(
-    engine: Engine, decision: Decision, policy: Policy, now_ns: int, *, error: EngineError, clock: Clock
+    engine: Engine, decision: Decision, policy: Policy, now_ns: int, *, error: HostError, clock: Clock
 ) -> Removal:
     """What a refused removal comes to."""
     planned = decision.container
-    if error.http_status == 404:
+    http_status = error.http_status if isinstance(error, EngineError) else None
+    if http_status == 404:
         return Removal(planned.id, Outcome.GONE)
-    if error.http_status == 409 and "already in progress" in error.message:
+    if http_status == 409 and "already in progress" in error.message:
         return _await_other_removal(engine, planned, clock)
     try:
         current = engine.inspect(planned.id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -149,8 +150,8 @@ class _Lookup:
             if any(value is not None for value in given.values()):
                 names, images, labels = (_patterns(kind, given[kind]) for kind in kinds)
                 if not (names or images or labels):
-                    source = next(value.source for value in given.values() if value is not None)
-                    raise PolicyError("names", source, "no selector at all: give a name, image or label pattern")
+                    kind, source = next((kind, value.source) for kind, value in given.items() if value is not None)
+                    raise PolicyError(kind, source, "no selector at all: give a name, image or label pattern")
                 return names, images, labels
         return _DEFAULTS.names, _DEFAULTS.images, _DEFAULTS.labels
 
@@ -245,9 +246,11 @@ def _patterns(kind: str, given: _Given | None) -> tuple[str, ...]:
 
 def _check_regex(kind: str, given: _Given, pattern: str) -> None:
     try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise PolicyError(kind, given.source, f"{pattern!r} is not a regular expression: {error}") from None
+        # A pattern that Python warns of will mean something else one day.
+        with warnings.catch_warnings(action="error"):
+            compiled = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        raise PolicyError(kind, given.source, f"{pattern[:200]!r} is not a regular expression: {error}") from None
     if compiled.search("") is not None:
         raise PolicyError(
             kind, given.source, f"{pattern!r} matches any name at all: to mean every container, write '.'"

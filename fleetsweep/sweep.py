@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from fleetsweep import fleet, removal
 from fleetsweep.deadline import Deadline
-from fleetsweep.engine import MAY_REMOVE, READ_ONLY, EngineClient
+from fleetsweep.engine import AT_ONCE, MAY_REMOVE, READ_ONLY, EngineClient
 from fleetsweep.engine.adapter import Stream
 from fleetsweep.engine.endpoint import UnixEndpoint, local_dial, parse_endpoint
 from fleetsweep.errors import FleetsweepError, HostError
@@ -32,7 +32,7 @@ from fleetsweep.model import (
     Survey,
 )
 from fleetsweep.policy import Policy, needs_inspection
-from fleetsweep.ssh import SshOptions, connect
+from fleetsweep.ssh import SshOptions
 
 OnDone = Callable[[Host], None]
 
@@ -60,6 +60,9 @@ def engine_on(
             finally:
                 client.close()
         return
+    # Here and not above: fabric and paramiko take a tenth of a second, and --local needs neither.
+    from fleetsweep.ssh.connection import connect
+
     with connect(host, ssh, deadline) as link:
 
         def dial_channel() -> Stream:
@@ -86,7 +89,7 @@ def survey(
         def wanted(container: Container, now_ns: int) -> bool:
             return needs_inspection(container, policy, now_ns)
 
-        with engine_on(host, reach.ssh, deadline, READ_ONLY) as client:
+        with engine_on(host, reach.ssh, deadline, READ_ONLY, AT_ONCE) as client:
             engine = client.engine
             if policy.engine_id is not None:
                 engine = replace(engine, id=client.engine_id())
@@ -187,7 +190,8 @@ def _apply_host(
                 client,
                 candidates,
                 policy,
-                host_plan.now_ns,
+                # A plan from a file may claim a later time than it is: nothing grows old by that.
+                min(host_plan.now_ns, client.now_ns),
                 ledger,
                 volumes=volumes,
                 stopped=reach.stopped,

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.lab import Lab
+
+# How hard the properties look. "everyday" keeps them within seconds on a small, busy machine. "mutate" is for mutation
+# runs, which ask the same tests hundreds of times: fewer examples, the same every time, and no shrinking, since the
+# first failure is enough.
+settings.register_profile("everyday", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "mutate",
+    settings.get_profile("everyday"),
+    max_examples=25,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

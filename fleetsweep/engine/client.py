@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Final
 
-import docker
-import docker.errors
 import requests
 import urllib3
 
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine.adapter import BASE_URL, Dial, StreamAdapter
 from fleetsweep.engine.answers import FULL_ID, merge, parse_date, parse_inspect, parse_list
+from fleetsweep.engine.sdk import docker
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
 from fleetsweep.model import SECOND, Container, Engine
 
@@ -30,6 +31,12 @@ MAY_REMOVE: Final = frozenset({"GET", "DELETE"})
 OLDEST_API: Final = (1, 24)
 NEWEST_API: Final = (1, 44)
 """The newest version that is asked for: engines that speak a newer one still speak this."""
+
+AT_ONCE: Final = 4
+"""Inspects at a time, and so connections, on one engine."""
+
+_WORTH_A_CONNECTION: Final = 8
+"""Inspects. With fewer, another connection costs more than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class EngineClient:
 
     def __init__(self, dial: Dial, via: str, deadline: Deadline, methods: frozenset[str], connections: int = 1) -> None:
         self._deadline = deadline
+        self._connections = connections
         self._adapter = StreamAdapter(dial, deadline, methods, connections)
         try:
             self.engine = self._hello(via)
@@ -83,15 +91,47 @@ class EngineClient:
         One that is gone by the time it is inspected is left out. Raises HostError.
         """
         listing = self.list_containers()
+        wanted = [listed.id for listed in listing.containers if needs_inspection(listed, listing.now_ns)]
+        found = self._inspect_all(wanted)
         containers = []
         for listed in listing.containers:
-            if not needs_inspection(listed, listing.now_ns):
-                containers.append(listed)
-                continue
-            inspected = self.inspect(listed.id)
+            inspected = found.get(listed.id, listed)
             if inspected is not None:
-                containers.append(merge(listed, inspected))
+                containers.append(merge(listed, inspected) if listed.id in found else listed)
         return Listing(tuple(containers), listing.now_ns, listing.skew_s)
+
+    def _inspect_all(self, container_ids: Sequence[str]) -> dict[str, Container | None]:
+        """All of them inspected, over as many connections as are worth it. Raises HostError, the first there was."""
+        crew_size = min(self._connections, -(-len(container_ids) // _WORTH_A_CONNECTION))
+        waiting: SimpleQueue[str] = SimpleQueue()
+        for container_id in container_ids:
+            waiting.put(container_id)
+        found: dict[str, Container | None] = {}
+        failures: list[Exception] = []
+
+        def take() -> None:
+            while not failures:
+                try:
+                    container_id = waiting.get_nowait()
+                except Empty:
+                    return
+                try:
+                    found[container_id] = self.inspect(container_id)
+                except Exception as error:  # it is raised in the calling thread, once the others have ended
+                    failures.append(error)
+
+        # The calling thread is one of the crew, so that the usual few need no other.
+        crew = [
+            threading.Thread(target=take, name="fleetsweep-inspect", daemon=True) for _ in range(max(0, crew_size - 1))
+        ]
+        for thread in crew:
+            thread.start()
+        take()
+        for thread in crew:
+            thread.join()
+        if failures:
+            raise failures[0]
+        return found
 
     def inspect(self, container_id: str) -> Container | None:
         """One container as it is now; None if the engine has none of that id. Raises HostError."""
@@ -132,6 +172,7 @@ class EngineClient:
                     "check which service answers at the engine's address",
                     http_status=response.status_code,
                 )
+            self.now_ns = parse_date(response.headers)
             server = response.headers.get("Server", "")[:200]
             version = _negotiate(response.headers.get("Api-Version", ""), server)
         kind = "podman" if server.startswith("Libpod") else "docker"

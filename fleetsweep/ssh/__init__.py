@@ -1,5 +1,9 @@
-"""The way to a box: known_hosts, keys, one SSH connection, channels to a socket there."""
+"""The way to a box: known_hosts, keys, one SSH connection, channels to a socket there.
 
-from fleetsweep.ssh.connection import SshConnection, SshOptions, connect
+``fleetsweep.ssh.connection`` has the connection. It is not imported here, because it loads fabric and paramiko, and
+a run that reaches no host over SSH must not wait for them.
+"""
 
-__all__ = ["SshConnection", "SshOptions", "connect"]
+from fleetsweep.ssh.options import SshOptions
+
+__all__ = ["SshOptions"]

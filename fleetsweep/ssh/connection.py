@@ -26,27 +26,13 @@ from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Host
 from fleetsweep.ssh.keys import USUAL_KNOWN_HOSTS, StrictPolicy, load_private_key, read_known_hosts
+from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.transport import StreamlocalTransport
 
 # paramiko reports on its own threads' ends; what matters of that reaches the host's row.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 CONNECT_ATTEMPTS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class SshOptions:
-    """What holds for every host unless the inventory says otherwise.
-
-    ``timeout_s`` bounds everything up to and including authentication. ``ssh_config`` and ``known_hosts`` None
-    mean the usual files.
-    """
-
-    user: str | None = None
-    key_file: str | None = None
-    timeout_s: float = 10.0
-    ssh_config: str | None = None
-    known_hosts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.gate import Gate
-from tests.lab.workplace import Place
+from tests.lab.place import Place
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import Run
 from tests.lab import Lab, Spec
+from tests.lab.place import Place, leaks
 from tests.lab.scripted import ScriptedContainer, ScriptedEngine
-from tests.lab.workplace import Place, leaks
 
 DAYS = timedelta(days=2)
 

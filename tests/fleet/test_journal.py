@@ -17,10 +17,10 @@ from tests.lab import Lab, Spec
 from tests.lab.controller import Controller, intents
 from tests.lab.disk import fill, frozen, small_disk
 from tests.lab.gate import Gate
+from tests.lab.place import Place, deletes, leaks
 from tests.lab.process import wait_for
 from tests.lab.proxy import Proxy, go_on
 from tests.lab.scripted import Answer, ScriptedEngine
-from tests.lab.workplace import Place, deletes, leaks
 
 DAYS = timedelta(days=2)
 

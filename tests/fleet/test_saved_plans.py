@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from fleetsweep.model import SECOND
+from fleetsweep.saved_plan import _digest
 from tests.conftest import Run
 from tests.lab import Box, Lab, Spec
 from tests.lab.controller import intents
+from tests.lab.place import Place, deletes, leaks
 from tests.lab.process import wait_for
 from tests.lab.scripted import ScriptedContainer, ScriptedEngine
-from tests.lab.workplace import Place, deletes, leaks
 
 DAYS = timedelta(days=2)
 
@@ -409,6 +411,28 @@ def test_a_container_that_is_protected_since_the_plan_was_made_lives(place: Plac
     assert done.returncode == 0, done.stderr
     assert outcomes(rows(done.stdout).popitem()[1])[kept] == "changed"
     assert set(engine.containers) == {kept}
+
+
+def test_a_forged_plan_makes_no_young_container_old(place: Place, run: Run) -> None:
+    engine = ScriptedEngine(leaks(1))
+    (container,) = engine.containers.values()
+    path = place.directory / "plan.json"
+    with engine.serve(place.socket) as url:
+        save(place, run, url, path)
+        container.age = timedelta(minutes=10)
+        document = json.loads(path.read_text())
+        (host,) = document["hosts"]
+        (decision,) = host["decisions"]
+        created_ns = int(engine.created(container).timestamp()) * SECOND
+        decision.update(created_ns=created_ns, started_ns=created_ns)
+        host["now_ns"] += 10 * 86_400 * SECOND
+        del document["digest"]
+        path.write_text(json.dumps({**document, "digest": _digest(document)}))
+        done = run(*place.sweep(url, "--plan", str(path)))
+    assert done.returncode == 0, done.stderr
+    (item,) = json.loads(done.stdout)["hosts"][0]["decisions"]
+    assert (item["outcome"], item["error"]) == ("changed", "it is young now")
+    assert deletes(engine) == []
 
 
 def test_a_plan_of_nothing_removes_nothing_and_is_no_error(place: Place, run: Run) -> None:

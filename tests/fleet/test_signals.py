@@ -20,9 +20,9 @@ import pytest
 from tests.conftest import Run
 from tests.lab.controller import Controller, intents
 from tests.lab.gate import Gate
+from tests.lab.place import Place, deletes, leaks
 from tests.lab.process import wait_for
 from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
-from tests.lab.workplace import Place, deletes, leaks
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 IN_FLIGHT = 4

@@ -95,7 +95,8 @@ class ScriptedEngine:
             self.containers.pop(container.id, None)
         return Answer(204)
 
-    def _created(self, container: ScriptedContainer) -> datetime:
+    def created(self, container: ScriptedContainer) -> datetime:
+        """When a container was made, by the engine's clock."""
         return self._began - container.age + self.offset
 
     def _started(self, container: ScriptedContainer) -> str:
@@ -110,13 +111,13 @@ class ScriptedEngine:
             "Names": [f"/{container.name}"],
             "Image": "sha256:" + "0" * 64 if container.moved else container.image,
             "ImageID": "sha256:" + "0" * 64,
-            "Created": int(self._created(container).timestamp()),
+            "Created": int(self.created(container).timestamp()),
             "State": container.state,
             "Labels": container.labels,
         }
 
     def _inspected(self, container: ScriptedContainer) -> dict[str, object]:
-        stamp = self._created(container).strftime("%Y-%m-%dT%H:%M:%SZ")
+        stamp = self.created(container).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {
             "Id": container.id,
             "Name": f"/{container.name}",

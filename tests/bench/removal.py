@@ -1,0 +1,55 @@
+"""Removing running containers from one engine: ``sweep`` with its proof next to ``docker rm -f`` of the same number."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+from tests.bench.measure import OURS, seconds, table
+from tests.lab import Lab
+from tests.lab.box import Box, Spec
+from tests.lab.process import wait_for
+
+ROUNDS = {40: 5, 200: 3}
+"""Rounds by the number of containers."""
+
+MAX_AGE_S = 2
+AGES = ["--max-age", f"{MAX_AGE_S}s", "--job-timeout", "1s"]
+
+
+def run() -> None:
+    """Print one table for each number of containers."""
+    with Lab(1) as lab:
+        (box,) = lab.boxes
+        for count, rounds in ROUNDS.items():
+            times: dict[str, list[float]] = {"docker rm -f": [], "fleetsweep sweep --local --yes": []}
+            for number in range(rounds):
+                # Who is first changes, so that what the one leaves behind burdens both alike.
+                for name in sorted(times, reverse=number % 2 == 1):
+                    times[name].append(_removal(box, count, lab.state, ours=name.startswith("fleetsweep")))
+            print(table(f"{count} running containers", times), flush=True)
+
+
+def _removal(box: Box, count: int, state: Path, *, ours: bool) -> float:
+    """How long one tool takes to remove that many; all must be gone."""
+    began = time.monotonic()
+    ids = box.seed([Spec(f"ws-{number}") for number in range(count)]).values()
+    wait_for(lambda: time.monotonic() > began + MAX_AGE_S and _oldest_enough(box), "the containers growing old")
+    engine = f"unix://{box.socket}"
+    took = seconds(
+        [*OURS, "sweep", "--local", "--engine", engine, "--yes", "--cap", "none", "--state-dir", str(state), *AGES]
+        if ours
+        else ["docker", "-H", engine, "rm", "-f", *ids]
+    )
+    if box.names():
+        raise RuntimeError(f"{len(box.names())} of {count} containers are still there")
+    return took
+
+
+def _oldest_enough(box: Box) -> bool:
+    """Whether an audit finds all of them stale."""
+    audit = [*OURS, "audit", "--local", "--engine", f"unix://{box.socket}", *AGES, "--cap", "none", "--format", "json"]
+    totals = json.loads(subprocess.run(audit, check=True, capture_output=True).stdout)["totals"]
+    return bool(totals["stale"] == totals["containers"])
