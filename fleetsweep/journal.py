@@ -86,9 +86,10 @@ class Journal:
             )
         except sqlite3.Error as error:
             self._database.close()
-            raise UsageError(
-                f"journal {path}: {error}: free space in {state_dir}{free_space(state_dir)}, or give --state-dir"
-            ) from error
+            # What is wrong with the file is a DatabaseError itself, what is wrong with the disk is one of its kinds.
+            broken = type(error) is sqlite3.DatabaseError
+            remedy = "move it away" if broken else f"free space in {state_dir}{free_space(state_dir)}"
+            raise UsageError(f"journal {path}: {error}: {remedy}, or give --state-dir") from error
         except BaseException:
             self._database.close()
             raise

@@ -242,6 +242,7 @@ def test_a_journal_that_is_no_database_is_refused_and_left_as_it_is(place: Place
         done = run(*place.sweep(url))
     assert done.returncode == 2, done.stdout
     assert "journal" in done.stderr
+    assert "move it away" in done.stderr
     assert "Traceback" not in done.stderr
     assert engine.requests == []
     assert (place.state / "journal.db").read_bytes() == before
@@ -262,7 +263,7 @@ def test_a_full_state_directory_removes_nothing_and_says_what_to_free(place: Pla
     assert engine.requests == []
 
 
-@pytest.mark.parametrize("pages", [1, 3, 6, 9, 11, 13, 15])
+@pytest.mark.parametrize("pages", [1, 6, 10, 12, 14])
 def test_wherever_the_disk_gets_full_no_removal_goes_without_its_intent(place: Place, run: Run, pages: int) -> None:
     engine = ScriptedEngine(leaks(8))
     with small_disk(place.state) as disk, engine.serve(place.socket) as url:
