@@ -135,7 +135,7 @@ def execute(request: Request) -> NoReturn:
             if journal is not None:
                 journal.finish(replace(done, exit_code=code), looked=request.saved is None)
         except FleetsweepError as error:
-            _tell(request, f"{error}: this run is missing in the journal")
+            _say(f"fleetsweep: warning: {error}: this run is missing in the journal")
             code = code or INCOMPLETE if request.remove else code
     _exit(code)
 
@@ -149,7 +149,7 @@ def _open_journal(request: Request, run_id: str) -> Journal | None:
     except UsageError as error:
         if request.remove:
             raise
-        _tell(request, f"warning: {error}: this look is not remembered")
+        _say(f"fleetsweep: warning: {error}: this look is not remembered")
         return None
 
 
@@ -184,7 +184,7 @@ def _carry_out(
             if journal is not None:
                 journal.settle(settled)
         except FleetsweepError as error:
-            _tell(request, f"warning: {error}: what was settled is not remembered")
+            _say(f"fleetsweep: warning: {error}: what was settled is not remembered")
     whole = _save_plan(request, run_id, plan, stopper)
     todo = phases.actionable(plan)
     applied: Mapping[str, Applied] = {}

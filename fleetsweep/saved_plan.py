@@ -263,6 +263,13 @@ def _saved_plan(document: JsonObject, created_ns: int, where: str, hosts: Mappin
     )
 
 
+def _decisions(row: JsonObject) -> tuple[Decision, ...]:
+    made = tuple(_decision(_object(item)) for item in _list(row["decisions"]))
+    if len({decision.container.id for decision in made}) != len(made):
+        raise ValueError("a container stands there twice")
+    return made
+
+
 def _host_plan(row: JsonObject, host: Host) -> HostPlan | Lost:
     if "fault" in row:
         fault = _object(row["fault"])
@@ -290,7 +297,7 @@ def _host_plan(row: JsonObject, host: Host) -> HostPlan | Lost:
         skew_s=math.nan if row["skew_s"] is None else _number(row["skew_s"]),
         duration_s=_number(row["duration_s"]),
         containers=_whole(row["containers"]),
-        decisions=tuple(_decision(_object(item)) for item in _list(row["decisions"])),
+        decisions=_decisions(row),
         guard=_guard(row["guard"]),
     )
 

@@ -16,6 +16,9 @@ from fleetsweep.errors import UsageError
 
 POLL_S: Final = 0.2
 
+GRACE_S: Final = 1.0
+"""An audit holds the lock for the blink of an eye: that is neither worth a word nor a refusal."""
+
 
 def prepare_state_dir(path: Path) -> Path:
     """The state directory, made 0700 if it isn't there. Raises UsageError unless it is safe to write in."""
@@ -70,11 +73,12 @@ def sweep_lock(
 ) -> Iterator[bool]:
     """The lock that one sweep holds while it runs. The kernel drops it when its holder dies.
 
-    ``tell`` is called once with who has it, if somebody has. Gives False once ``stopped`` is set. Raises UsageError
+    ``tell`` is called once with who has it, if somebody has it for longer than GRACE_S. Gives False once ``stopped`` is set. Raises UsageError
     after ``wait_s`` seconds: nothing was contacted by then.
     """
     with _opened(state_dir) as descriptor:
-        ends = time.monotonic() + wait_s
+        began = time.monotonic()
+        ends = began + max(wait_s, GRACE_S)
         told = False
         while not _take(descriptor, holder):
             other = os.pread(descriptor, 500, 0).decode("utf-8", "replace").strip() or "another sweep"
@@ -86,7 +90,7 @@ def sweep_lock(
                     f"{state_dir}: {other} is at work and did not end within {wait_s:g} s: "
                     "wait for it, raise --lock-wait, or give another --state-dir"
                 )
-            if not told:
+            if not told and time.monotonic() >= began + GRACE_S:
                 told = True
                 tell(f"waiting for {other} (--lock-wait {wait_s:g}s)")
             stopped.wait(min(POLL_S, max(0.0, ends - time.monotonic())))

@@ -105,9 +105,7 @@ def parse_timestamp(value: object) -> int:
 
 def parse_started(value: object) -> int | None:
     """As parse_timestamp, but None for Docker's zero time, which means that the container never started."""
-    if isinstance(value, str) and value.startswith("0001-01-01T00:00:00"):
-        return None
-    return parse_timestamp(value)
+    return None if value == "0001-01-01T00:00:00Z" else parse_timestamp(value)
 
 
 def parse_date(headers: Mapping[str, str]) -> int:

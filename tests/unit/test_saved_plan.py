@@ -137,6 +137,7 @@ def test_a_plan_that_was_touched_is_refused(tmp_path: Path, spoil: Callable[[str
         lambda item: item.update(verdict="destroy"),
         lambda item: item.update(labels_digest="x"),
         lambda item: item.pop("started_ns"),
+        lambda item: item.update(id=saved().plan.hosts[0].decisions[1].container.id),  # type: ignore[union-attr]
     ],
 )
 def test_a_digest_does_not_make_a_malformed_plan_good(
@@ -144,7 +145,8 @@ def test_a_digest_does_not_make_a_malformed_plan_good(
 ) -> None:
     path = tmp_path / "plan.json"
     document = json.loads(dump(saved()))
-    edit(document["hosts"][0]["decisions"][0])
+    decisions = document["hosts"][0]["decisions"]
+    edit(decisions[0])
     document.pop("digest")
     from fleetsweep.saved_plan import _digest
 
