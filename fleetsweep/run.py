@@ -250,7 +250,7 @@ def _save_plan(request: Request, run_id: str, plan: FleetPlan, stopper: Stopper)
     try:
         save(_saved(request, run_id, plan), path)
     except (OSError, UsageError) as error:
-        _tell(request, f"{path}: no plan was saved: {error}")
+        _say(f"{path}: no plan was saved: {error}")
         return False
     return True
 

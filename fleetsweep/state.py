@@ -73,8 +73,8 @@ def sweep_lock(
 ) -> Iterator[bool]:
     """The lock that one sweep holds while it runs. The kernel drops it when its holder dies.
 
-    ``tell`` is called once with who has it, if somebody has it for longer than GRACE_S. Gives False once ``stopped`` is set. Raises UsageError
-    after ``wait_s`` seconds: nothing was contacted by then.
+    ``tell`` is called once with who has it, if somebody has it for longer than GRACE_S. Gives False once ``stopped``
+    is set. Raises UsageError after ``wait_s`` seconds: nothing was contacted by then.
     """
     with _opened(state_dir) as descriptor:
         began = time.monotonic()
