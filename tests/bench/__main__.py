@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from tests.bench import audit, removal
@@ -18,6 +19,8 @@ def main() -> None:
     unknown = [name for name in chosen if name not in SUBJECTS]
     if unknown:
         sys.exit(f"unknown subject {unknown[0]!r}: choose from {', '.join(SUBJECTS)}")
+    # So that the lab is taken down also when the bench is cut short by a time limit.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in chosen:
         SUBJECTS[name]()
 
