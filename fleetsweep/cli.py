@@ -189,6 +189,8 @@ def explain(container: str, style: str, **options: object) -> None:
     from fleetsweep.report import printable, render_explanation
 
     asked = _request("explain", options)
+    if asked.unexpected is not None:
+        raise UsageError(f"--expect: {asked.unexpected.message}")
     surveys, plan = look(asked)
     lost = [item for item in surveys if isinstance(item, Lost)]
     for item in lost:

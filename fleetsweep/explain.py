@@ -9,16 +9,18 @@ from fleetsweep.policy import Policy, decide, findings
 
 
 def matching(surveys: Sequence[Survey | Lost], text: str) -> list[tuple[Survey, Container]]:
-    """The containers that ``text`` means: those of that very name or id, else those whose name or id begins so."""
+    """The containers that ``text`` means: those of that very name or id, else those whose name or id begins so.
+
+    An engine under two host names has each of its containers once, at the first.
+    """
 
     def those(means: Callable[[str], bool]) -> list[tuple[Survey, Container]]:
-        return [
-            (survey, container)
-            for survey in surveys
-            if isinstance(survey, Survey)
-            for container in survey.containers
-            if means(container.name) or means(container.id)
-        ]
+        found: dict[str, tuple[Survey, Container]] = {}
+        for survey in (item for item in surveys if isinstance(item, Survey)):
+            for container in survey.containers:
+                if means(container.name) or means(container.id):
+                    found.setdefault(container.id, (survey, container))
+        return list(found.values())
 
     if not text:
         return []

@@ -29,6 +29,10 @@ def test_a_whole_name_or_id_wins_over_what_only_begins_so() -> None:
     assert found("s-1") == found("") == []
 
 
+def test_an_engine_under_two_names_has_each_container_once() -> None:
+    assert [host.host.name for host, _ in matching([survey("a", [ONE]), survey("b", [ONE])], "ws-1")] == ["a"]
+
+
 def explained(item: Container, style: str, policy: Policy | None = None) -> str:
     policy = policy or Policy()
     plan = plan_fleet([survey("a", [item, *many(1)])], {"a": policy})
