@@ -57,9 +57,9 @@ def _products(numbers: Iterable[_Key]) -> list[list[_Runs]]:
         # Of equally few, the last place: a name's own number mostly stands after its site's.
         if not best or len(same) <= len(best):
             best, place = same, at
-    made = []
-    for these, rests in best.items():
-        runs = _runs(these)
+    made: list[list[_Runs]] = []
+    for chosen, rests in best.items():
+        runs = _runs(chosen)
         made.extend([*product[:place], runs, *product[place:]] for product in _products(rests))
     return made
 
@@ -112,7 +112,7 @@ def _bounded(items: Sequence[tuple[_Key, list[_Runs]]], total: int, limit: int) 
         break
     if not left:
         return ", ".join(shown)
-    return f"{', '.join(shown)} and {left} more" if shown else f"{left} hosts"
+    return f"{', '.join(shown)} and {left} more" if shown else f"{left} host{'' if left == 1 else 's'}"
 
 
 def _shorten(texts: _Key, places: list[_Runs], room: int) -> bool:

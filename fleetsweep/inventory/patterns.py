@@ -19,10 +19,9 @@ from fleetsweep.inventory.folding import fold
 
 ReadLines = Callable[[str], Sequence[str]]
 
-_LONGEST: Final = 1000
-"""Characters of one term: a host name has at most 253."""
-
-_SUBSCRIPT: Final = re.compile(r"(?s)(?P<base>.+)\[(?:(?P<at>-?\d+)|(?P<first>\d+)(?P<sep>[:-])(?P<last>\d*))\]", re.ASCII)
+_SUBSCRIPT: Final = re.compile(
+    r"(?s)(?P<base>.+)\[(?:(?P<at>-?\d{1,9})|(?P<first>\d{1,9})(?P<sep>[:-])(?P<last>\d{0,9}))\]", re.ASCII
+)
 _RANGE: Final = re.compile(r"\[(?:[0-9]+:[0-9]+|[a-z]:[a-z])(?::[0-9]+)?\]", re.IGNORECASE | re.ASCII)
 _HEX_RANGE: Final = re.compile(r"\[[0-9a-f]+:[0-9a-f]+(?::[0-9]+)?\]", re.IGNORECASE | re.ASCII)
 _LABEL: Final = re.compile(r"[^\W_]|\w[\w-]*[^\W_]")
@@ -34,6 +33,7 @@ def select(
 ) -> tuple[str, ...]:
     """The hosts that the limits select, in the order of ``hosts``; all without a limit. Raises InventoryError.
 
+    ``hosts`` stand in the order in which the sources first name them: a subscript on a glob counts in that order.
     ``groups`` holds each group's members in Ansible's order, ``all`` and ``ungrouped`` among them. ``read_lines``
     gives the lines of the file in a term ``@file``; it raises InventoryError.
     """
@@ -180,15 +180,13 @@ class _Fleet:
 
         A name may come twice, by a group and by itself, and a subscript counts it twice: so does Ansible.
         """
-        if len(pattern) > _LONGEST:
-            raise InventoryError("--limit", f"{_quoted(term)} is longer than {_LONGEST} characters")
         if not pattern or (pattern[0] in "&!@" and term != pattern):
             raise InventoryError("--limit", f"{_quoted(term)}: after {term[0]!r} comes one name, glob or ~regex")
         subscript = None if pattern[0] == "~" else _SUBSCRIPT.fullmatch(pattern)
         base = subscript["base"] if subscript else pattern
         found = self._literal(base) if _is_literal(base) else self._by_pattern(base, term)
         if found is None:
-            self._refuse(base, term)
+            self._refuse(base, _quoted(term) if subscript is None else f"{_quoted(base)} of {_quoted(term)}")
         return found if subscript is None else _sliced(found, subscript, term)
 
     def _literal(self, name: str) -> Sequence[str] | None:
@@ -214,9 +212,9 @@ class _Fleet:
                 )
         return [*(host for name in groups for host in self._groups[name]), *by_name]
 
-    def _refuse(self, base: str, term: str) -> NoReturn:
+    def _refuse(self, base: str, shown: str) -> NoReturn:
         hint = _hint(base) or _nearest(base, list(self.names), list(self._groups))
-        raise InventoryError("--limit", f"{_quoted(term)} matches no host and no group{hint}")
+        raise InventoryError("--limit", f"{shown} matches no host and no group{hint}")
 
 
 def _is_literal(pattern: str) -> bool:
@@ -246,18 +244,21 @@ def _sliced(found: Sequence[str], subscript: re.Match[str], term: str) -> Sequen
         begin = int(at)
         chosen = found[begin : begin + 1 or None] if -len(found) <= begin else ()
     else:
-        begin, end = int(first), int(last) if last else len(found)
-        if end < begin:
+        begin, end = int(first), int(last or len(found))
+        if last and end < begin:
             raise InventoryError("--limit", f"{_quoted(term)} ends before it begins")
         chosen = found[begin : end + 1]
     if not chosen:
-        raise InventoryError("--limit", f"{_quoted(term)} is out of range: {_quoted(subscript['base'])} is {len(found)} hosts")
+        held = "1 host" if len(found) == 1 else f"{len(found)} hosts"
+        raise InventoryError("--limit", f"{_quoted(term)} is out of range: {_quoted(subscript['base'])} holds {held}")
     return chosen
 
 
 def _hint(base: str) -> str:
     if base in {"localhost", "127.0.0.1", "::1"}:
         return ": no inventory file names it; to mean this machine's own engine, give --local"
+    if base[0] == "~":
+        return ": a regex begins where the name begins, and a comma ends it (as a colon does outside brackets)"
     if base[0] == "#":
         return ": a file of patterns has no comments"
     if base[0] == "@" or "," in base:
@@ -268,10 +269,11 @@ def _hint(base: str) -> str:
 
 
 def _nearest(name: str, hosts: Sequence[str], groups: Sequence[str]) -> str:
+    folded = name[:255].casefold()
     for kind, names in (("the group ", groups), ("", hosts)):
-        near = difflib.get_close_matches(name[:255], names, n=1, cutoff=0.75)
-        if near:
-            return f": did you mean {kind}{near[0]}?"
+        for near in difflib.get_close_matches(folded, {other.casefold() for other in names}, n=1, cutoff=0.75):
+            right = next(other for other in names if other.casefold() == near)
+            return f": did you mean {kind}{right}?"
     return f": there are {fold(hosts)}" + (f" and the groups {fold(groups)}" if groups else "")
 
 
