@@ -289,6 +289,13 @@ def _open_closed_streams() -> None:
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
+def _print_error(error: FleetsweepError) -> None:
+    """An error quotes files, and variables and names in them, which hold what anybody wrote there."""
+    from fleetsweep.report import printable
+
+    click.echo(f"Error: {printable(str(error), limit=2000)}", err=True)
+
+
 def main() -> None:
     """Run the command line; exit as the table of exit codes says."""
     _open_closed_streams()
@@ -303,10 +310,10 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except UsageError as error:
-        click.echo(f"Error: {error}", err=True)
+        _print_error(error)
         sys.exit(2)
     except BrokenPipeError:
         os._exit(3)
     except FleetsweepError as error:
-        click.echo(f"Error: {error}", err=True)
+        _print_error(error)
         sys.exit(3)

@@ -147,17 +147,19 @@ def is_address(text: str) -> bool:
     for form in (r"\[(.+)\]:[0-9]+", r"((?:[^:\[\]]|\[[^\]]*\])*):[0-9]+"):
         with_port = re.fullmatch(form, text)
         if with_port:
-            text = with_port[1]
-    return _is_ipv6(_HEX_RANGE.sub("1", text)) or all(map(_LABEL.fullmatch, _RANGE.sub("a", text).split(".")))
+            text = with_port[1].removesuffix("\n")
+    return _is_ipv6(_HEX_RANGE.sub("\0", text)) or all(map(_LABEL.fullmatch, _RANGE.sub("a", text).split(".")))
 
 
 def _is_ipv6(text: str) -> bool:
+    """``text`` has a NUL in place of each range: a range is a whole group."""
+
     def parts(some: str, separator: str = ":") -> int:
         """How many groups there are; a lot if one of them is none."""
         if not some:
             return 0
         groups = some.split(separator)
-        return len(groups) if all(re.fullmatch("[0-9A-Fa-f]{1,4}", group, re.ASCII) for group in groups) else 99
+        return len(groups) if all(re.fullmatch("[0-9A-Fa-f]{1,4}|\0", group) for group in groups) else 99
 
     if "." in text:
         head, colon, tail = text.rpartition(":")
@@ -269,11 +271,9 @@ def _hint(base: str) -> str:
 
 
 def _nearest(name: str, hosts: Sequence[str], groups: Sequence[str]) -> str:
-    folded = name[:255].casefold()
-    for kind, names in (("the group ", groups), ("", hosts)):
-        for near in difflib.get_close_matches(folded, {other.casefold() for other in names}, n=1, cutoff=0.75):
-            right = next(other for other in names if other.casefold() == near)
-            return f": did you mean {kind}{right}?"
+    known = {other.casefold(): f"the group {other}" for other in groups} | {other.casefold(): other for other in hosts}
+    for near in difflib.get_close_matches(name[:255].casefold(), known, n=1, cutoff=0.75):
+        return f": did you mean {known[near]}?"
     return f": there are {fold(hosts)}" + (f" and the groups {fold(groups)}" if groups else "")
 
 

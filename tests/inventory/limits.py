@@ -112,8 +112,8 @@ NO_DIFFERENCE = {
         web web-1 web* web*[0] web*[0:2] web*[-1] web*[2:] web*[1:3] both both[0] both[1:] x1 x* x1,web x1[0] !x1
         both,!x1
         both,&web-1 !web-1 ~x ~web ~web,!web-2 box.example.com !box.example.com all-in-one addresses fe80::1 ::1
-        2001:db8::a addresses,!fe80::1 fe80::1,web-1 !::1 &::1 fe80* ~fe80 ~2001 late early late,&zz zz zz[0] early[0] e*
-        e? e?[0] all[0:3] zz:!e1 zz,!e1 addresses[0] addresses[1:2]
+        2001:db8::a addresses,!fe80::1 fe80::1,web-1 !::1 &::1 fe80* ~fe80 ~2001 late early late,&zz zz zz[0] early[0]
+        e* e? e?[0] all[0:3] zz:!e1 zz,!e1 addresses[0] addresses[1:2]
     """,
     "turned": "all a b h? h?[0] h?[1] h*[0:1] a[0] a[-1] b[0] ?[0] ?[2:4] all[0] all[1:] *[0] [ab] ~[ab] ~h h1,a a,!b",
     "single": "all localhost * loc* ~local localhost[0] all,&localhost",
