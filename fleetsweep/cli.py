@@ -204,7 +204,7 @@ def sweep(**options: object) -> None:
 
 
 @cli.command(epilog=EXPLAIN_EPILOG)
-@click.argument("container", required=False)
+@click.argument("container", required=False, metavar="CONTAINER")
 @target_options
 @list_hosts_option
 @run_options

@@ -6,8 +6,10 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Final
 
+from fleetsweep.inventory.values import VaultValue, jsonable
 from fleetsweep.model import Host
 from fleetsweep.policy import Policy
 from fleetsweep.report import humanize, printable
@@ -76,6 +78,8 @@ def _explained(host: Host, policy: Policy, sources: Mapping[str, str]) -> list[s
 
 def _shown(name: str, value: object) -> str:
     """A variable for a person's eyes, who may be sharing the screen."""
+    if isinstance(value, VaultValue):
+        return "(vaulted)"
     if _SECRET.search(name) and value is not None:
         return "********"
     return printable(json.dumps(plain(value), ensure_ascii=False), _VALUE)
@@ -130,15 +134,14 @@ def _json(hosts: Sequence[Host], details: Details | None) -> str:
 
 def plain(value: object) -> object:
     """A variable's value with its type as far as JSON has it; else as text."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        # Python refuses to write thousands of digits.
-        return int(value) if value.bit_length() < 10_000 else hex(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
         return {well_formed(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
-    return well_formed(str(value))
+    if isinstance(value, (VaultValue, date)):
+        return jsonable(value)
+    # Python refuses to write thousands of digits, and JSON has no word for infinity.
+    writable = not isinstance(value, int) or value.bit_length() < 10_000
+    if writable and (value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))):
+        return value
+    return well_formed(str(value)) if writable else "too large a number"

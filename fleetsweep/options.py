@@ -200,7 +200,7 @@ def select_hosts(options: dict[str, object]) -> Selection:
         hosts = inventory.named(given["hosts"]) if given["hosts"] else inventory.select(given["limit"])
         chosen = {host.name for host in hosts}
         others = tuple(name for name in inventory.names if name not in chosen)
-        return Selection(hosts, others, tuple(getattr(inventory, "warnings", ())))
+        return Selection(hosts, others, inventory.warnings)
     if given["limit"]:
         raise UsageError("--limit picks from an inventory, and there is none: give -i FILE")
     if not given["hosts"]:
