@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory import load
 from fleetsweep.inventory.patterns import matched, select
 from tests.inventory.ansible_answers import Ansible, Seen
 from tests.inventory.differences import named_in_docs
-from tests.inventory.limits import CASES, EXERCISED, FILES, INVENTORIES
+from tests.inventory.limits import BRANCHES, CASES, EXERCISED, FILES, INVENTORIES
 
 REASONS = {
     "empty-limit": "an empty pattern selects nothing",
@@ -38,20 +39,21 @@ class Asked:
     """A directory of inventories and files of patterns, and the child that answers for them."""
 
     def __init__(self, directory: Path, ansible: Ansible) -> None:
-        self._directory = directory
+        self.directory = directory
         self._ansible = ansible
         for name, text in INVENTORIES.items():
             (directory / f"{name}.ini").write_text(text)
+        (directory / "branches.ini").write_text(BRANCHES)
         for name, text in FILES.items():
             (directory / name).write_bytes(text.encode())
 
     def of(self, inventory: str, limits: Sequence[str]) -> Seen:
-        return self._ansible.ask([f"{inventory}.ini"], cwd=self._directory, patterns=limits)
+        return self._ansible.ask([f"{inventory}.ini"], cwd=self.directory, patterns=limits)
 
     def lines(self, path: str) -> Sequence[str]:
         if path not in FILES:
             raise InventoryError("--limit", f"@{path} is not there")
-        return (self._directory / path).read_text().split("\n")
+        return (self.directory / path).read_text().split("\n")
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,20 @@ def test_a_limit_is_the_same_hosts_in_the_same_order_or_a_named_refusal(
         assert "@" in limit or mine == theirs.matched
 
 
+@pytest.mark.parametrize("inventory", INVENTORIES)
+def test_an_inventory_that_is_read_selects_the_same_in_ansibles_order(
+    inventory: str, asked: Asked, answers: dict[str, Seen]
+) -> None:
+    fleet = load([f"{inventory}.ini"], cwd=asked.directory)
+    for limit, theirs in answers[inventory].patterns.items():
+        try:
+            mine = tuple(host.name for host in fleet.select([limit]))
+        except InventoryError:
+            assert isinstance(ours(answers[inventory], limit, asked.lines), InventoryError), limit
+        else:
+            assert mine == theirs.limited, limit
+
+
 @pytest.mark.parametrize(
     ("difference", "everything"),
     [("empty-limit", True), ("empty-file", True), ("matches-anything", True), ("nothing-selected", False)],
@@ -102,7 +118,7 @@ def test_what_the_page_says_of_ansible_is_so(difference: str, everything: bool, 
 
 
 def test_every_refusal_stands_in_the_table_of_differences() -> None:
-    assert set(REASONS) | {"several-limits"} == EXERCISED
+    assert set(REASONS) | {"several-limits", "group-order"} == EXERCISED
     assert named_in_docs() >= EXERCISED
 
 
@@ -111,6 +127,15 @@ def test_several_limits_are_the_terms_of_one_where_ansible_takes_the_last(asked:
     joined = select(["ci", "!web-01", "db"], seen.met, seen.groups, asked.lines)
     assert set(joined) == set(seen.patterns["ci,!web-01,db"].limited or ())
     assert set(joined) > set(seen.patterns["db"].limited or ())
+
+
+def test_hosts_of_branching_groups_stand_in_the_order_of_naming_where_ansible_has_none(asked: Asked) -> None:
+    fleet = load(["branches.ini"], cwd=asked.directory)
+    seen = asked.of("branches", ["both", "both[0]"])
+    assert seen.patterns["both"].limited is not None
+    assert sorted(seen.patterns["both"].limited) == ["l", "r"]
+    assert [host.name for host in fleet.select(["both[0]"])] == ["l"]
+    assert seen.patterns["both[0]"].limited in {("l",), ("r",)}
 
 
 NAMES = {
