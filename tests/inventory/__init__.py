@@ -1,0 +1,1 @@
+"""The inventory room, and Ansible beside it."""
