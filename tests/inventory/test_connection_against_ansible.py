@@ -40,7 +40,7 @@ SAME: dict[str, dict[str, Any]] = {
     "jump": {"ansible_ssh_common_args": "-J ci@bastion:2222,inner"},
     "jump-option": {"ansible_ssh_common_args": "-o ProxyJump=ci@bastion:2222"},
     "jump-space": {"ansible_ssh_common_args": "-o 'proxyjump bastion'"},
-    "jump-first": {"ansible_ssh_common_args": "-oProxyJump=a -oProxyCommand=b", "ansible_ssh_extra_args": "-oProxyJump=c"},
+    "jump-first": {"ansible_ssh_common_args": "-oProxyJump=a -oProxyCommand=b", "ansible_ssh_extra_args": "-lc"},
     "command": {"ansible_ssh_common_args": "-o ProxyCommand=\"ssh -W %h:%p -q {{ bastion }}\"", "bastion": "b-1"},
     "command-first": {"ansible_ssh_common_args": "-o ProxyCommand=b", "ansible_ssh_extra_args": "-o ProxyJump=a"},
     "port-order": {"ansible_port": 22, "ansible_ssh_common_args": "-p 23", "ansible_ssh_extra_args": "-l u3 -p 24"},
