@@ -1,6 +1,5 @@
 """Ansible inventories, read into hosts."""
 
 from fleetsweep.inventory.inventory import Inventory, ad_hoc, load
-from fleetsweep.inventory.sources import Groups
 
-__all__ = ["Groups", "Inventory", "ad_hoc", "load"]
+__all__ = ["Inventory", "ad_hoc", "load"]

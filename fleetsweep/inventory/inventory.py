@@ -3,78 +3,64 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.sources import Groups, read_file
+from fleetsweep.inventory.files import Warnings
+from fleetsweep.inventory.graph import ALL, UNGROUPED, Graph
+from fleetsweep.inventory.sources import read_sources
 from fleetsweep.model import Connection, Host
 
 DEFAULT_ENGINE: Final = "unix:///var/run/docker.sock"
 _TARGET: Final = re.compile(
     r"(?:([A-Za-z_][A-Za-z0-9._-]*)@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*)(?::(\d{1,5}))?", re.ASCII
 )
-_LEFT_OUT: Final = (".orig", ".bak", ".ini~", ".cfg", ".retry", ".pyc", ".pyo", ".swp", ".md", "~")
 
 
 def load(sources: Sequence[str], *, cwd: Path, engine: str | None = None) -> Inventory:
-    """Read inventory files and directories in order; a later one adds to the earlier. Raises InventoryError."""
-    found = Groups()
-    for source in sources:
-        path = cwd / Path(source).expanduser()
-        if not path.exists():
-            raise InventoryError(source, "is not there: check -i/--inventory")
-        for file in _files_of(path):
-            read_file(file, found)
-    return Inventory(found, engine or DEFAULT_ENGINE)
+    """Read inventory files, directories, programs and host lists in order. Raises InventoryError.
 
-
-def _files_of(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    for entry in sorted(path.iterdir()):
-        left_out = entry.name.startswith(".") or entry.name.endswith(_LEFT_OUT)
-        if left_out or entry.name in {"group_vars", "host_vars"}:
-            continue
-        if entry.is_file() and os.access(entry, os.X_OK):
-            raise InventoryError(str(entry), "inventory scripts are not supported yet: give a YAML or INI file")
-        yield from _files_of(entry)
+    A later source adds to the earlier ones. ``cwd`` is where relative paths begin, and whose group_vars/ count too.
+    """
+    warnings = Warnings()
+    return Inventory(read_sources(sources, cwd=cwd, warnings=warnings), engine or DEFAULT_ENGINE, warnings)
 
 
 def ad_hoc(targets: Sequence[str], *, engine: str | None = None) -> Inventory:
     """An inventory of ``[user@]address[:port]`` targets. Raises InventoryError."""
-    found = Groups()
+    where = "--host"
+    graph = Graph()
     for target in targets:
         parts = _TARGET.fullmatch(target)
         if parts is None or not 0 < int(parts[3] or 22) < 65536:
-            raise InventoryError("--host", f"{target[:80]!r} is not [user@]address[:port]")
-        variables: dict[str, object] = {"ansible_host": parts[2].strip("[]")}
-        if parts[1]:
-            variables["ansible_user"] = parts[1]
-        if parts[3]:
-            variables["ansible_port"] = int(parts[3])
+            raise InventoryError(where, f"{target[:80]!r} is not [user@]address[:port]")
         name = parts[2].strip("[]")
-        found.group("ungrouped").hosts[name] = None
-        found.host_variables[name] = variables
-        found.where[name] = "--host"
-    return Inventory(found, engine or DEFAULT_ENGINE)
+        graph.add_host(name, graph.groups[UNGROUPED], where, int(parts[3]) if parts[3] else None)
+        graph.set_variable(name, "ansible_host", name, where)
+        if parts[1]:
+            graph.set_variable(name, "ansible_user", parts[1], where)
+    graph.seal()
+    return Inventory(graph, engine or DEFAULT_ENGINE, Warnings())
 
 
 class Inventory:
-    """All hosts in the order the sources name them."""
+    """All hosts, in Ansible's order. A host's variables are merged when it is asked for."""
 
-    def __init__(self, found: Groups, engine: str) -> None:
-        self._found = found
+    def __init__(self, graph: Graph, engine: str, warnings: Warnings) -> None:
+        self._graph = graph
         self._engine = engine
-        self._depth = self._depths()
-        self._members = {name: set(self._members_of(name, ())) for name in found.groups}
-        self.names = tuple(found.host_variables)
+        self._warnings = warnings
+        self.names = graph.members(ALL)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know, so far: variable files are read when a host is asked for."""
+        return self._warnings.all()
 
     def hosts(self) -> tuple[Host, ...]:
         """Every host."""
@@ -83,7 +69,7 @@ class Inventory:
     def named(self, names: Sequence[str]) -> tuple[Host, ...]:
         """The hosts of exactly these names, in inventory order. Raises InventoryError for one that isn't there."""
         for name in names:
-            if name not in self._found.host_variables:
+            if name not in self.names:
                 near = difflib.get_close_matches(name, self.names, n=1)
                 hint = f": did you mean {near[0]}?" if near else ": see fleetsweep hosts"
                 raise InventoryError("--host", f"no host is named {name!r}{hint}")
@@ -112,56 +98,21 @@ class Inventory:
     def _matching(self, term: str) -> set[str]:
         if term.startswith(("~", "&", "@")) or ":" in term or "[" in term:
             raise InventoryError("--limit", f"{term!r} is not supported yet: give names, groups, globs, commas and '!'")
-        if term in self._found.host_variables:
+        if term in self.names:
             return {term}
         found = set(self.names) if term in {"all", "*"} else set()
-        for group, members in self._members.items():
+        for group in self._graph.groups:
             if fnmatchcase(group, term):
-                found |= members
+                found.update(self._graph.members(group))
         found |= {name for name in self.names if fnmatchcase(name, term)}
         if not found:
             raise InventoryError("--limit", f"{term!r} matches no host and no group: see fleetsweep hosts")
         return found
 
-    def _members_of(self, group: str, above: tuple[str, ...]) -> Iterator[str]:
-        if group in above:
-            raise InventoryError(f"group {group}", "is its own descendant: " + " > ".join((*above, group)))
-        body = self._found.groups[group]
-        yield from body.hosts
-        for child in body.children:
-            yield from self._members_of(child, (*above, group))
-
-    def _depths(self) -> dict[str, int]:
-        depths = dict.fromkeys(self._found.groups, 0)
-        for _ in range(len(depths)):
-            deeper = {
-                child: max(depths[child], depths[name] + 1)
-                for name, body in self._found.groups.items()
-                for child in body.children
-                if name != "all" and depths[child] <= depths[name]
-            }
-            if not deeper:
-                break
-            depths.update(deeper)
-        return depths
-
-    def _groups_of(self, name: str) -> list[str]:
-        """The host's groups as their variables apply: parents before children, then by name."""
-        groups = [group for group, members in self._members.items() if name in members and group != "all"]
-        return sorted(groups, key=lambda group: (self._depth[group], group))
-
     def _host(self, name: str) -> Host:
-        groups = self._groups_of(name)
-        variables: dict[str, object] = {}
-        origins: dict[str, str] = {}
-        for group in ("all", "ungrouped", *groups):
-            if group in self._found.groups and (group != "ungrouped" or name in self._members[group]):
-                variables.update(self._found.groups[group].variables)
-                origins.update(self._found.groups[group].origins)
-        variables.update(self._found.host_variables[name])
-        origins.update(self._found.host_origins.get(name, {}))
-        host = _to_host(name, variables, tuple(groups), self._found.where[name], self._engine)
-        return replace(host, origins=origins)
+        variables, origins = self._graph.variables_of(name)
+        groups, where = self._graph.groups_of(name), self._graph.hosts[name].where
+        return replace(_to_host(name, variables, groups, where, self._engine), origins=origins)
 
 
 def _to_host(name: str, variables: dict[str, object], groups: tuple[str, ...], where: str, engine: str) -> Host:

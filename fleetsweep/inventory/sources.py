@@ -1,192 +1,144 @@
-"""Reading inventory files: INI and YAML, as Ansible writes them, into groups, hosts and variables.
+"""What ``-i`` names: files, directories, programs and lists of hosts, each read by the reader it needs.
 
-https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html
+https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#organizing-inventory-in-a-directory
 """
 
 from __future__ import annotations
 
-import ast
+import os
 import re
-import shlex
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.files import VAULT_HEADER, Warnings, read_text
+from fleetsweep.inventory.graph import UNGROUPED, Graph
+from fleetsweep.inventory.ini import read_ini
+from fleetsweep.inventory.ranges import host_names
+from fleetsweep.inventory.script import NotAProgramError, read_plugin, read_script
+from fleetsweep.inventory.variable_files import VariableFiles
+from fleetsweep.inventory.yaml_file import read_yaml
+from fleetsweep.inventory.yaml_text import Document, NotYamlError, parse
 
-RANGE_LIMIT: Final = 100_000
-"""Hosts that one range may stand for: a typing error must not fill the memory."""
-
-_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]*", re.ASCII)
-_RANGE: Final = re.compile(r"\[(\d+|[a-zA-Z]):(\d+|[a-zA-Z])(?::(\d+))?\]", re.ASCII)
-_SECTION: Final = re.compile(r"\[([^\]:]+)(?::(vars|children))?\]\s*(?:[#;].*)?")
-
-
-@dataclass(slots=True)
-class Group:
-    """A group's own hosts, child groups and variables."""
-
-    hosts: dict[str, None] = field(default_factory=dict)
-    children: dict[str, None] = field(default_factory=dict)
-    variables: dict[str, object] = field(default_factory=dict)
-    origins: dict[str, str] = field(default_factory=dict)
-
-    def set(self, variables: dict[str, object], where: str) -> None:
-        """Set variables, remembering where they stand."""
-        self.variables.update(variables)
-        self.origins.update(dict.fromkeys(variables, where))
+_LEFT_OUT: Final = (
+    ".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"
+)  # fmt: skip
+_NOT_SOURCES: Final = frozenset({"group_vars", "host_vars", "vars_plugins"})
+_YAML_SUFFIXES: Final = frozenset({".yml", ".yaml", ".json"})
+_DEPTH_LIMIT: Final = 20
+_FILE_LIMIT: Final = 10_000
+# The first line that counts, in a file without a suffix that can only have been meant as YAML.
+_MEANT_AS_YAML: Final = re.compile(
+    r"(?:[ \t]*(?:#[^\n]*)?\n)*(?:---|%YAML|[^\s\[#;=][^=\n]*:[ \t]*(?:#[^\n]*)?$)", re.MULTILINE
+)
 
 
-@dataclass(slots=True)
-class Groups:
-    """What the sources said so far: groups and hosts in the order they were met.
-
-    ``host_variables`` are those written at the hosts themselves; ``where`` is the file and line that named a host.
-    """
-
-    groups: dict[str, Group] = field(default_factory=dict)
-    host_variables: dict[str, dict[str, object]] = field(default_factory=dict)
-    host_origins: dict[str, dict[str, str]] = field(default_factory=dict)
-    where: dict[str, str] = field(default_factory=dict)
-
-    def group(self, name: str) -> Group:
-        """The group of that name, made if it is new."""
-        return self.groups.setdefault(name, Group())
-
-    def add_host(self, group: str, name: str, variables: dict[str, object], where: str) -> None:
-        """Put a host into a group. Raises InventoryError for a name that no host can have."""
-        if _NAME.fullmatch(name) is None:
-            raise InventoryError(where, f"{name[:80]!r} is not a host name: use letters, digits, '.', '_' and '-'")
-        self.group(group).hosts[name] = None
-        self.host_variables.setdefault(name, {}).update(variables)
-        self.host_origins.setdefault(name, {}).update(dict.fromkeys(variables, where))
-        self.where.setdefault(name, where)
-
-
-def read_file(path: Path, found: Groups) -> None:
-    """Add what one file holds. Raises InventoryError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise InventoryError(str(path), f"{reason}: check -i/--inventory") from error
-    if path.suffix in {".yml", ".yaml", ".json"}:
-        _read_yaml(text, path, found)
-    else:
-        _read_ini(text, path, found)
-
-
-def _read_ini(text: str, path: Path, found: Groups) -> None:
-    section, kind = "ungrouped", ""
-    for number, raw in enumerate(text.splitlines(), 1):
-        where = f"{path}:{number}"
-        line = raw.strip()
-        if not line or line[0] in "#;":
+def read_sources(sources: Sequence[str], *, cwd: Path, warnings: Warnings) -> Graph:
+    """Read what the sources name, in order, into one sealed graph. Raises InventoryError."""
+    graph = Graph()
+    bases: dict[Path, None] = {}
+    reader = _Sources(graph, cwd, warnings)
+    for source in sources:
+        path = cwd / Path(os.path.expandvars(source)).expanduser()
+        if not source.strip() or "\0" in source:
+            raise InventoryError("--inventory", "an empty path names no inventory: check -i/--inventory")
+        if not os.path.lexists(path) and "," in source:
+            _read_list(source, graph)
             continue
-        if line.startswith("["):
-            header = _SECTION.fullmatch(line)
-            # A host range may also begin with a bracket.
-            if header is not None and not _RANGE.match(line):
-                section, kind = header[1].strip(), header[2] or ""
-                found.group(section)
-                continue
-        if kind == "vars":
-            key, separator, value = line.partition("=")
-            if not separator:
-                raise InventoryError(where, f"{line!r} is not a variable: write key=value")
-            found.group(section).set({key.strip(): literal(value.strip())}, where)
-        elif kind == "children":
-            found.group(section).children[line.split("#")[0].strip()] = None
-            found.group(line.split("#")[0].strip())
+        # Links stay as they are: variables are looked for beside the link.
+        path = Path(os.path.normpath(path))
+        reader.read(path)
+        bases[path if path.is_dir() else path.parent] = None
+    # Of each only one reader, though it may come twice: what a file says does not change in between.
+    files = {base: VariableFiles(base, warnings) for base in (*bases, Path(os.path.normpath(cwd)))}
+    graph.seal([*(files[base] for base in bases), files[Path(os.path.normpath(cwd))]])
+    return graph
+
+
+def _read_list(source: str, graph: Graph) -> None:
+    ungrouped = graph.groups[UNGROUPED]
+    for item in source.split(","):
+        pattern = item.strip()
+        if not pattern:
+            continue
+        where = "--inventory"
+        if "[" in pattern and not pattern.startswith("["):
+            raise InventoryError(where, f"{pattern[:80]!r}: a list on the command line takes no ranges")
+        names, port = host_names(pattern, where)
+        for name in names:
+            if name not in graph.hosts:
+                graph.add_host(name, ungrouped, where, port)
+
+
+class _Sources:
+    def __init__(self, graph: Graph, cwd: Path, warnings: Warnings) -> None:
+        self._graph = graph
+        self._cwd = cwd
+        self._warnings = warnings
+        self._files = 0
+
+    def read(self, path: Path, depth: int = 0) -> None:
+        try:
+            if path.is_dir():
+                self._read_directory(path, depth)
+                return
+            if not path.exists():
+                raise InventoryError(str(path), "is not there: check -i/--inventory")
+        except OSError as error:
+            raise InventoryError(str(path), f"{error.strerror}: check -i/--inventory") from error
+        self._files += 1
+        if self._files > _FILE_LIMIT:
+            raise InventoryError(str(path), f"there are more than {_FILE_LIMIT} inventory files")
+        if not depth:
+            self._warnings.writable(path.parent)
+        if path.is_file() and os.access(path, os.X_OK):
+            self._warnings.writable(path)
+            try:
+                read_script(path, self._graph, cwd=self._cwd)
+            except NotAProgramError:
+                # Ansible, too, then reads it as a text.
+                pass
+            else:
+                return
+        self._read_file(path)
+
+    def _read_directory(self, path: Path, depth: int) -> None:
+        if depth > _DEPTH_LIMIT:
+            raise InventoryError(str(path), f"directories are nested more than {_DEPTH_LIMIT} deep")
+        self._warnings.writable(path)
+        for entry in sorted(path.iterdir(), key=lambda entry: os.fsencode(entry.name)):
+            name = entry.name
+            if not name.startswith(".") and not name.endswith(_LEFT_OUT) and name not in _NOT_SOURCES:
+                self.read(entry, depth + 1)
+
+    def _read_file(self, path: Path) -> None:
+        text = read_text(path, self._warnings)
+        if text.startswith(VAULT_HEADER):
+            raise InventoryError(
+                str(path), "is encrypted with Ansible Vault: decrypt it, or leave the secrets to group_vars"
+            )
+        if path.suffix == ".toml":
+            read_plugin(path, self._graph, cwd=self._cwd)
+            return
+        document = self._as_yaml(text, path)
+        if document is None:
+            read_ini(text, str(path), self._graph)
+        elif isinstance(document.value, dict) and isinstance(document.value.get("plugin"), str):
+            read_plugin(path, self._graph, cwd=self._cwd)
         else:
-            _read_host_line(line, section, where, found)
+            read_yaml(document, self._graph)
 
-
-def _read_host_line(line: str, section: str, where: str, found: Groups) -> None:
-    try:
-        pattern, *words = shlex.split(line, comments=True)
-    except ValueError as error:
-        raise InventoryError(where, f"{error}: check the quotes") from error
-    variables: dict[str, object] = {}
-    for word in words:
-        key, separator, value = word.partition("=")
-        if not separator:
-            raise InventoryError(where, f"{word!r} is not a variable: write key=value")
-        variables[key] = literal(value)
-    for name in expand(pattern, where):
-        found.add_host(section, name, dict(variables), where)
-
-
-def literal(text: str) -> object:
-    """An INI value as Ansible types it: a Python literal where it is one, else the text."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return text
-
-
-def expand(pattern: str, where: str) -> list[str]:
-    """The host names that ``runner-[01:20]`` stands for. Raises InventoryError."""
-    found = _RANGE.search(pattern)
-    if found is None:
-        return [pattern]
-    head, tail = pattern[: found.start()], expand(pattern[found.end() :], where)
-    first, last, step = found[1], found[2], int(found[3] or 1)
-    if first.isdigit() != last.isdigit() or step < 1:
-        raise InventoryError(where, f"{found[0]} is not a range: write [1:9] or [a:f]")
-    if first.isdigit():
-        if (int(last) - int(first)) // step * len(tail) >= RANGE_LIMIT:
-            raise InventoryError(where, f"{found[0]} stands for more than {RANGE_LIMIT} hosts")
-        width = len(first) if first.startswith("0") else 0
-        middles = [str(number).zfill(width) for number in range(int(first), int(last) + 1, step)]
-    else:
-        middles = [chr(code) for code in range(ord(first), ord(last) + 1, step)]
-    if not middles:
-        raise InventoryError(where, f"{found[0]} is an empty range")
-    return [head + middle + rest for middle in middles for rest in tail]
-
-
-def _read_yaml(text: str, path: Path, found: Groups) -> None:
-    import yaml
-
-    if re.search(r"(^|[\s\[{,:-])[&*][A-Za-z0-9]", text) and text.count("*") > 1000:
-        raise InventoryError(str(path), "too many YAML aliases")
-    try:
-        data: object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise InventoryError(where, f"not usable YAML: {getattr(error, 'problem', None) or error}") from error
-    if not isinstance(data, dict):
-        raise InventoryError(str(path), "no groups at the top level: begin with 'all:'")
-    for name, body in data.items():
-        _read_group(str(name), body, path, found, depth=0)
-
-
-def _read_group(name: str, body: object, path: Path, found: Groups, depth: int) -> None:
-    where = f"{path}: group {name}"
-    group = found.group(name)
-    if depth > 50:
-        raise InventoryError(where, "groups are nested too deeply")
-    if body is None:
-        return
-    if not isinstance(body, dict):
-        raise InventoryError(where, "a group holds hosts, vars and children")
-    unknown = set(body) - {"hosts", "vars", "children"}
-    if unknown:
-        raise InventoryError(where, f"unknown key {sorted(map(str, unknown))[0]!r}: use hosts, vars and children")
-    group.set(_mapping(body.get("vars"), f"{where}: vars"), where)
-    for pattern, variables in _mapping(body.get("hosts"), f"{where}: hosts").items():
-        for host in expand(pattern, where):
-            found.add_host(name, host, _mapping(variables, f"{path}: host {host}"), f"{path}: host {host}")
-    for child, child_body in _mapping(body.get("children"), f"{where}: children").items():
-        group.children[child] = None
-        _read_group(child, child_body, path, found, depth + 1)
-
-
-def _mapping(value: object, where: str) -> dict[str, object]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise InventoryError(where, "is not a mapping")
-    return {str(key): item for key, item in value.items()}
+    def _as_yaml(self, text: str, path: Path) -> Document | None:
+        """The file's YAML value, or None if it is an INI file. A file without a suffix may be either."""
+        if path.suffix in _YAML_SUFFIXES:
+            return parse(text, str(path))
+        if path.suffix or text.lstrip()[:1] == "[":
+            return None
+        try:
+            document = parse(text, str(path))
+        except NotYamlError:
+            if _MEANT_AS_YAML.match(text):
+                raise
+            return None
+        return document if isinstance(document.value, dict) else None

@@ -25,7 +25,7 @@ def small(request: pytest.FixtureRequest) -> Inventory:
 def test_the_samples_hold_the_same_fleet(small: Inventory) -> None:
     runner, *_, arm = small.hosts()
     assert names(small) == [*(f"runner-0{number}.example.com" for number in (1, 2, 3)), "arm-1.example.com"]
-    assert (arm.port, arm.user, arm.groups) == (2222, "ci", ("runners", "arm"))
+    assert (arm.port, arm.user, arm.groups) == (2222, "ci", ("arm", "runners"))
     assert arm.variables["fleetsweep_max_age"] == "4h"
     assert arm.variables["fleetsweep_cap"] == 20
     assert (runner.port, runner.variables["fleetsweep_max_age"]) == (None, "2h")

@@ -1,0 +1,100 @@
+"""Host names as inventories write them: with a port behind, with ranges inside.
+
+https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#adding-ranges-of-hosts
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import string
+from collections.abc import Sequence
+from typing import Final
+
+from fleetsweep.errors import InventoryError
+
+RANGE_LIMIT: Final = 100_000
+"""Hosts that one pattern may stand for: a typing error must not fill the memory."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*", re.ASCII)
+_SPAN: Final = re.compile(r"\[([^\[\]]*)\]")
+_BOUNDS: Final = re.compile(r"(?:([0-9]{0,18}):([0-9]{1,18})|([a-zA-Z]):([a-zA-Z]))(?::([0-9]{1,18}))?")
+_BRACKETED: Final = re.compile(r"\[(.+)\]:([0-9]{1,9})")
+_WITH_PORT: Final = re.compile(r"((?:[^:\[\]]|\[[^\[\]]*\])+):([0-9]{1,9})")
+_LABEL: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9_-]*)?[A-Za-z0-9]"
+_DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+
+
+def check_name(name: str, where: str) -> None:
+    """Refuse what can't be a host's name. Raises InventoryError.
+
+    Names reach command lines, file names and terminals, so the grammar is narrow: an option, a path or a shell
+    character never was a host.
+    """
+    if (_NAME.fullmatch(name) is None or ".." in name) and not _is_ipv6(name):
+        raise InventoryError(where, f"{name[:80]!r} is not a host name: use letters, digits, '.', '_' and '-'")
+
+
+def host_names(pattern: str, where: str) -> tuple[Sequence[str], int | None]:
+    """The names that ``runner-[01:20]:2222`` stands for, in order, and its port. Raises InventoryError."""
+    if ":" not in pattern and "[" not in pattern:
+        check_name(pattern, where)
+        return (pattern,), None
+    address, port = pattern, None
+    found = _BRACKETED.fullmatch(pattern) or _WITH_PORT.fullmatch(pattern)
+    if found is not None:
+        address, port = found[1], int(found[2])
+        # Ansible takes a port only behind what it knows for an address; anything else would be a name with a colon.
+        bare = _SPAN.sub("1", address)
+        if _DOMAIN.fullmatch(bare) is None and not _is_ipv6(bare):
+            raise InventoryError(
+                where, f"{pattern[:80]!r} is not a host with a port: write name:port or [address]:port"
+            )
+    names = expand(address, where)
+    for name in names:
+        check_name(name, where)
+    return names, port
+
+
+def expand(pattern: str, where: str) -> list[str]:
+    """The texts that a pattern with ranges stands for; the first range turns slowest. Raises InventoryError."""
+    head, *rest = _SPAN.split(pattern)
+    pieces = list(zip(rest[::2], rest[1::2], strict=True))
+    if any(bracket in text for text in (head, *(tail for _, tail in pieces)) for bracket in "[]"):
+        raise InventoryError(where, f"{pattern[:80]!r} has a bracket without its other half")
+    names = [head]
+    for bounds, tail in pieces:
+        middles = _span(bounds, where)
+        if len(names) * len(middles) > RANGE_LIMIT:
+            raise InventoryError(where, f"{pattern[:80]!r} stands for more than {RANGE_LIMIT} hosts")
+        names = [name + middle + tail for name in names for middle in middles]
+    return names
+
+
+def _span(bounds: str, where: str) -> list[str]:
+    found = _BOUNDS.fullmatch(bounds)
+    step = int(found[5] or 1) if found else 0
+    if found is None or step < 1:
+        raise InventoryError(where, f"[{bounds[:80]}] is not a range: write [1:9], [01:20:2] or [a:f]")
+    if found[3]:
+        letters = string.ascii_letters
+        middles = list(letters[letters.index(found[3]) : letters.index(found[4]) + 1 : step])
+    else:
+        first, last = found[1] or "0", found[2]
+        # A leading zero fixes the width.
+        width = len(first) if len(first) > 1 and first[0] == "0" else 0
+        if width and width != len(last):
+            raise InventoryError(where, f"[{bounds}] is not a range: with a leading zero both ends need the same width")
+        if (int(last) - int(first)) // step >= RANGE_LIMIT:
+            raise InventoryError(where, f"[{bounds}] stands for more than {RANGE_LIMIT} hosts")
+        middles = [str(number).zfill(width) for number in range(int(first), int(last) + 1, step)]
+    if not middles:
+        raise InventoryError(where, f"[{bounds}] is an empty range: the first end is past the last")
+    return middles
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return "%" not in text and ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False

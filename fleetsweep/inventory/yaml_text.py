@@ -1,0 +1,312 @@
+"""YAML and JSON text into plain values, with the line of every key: bounded, and without tags that build things.
+
+Values are typed as PyYAML's safe loader types them (YAML 1.1: ``yes`` is true, ``0777`` is octal), but built here from
+the parser's events. That keeps memory bounded where aliases multiply, refuses a key that stands twice, knows lines, and
+takes a third of the time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.values import VaultValue
+
+if TYPE_CHECKING:
+    import yaml
+
+NODE_LIMIT: Final = 2_000_000
+"""Values in one file, each alias counted as all that it stands for."""
+DEPTH_LIMIT: Final = 100
+
+_CORE: Final = "tag:yaml.org,2002:"
+_MISSING: Final = object()
+_MERGE: Final = object()
+_NUL: Final = "\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's value. ``lines`` has the line of each key of each mapping in it, by the mapping's ``id()``."""
+
+    value: object
+    path: str
+    lines: Mapping[int, Mapping[object, int]] = field(default_factory=dict)
+
+    def where(self, mapping: object, key: object) -> str:
+        """``path:line`` of a key of a mapping that is part of the value; the path alone for JSON."""
+        line = self.lines.get(id(mapping), {}).get(key)
+        return self.path if line is None else f"{self.path}:{line}"
+
+
+class NotYamlError(InventoryError):
+    """The text isn't YAML at all: it may be something else."""
+
+
+def parse(text: str, path: str) -> Document:
+    """The value of a YAML or JSON text, None for an empty one. Raises InventoryError."""
+    if text.lstrip()[:1] in {"{", "["}:
+        # Ansible reads as JSON whatever it can: 1e3 is a number there, and text in YAML.
+        try:
+            return Document(parse_json(text, path), path)
+        except _NotJsonError:
+            pass
+    return _Builder(path).build(text)
+
+
+class _NotJsonError(InventoryError):
+    """The text is no JSON."""
+
+
+def parse_json(text: str, path: str) -> object:
+    """The value of a JSON text. Raises InventoryError."""
+
+    def build(pairs: list[tuple[str, object]]) -> object:
+        built = dict(pairs)
+        if len(built) < len(pairs):
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise InventoryError(path, f"the key {twice[:80]!r} stands twice in one object: remove one")
+        for key in ("__ansible_vault", "__ansible_unsafe"):
+            if isinstance(built.get(key), str):
+                return VaultValue(str(built[key])) if key == "__ansible_vault" else built[key]
+        return built
+
+    try:
+        value: object = json.loads(text, object_pairs_hook=build)
+    except json.JSONDecodeError as error:
+        raise _NotJsonError(f"{path}:{error.lineno}", f"not usable JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise InventoryError(path, "values are nested too deeply") from error
+    except ValueError as error:
+        raise InventoryError(path, f"not usable JSON: {error}") from error
+    _check_depth(value, path)
+    return value
+
+
+def _check_depth(value: object, path: str) -> None:
+    level = [value]
+    for _ in range(DEPTH_LIMIT):
+        level = [
+            below
+            for item in level
+            if isinstance(item, (dict, list))
+            for below in (item.values() if isinstance(item, dict) else item)
+            if isinstance(below, (dict, list))
+        ]
+        if not level:
+            return
+    raise InventoryError(path, f"values are nested more than {DEPTH_LIMIT} deep")
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A mapping or sequence that is being read."""
+
+    container: dict[object, object] | list[object]
+    lines: dict[object, int]
+    anchor: str | None
+    begun: int
+    key: object = _MISSING
+    key_line: int = 0
+    merges: list[dict[object, object]] = field(default_factory=list)
+
+
+class _Builder:
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lines: dict[int, dict[object, int]] = {}
+        self._anchors: dict[str, tuple[object, int]] = {}
+        self._stack: list[_Frame] = []
+        self._nodes = 0
+        self._line = 1
+
+    def build(self, text: str) -> Document:
+        import yaml
+
+        root: object = None
+        documents = 0
+        try:
+            for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+                self._line = event.start_mark.line + 1  # type: ignore[union-attr]  # the parser always marks
+                value = _MISSING
+                if isinstance(event, yaml.ScalarEvent):
+                    value = self._scalar(event)
+                elif isinstance(event, yaml.CollectionStartEvent):
+                    self._open(event, {} if isinstance(event, yaml.MappingStartEvent) else [])
+                elif isinstance(event, yaml.CollectionEndEvent):
+                    value = self._close()
+                elif isinstance(event, yaml.AliasEvent):
+                    value = self._alias(str(event.anchor))
+                elif isinstance(event, yaml.DocumentStartEvent):
+                    documents += 1
+                    if documents > 1:
+                        raise self._error("there is a second YAML document: keep one in a file")
+                if value is _MISSING:
+                    continue
+                if self._stack:
+                    self._place(value)
+                else:
+                    root = self._known(value)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f"{self._path}:{mark.line + 1}" if mark else self._path
+            raise NotYamlError(where, f"not usable YAML: {getattr(error, 'problem', None) or error}") from error
+        return Document(root, self._path, self._lines)
+
+    def _error(self, message: str) -> InventoryError:
+        return InventoryError(f"{self._path}:{self._line}", message)
+
+    def _count(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > NODE_LIMIT:
+            raise self._error(f"the file stands for more than {NODE_LIMIT} values, aliases counted")
+
+    def _scalar(self, event: yaml.ScalarEvent) -> object:
+        self._count(1)
+        tag, text = event.tag, event.value
+        value: object
+        if tag is None or tag == "!":
+            value = _plain_scalar(text) if event.implicit[0] else text
+            if isinstance(value, _Unusable):
+                raise self._error(f"{text[:80]!r} is {value.reason}: put it into quotes")
+        elif tag in {"!vault", "!vault-encrypted"}:
+            value = VaultValue(text)
+        else:
+            value = self._tagged(tag.removeprefix(_CORE), text)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, 1)
+        return value
+
+    def _tagged(self, tag: str, text: str) -> object:
+        if tag == "!unsafe":
+            value = _plain_scalar(text)
+        elif tag == "str":
+            return text
+        elif tag in {"bool", "float", "int", "null", "timestamp"}:
+            value = _construct(_CORE + tag, text)
+        else:
+            raise self._error(f"the tag {tag[:80]!r} is not for inventories: write plain values")
+        if isinstance(value, _Unusable):
+            raise self._error(f"{text[:80]!r} is {value.reason}: put it into quotes")
+        return value
+
+    def _open(self, event: yaml.CollectionStartEvent, container: dict[object, object] | list[object]) -> None:
+        self._count(1)
+        kind = "map" if isinstance(container, dict) else "seq"
+        if event.tag not in {None, "!", "!unsafe", _CORE + kind}:
+            raise self._error(f"the tag {str(event.tag).removeprefix(_CORE)[:80]!r} is not for inventories")
+        if len(self._stack) >= DEPTH_LIMIT:
+            raise self._error(f"values are nested more than {DEPTH_LIMIT} deep")
+        self._stack.append(_Frame(container, {}, event.anchor, self._nodes))
+
+    def _close(self) -> object:
+        frame = self._stack.pop()
+        value: object = frame.container
+        if isinstance(value, dict):
+            lines = frame.lines
+            if frame.merges:
+                merged: dict[object, object] = {}
+                for earlier in frame.merges:
+                    merged.update(earlier)
+                lines = {key: self._lines[id(part)].get(key, 0) for part in frame.merges for key in part} | lines
+                value = merged | value
+            self._lines[id(value)] = lines
+        if frame.anchor is not None:
+            # Only now: a value within itself has no end.
+            self._anchors[frame.anchor] = (value, self._nodes - frame.begun + 1)
+        return value
+
+    def _alias(self, name: str) -> object:
+        known = self._anchors.get(name)
+        if known is None:
+            raise self._error(f"the alias *{name[:80]} stands for nothing, or for what it is part of")
+        self._count(known[1])
+        return known[0]
+
+    def _known(self, value: object) -> object:
+        if value is _MERGE:
+            raise self._error("'<<' is only for keys: put it into quotes")
+        return value
+
+    def _place(self, value: object) -> None:
+        frame = self._stack[-1]
+        container = frame.container
+        if isinstance(container, list):
+            container.append(self._known(value))
+        elif frame.key is _MISSING:
+            self._place_key(frame, container, value)
+        else:
+            if frame.key is _MERGE:
+                frame.merges.extend(self._to_merge(value))
+            else:
+                container[frame.key] = self._known(value)
+                frame.lines[frame.key] = frame.key_line
+            frame.key = _MISSING
+
+    def _place_key(self, frame: _Frame, container: dict[object, object], key: object) -> None:
+        try:
+            twice = key in container
+        except TypeError as error:
+            raise self._error("a list or mapping can't be a key") from error
+        if twice:
+            first = frame.lines[key]
+            raise self._error(
+                f"the key {str(key)[:80]!r} stands twice in one mapping, first in line {first}: remove one"
+            )
+        frame.key, frame.key_line = key, self._line
+
+    def _to_merge(self, value: object) -> list[dict[object, object]]:
+        if isinstance(value, dict):
+            return [value]
+        if isinstance(value, list) and all(isinstance(part, dict) for part in value):
+            return value[::-1]
+        raise self._error("'<<' merges mappings, or a list of them")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    reason: str
+
+
+@cache
+def _resolver() -> yaml.resolver.Resolver:
+    import yaml
+
+    return yaml.resolver.Resolver()
+
+
+@cache
+def _constructor() -> yaml.constructor.SafeConstructor:
+    import yaml
+
+    return yaml.constructor.SafeConstructor()
+
+
+_known_scalars: dict[str, object] = {}
+
+
+def _plain_scalar(text: str) -> object:
+    """An unquoted scalar, by YAML 1.1's rules."""
+    value = _known_scalars.get(text, _MISSING)
+    if value is _MISSING:
+        import yaml
+
+        tag = _resolver().resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        value = text if tag == _CORE + "str" else _MERGE if tag == _CORE + "merge" else _construct(tag, text)
+        if len(_known_scalars) < 10_000 and len(text) < 100:
+            _known_scalars[text] = value
+    return value
+
+
+def _construct(tag: str, text: str) -> object:
+    import yaml
+
+    try:
+        return _constructor().construct_object(yaml.ScalarNode(tag, text))
+    except (yaml.YAMLError, ValueError, OverflowError, KeyError, AttributeError, TypeError):
+        return _Unusable(f"not a {tag.removeprefix(_CORE)}")
