@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.values import VaultValue
 
 DEPTH_LIMIT: Final = 20
 """Templates that lead to one another."""
@@ -87,7 +88,7 @@ class Variables:
         value = self._raw.get(name)
         if value is None:
             return None
-        if is_vault(value):
+        if isinstance(value, VaultValue):
             raise InventoryError(
                 self.origin(name),
                 f"{name} of {self._host} is encrypted with Ansible's vault: fleetsweep needs it in the clear",
@@ -112,7 +113,7 @@ class Variables:
             return self._magic[name]
         if name not in self._rendered:
             value = self._raw[name]
-            if is_vault(value):
+            if isinstance(value, VaultValue):
                 raise ValueError(f"{name} ({self.origin(name)}) is encrypted with Ansible's vault")
             if isinstance(value, str) and is_template(value):
                 with self._doing(name):
@@ -124,8 +125,8 @@ class Variables:
 
     def lazy(self, value: object) -> object:
         """The value rendered, or, if it is a container with templates, one that renders what is taken out of it."""
-        if is_vault(value):
-            raise ValueError("a value in it is encrypted with Ansible's vault")
+        if isinstance(value, VaultValue):
+            raise ValueError("a value in it is encrypted with Ansible's vault")  # noqa: TRY004 - to Jinja2 a value
         if not is_template(value):
             return value
         if isinstance(value, dict):
@@ -181,11 +182,6 @@ class _LazySequence(Sequence[object]):
 
     def __len__(self) -> int:
         return len(self._raw)
-
-
-def is_vault(value: object) -> bool:
-    """Whether this is a value that only Ansible's vault could read."""
-    return type(value).__name__ == "VaultValue"
 
 
 def bounded(value: object) -> object:

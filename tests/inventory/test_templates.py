@@ -11,6 +11,7 @@ import pytest
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.connection import to_host
 from fleetsweep.inventory.templates import DEPTH_LIMIT, SIZE_LIMIT, TEXT_LIMIT, Variables
+from fleetsweep.inventory.values import VaultValue
 
 NAME = "web-1.example.com"
 
@@ -163,6 +164,19 @@ def test_a_template_that_is_wrong_or_takes_much_is_an_error_and_takes_little(tex
     message = refused(text, long=LONG, n=1, **DOUBLING)
     assert len(message) < 1000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+def test_a_vaulted_value_is_an_error_only_where_it_is_needed() -> None:
+    secret = VaultValue("$ANSIBLE_VAULT;1.1;AES256\n6162")
+    assert to_host("a", {"db_password": secret, "ansible_user": "ci"}, {}, (), "hosts:1", "unix:///x").user == "ci"
+    assert rendered("{{ n }}", n=1, secret=secret) == 1
+    for variables in ({"ansible_user": secret}, {"fleetsweep_cap": secret}, {"ansible_user": "{{ s }}", "s": secret}):
+        with pytest.raises(InventoryError, match=r"(ansible_user|fleetsweep_cap) of a .*vault") as caught:
+            to_host("a", variables, {}, (), "hosts:1", "unix:///x")
+        assert "6162" not in str(caught.value)
+    assert "vault" in refused("{{ box.key }}", box={"key": secret, "other": "{{ n }}"}, n=1)
+    assert "vault" in refused("{{ box }}", box={"key": secret, "other": "{{ n }}"}, n=1)
+    assert "no value" in refused("{{ box.key }}", box={"key": secret})
 
 
 def test_what_a_template_makes_may_be_long_up_to_its_limit() -> None:
