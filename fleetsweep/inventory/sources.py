@@ -38,7 +38,6 @@ def read_sources(sources: Sequence[str], *, cwd: Path, warnings: Warnings) -> Gr
     """Read what the sources name, in order, into one sealed graph. Raises InventoryError."""
     graph = Graph()
     bases: dict[Path, None] = {}
-    reader = _Sources(graph, cwd, warnings)
     for source in sources:
         path = cwd / Path(os.path.expandvars(source)).expanduser()
         if not source.strip() or "\0" in source:
@@ -48,7 +47,7 @@ def read_sources(sources: Sequence[str], *, cwd: Path, warnings: Warnings) -> Gr
             continue
         # Links stay as they are: variables are looked for beside the link.
         path = Path(os.path.normpath(path))
-        reader.read(path)
+        _Sources(graph, cwd, warnings).read(path)
         bases[path if path.is_dir() else path.parent] = None
     # Of each only one reader, though it may come twice: what a file says does not change in between.
     files = {base: VariableFiles(base, warnings) for base in (*bases, Path(os.path.normpath(cwd)))}
@@ -111,6 +110,8 @@ class _Sources:
             name = entry.name
             if not name.startswith(".") and not name.endswith(_LEFT_OUT) and name not in _NOT_SOURCES:
                 self.read(entry, depth + 1)
+        if not depth and not self._files:
+            raise InventoryError(str(path), "holds no inventory file: hidden ones, .bak, .cfg and such are left out")
 
     def _read_file(self, path: Path) -> None:
         text = read_text(path, self._warnings)
