@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,10 @@ import click
 from fleetsweep import __version__
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.guards import expect_guard
+from fleetsweep.model import Guard, Host
 from fleetsweep.options import (
+    Selection,
+    list_hosts_option,
     output,
     output_options,
     parse_expect,
@@ -56,46 +59,71 @@ def cli() -> None:
     """
 
 
-@cli.command()
-@target_options
-@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]")
-@click.option("-v", "--verbose", is_flag=True, help="Also show the variables.")
-def hosts(style: str, verbose: bool, **options: object) -> None:
-    """Which hosts these options select, with their variables. Contacts nobody."""
-    selected = select_hosts(options)
-    if style == "json":
-        listed = [
-            {
-                "name": host.name,
-                "address": host.address,
-                "port": host.port or 22,
-                "user": host.user,
-                "connection": host.connection.value,
-                "groups": list(host.groups),
-                "vars": dict(host.variables),
-            }
-            for host in selected
-        ]
-        click.echo(json.dumps(listed, indent=2, default=str))
-        return
-    from tabulate import tabulate
+HOSTS_EPILOG = """\b
+Examples:
+  fleetsweep hosts -i inventory.yml                   who is in it
+  fleetsweep hosts -i inventory.yml -l 'ci:!db' -v    and where each variable and setting comes from
+  fleetsweep hosts -i inventory.yml --format json     for a program
+"""
 
+
+@cli.command(epilog=HOSTS_EPILOG)
+@target_options
+@policy_options
+@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]")
+@click.option("-v", "--verbose", is_flag=True, help="Also show each variable and setting, and where it comes from.")
+def hosts(style: str, verbose: bool, **options: object) -> None:
+    """Which hosts these options select, and how they are reached. Contacts nobody."""
+    from fleetsweep.listing import render_hosts
+    from fleetsweep.settings import sources
+
+    selection = _selection(options)
+    flags = policy_flags(options)
+    resolve_fleet_cap(flags, os.environ)
+    # Resolved without -v too: what audit would refuse is refused here.
+    details = {
+        host.name: (resolve(flags, os.environ, host), sources(flags, os.environ, host)) for host in selection.hosts
+    }
+    click.echo(render_hosts(selection.hosts, style, details if verbose else None), nl=False)
+    click.echo(_summary(selection), err=True)
+    _exit_if_unexpected(selection.hosts, options)
+
+
+def _selection(options: dict[str, object]) -> Selection:
+    """The hosts that the options mean. Raises UsageError: nobody was contacted yet."""
     from fleetsweep.report import printable
 
-    rows = [
-        (
-            printable(host.name),
-            printable(host.address),
-            str(host.port or 22),
-            printable(host.user or "-"),
-            host.connection.value,
-            printable(",".join(host.groups) or "-"),
-            *([printable(json.dumps(dict(host.variables), default=str), limit=400)] if verbose else []),
-        )
-        for host in selected
-    ]
-    headers = ["HOST", "ADDRESS", "PORT", "USER", "CONNECTION", "GROUPS", *(["VARIABLES"] if verbose else [])]
-    click.echo(tabulate(rows, headers=headers, tablefmt="plain", disable_numparse=True))
+    selection = select_hosts(options)
+    for warning in selection.warnings:
+        click.echo(f"Warning: {printable(warning)}", err=True)
+    return selection
+
+
+def _summary(selection: Selection) -> str:
+    """``3 hosts: runner-[01-03]; not selected, 2: arm-[1-2]``."""
+    from fleetsweep.inventory import fold
+    from fleetsweep.report import printable
+
+    count, others = len(selection.hosts), selection.others
+    text = f"{count} host{'' if count == 1 else 's'}: {fold([host.name for host in selection.hosts])}"
+    return printable(text + (f"; not selected, {len(others)}: {fold(others)}" if others else ""), limit=1000)
+
+
+def _unexpected(selected: Sequence[Host], options: dict[str, object]) -> Guard | None:
+    from fleetsweep.inventory import fold
+
+    expected = parse_expect(str(options["expect"])) if options["expect"] is not None else None
+    return expect_guard(len(selected), expected, fold([host.name for host in selected]))
+
+
+def _exit_if_unexpected(selected: Sequence[Host], options: dict[str, object]) -> None:
+    """Exit as a run would whose --expect guard trips."""
+    from fleetsweep.report import printable
+
+    guard = _unexpected(selected, options)
+    if guard is not None:
+        click.echo(printable(guard.message, limit=1000), err=True)
+        sys.exit(4)
 
 
 AUDIT_EPILOG = """\b
@@ -131,6 +159,7 @@ Examples:
 
 @cli.command(epilog=AUDIT_EPILOG)
 @target_options
+@list_hosts_option
 @run_options
 @policy_options
 @output_options
@@ -144,6 +173,7 @@ def audit(**options: object) -> None:
 
 @cli.command(epilog=SWEEP_EPILOG)
 @target_options
+@list_hosts_option
 @run_options
 @policy_options
 @output_options
@@ -158,7 +188,8 @@ def sweep(**options: object) -> None:
     once the engine no longer lists it.
     """
     dry_run = resolve_dry_run(policy_flags(options), os.environ)
-    if not dry_run and not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+    asks = not (dry_run or options["yes"] or options["list_hosts"])
+    if asks and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
     execute(
         replace(
@@ -173,12 +204,13 @@ def sweep(**options: object) -> None:
 
 
 @cli.command(epilog=EXPLAIN_EPILOG)
-@click.argument("container")
+@click.argument("container", required=False, metavar="CONTAINER")
 @target_options
+@list_hosts_option
 @run_options
 @policy_options
 @click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]")
-def explain(container: str, style: str, **options: object) -> None:
+def explain(container: str | None, style: str, **options: object) -> None:
     """Every rule's verdict on one CONTAINER, and what a sweep would do about it.
 
     CONTAINER is a name, an id, or the beginning of either if no other container's begins so. Looks at the hosts as a
@@ -188,7 +220,10 @@ def explain(container: str, style: str, **options: object) -> None:
     from fleetsweep.model import HostPlan, Lost
     from fleetsweep.report import printable, render_explanation
 
+    if container is None and not options["list_hosts"]:
+        raise UsageError("which container? give its name or id")
     asked = _request("explain", options)
+    assert container is not None  # noqa: S101
     surveys, plan = look(asked)
     lost = [item for item in surveys if isinstance(item, Lost)]
     for item in lost:
@@ -207,8 +242,8 @@ def explain(container: str, style: str, **options: object) -> None:
 
 
 def _request(command: str, options: dict[str, object]) -> Request:
-    """What the options ask for. Raises UsageError: nobody was contacted yet."""
-    selected = select_hosts(options)
+    """What the options ask for. Raises UsageError: nobody was contacted yet. With --list-hosts, the end."""
+    selected = _selection(options).hosts
     flags = policy_flags(options)
     saved = None
     if options.get("plan"):
@@ -219,11 +254,16 @@ def _request(command: str, options: dict[str, object]) -> Request:
         selected = tuple(item.host for item in saved.plan.hosts)
         if replace(flags, dry_run=False) == Flags():
             flags = saved.flags
+    if options["list_hosts"]:
+        from fleetsweep.listing import list_hosts
+
+        click.echo(list_hosts(selected), nl=False)
+        _exit_if_unexpected(selected, options)
+        sys.exit(0)
     policies = {host.name: resolve(flags, os.environ, host) for host in selected}
     fleet_cap = resolve_fleet_cap(flags, os.environ)
     if saved is not None:
         check_policies(saved, policies, fleet_cap)
-    expected = parse_expect(str(options["expect"])) if options["expect"] is not None else None
     return Request(
         command=command,
         hosts=selected,
@@ -233,7 +273,7 @@ def _request(command: str, options: dict[str, object]) -> Request:
         reach=reach(options),
         output=output(options),
         state_dir=state_dir(options),
-        unexpected=expect_guard(len(selected), expected),
+        unexpected=_unexpected(selected, options),
         saved=saved,
     )
 
@@ -247,6 +287,13 @@ def _open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _print_error(error: FleetsweepError) -> None:
+    """An error quotes files, and variables and names in them, which hold what anybody wrote there."""
+    from fleetsweep.report import printable
+
+    click.echo(f"Error: {printable(str(error), limit=2000)}", err=True)
 
 
 def main() -> None:
@@ -263,10 +310,10 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except UsageError as error:
-        click.echo(f"Error: {error}", err=True)
+        _print_error(error)
         sys.exit(2)
     except BrokenPipeError:
         os._exit(3)
     except FleetsweepError as error:
-        click.echo(f"Error: {error}", err=True)
+        _print_error(error)
         sys.exit(3)

@@ -19,13 +19,19 @@ class Percent:
         return f"{self.value:g}%"
 
 
-def expect_guard(found: int, expected: tuple[int, int] | None) -> Guard | None:
-    """The guard that trips where another number of hosts is selected than ``expected``, the least and the most."""
+def expect_guard(found: int, expected: tuple[int, int] | None, which: str = "") -> Guard | None:
+    """The guard that trips where another number of hosts is selected than ``expected``, the least and the most.
+
+    ``which`` names them in few words.
+    """
     if expected is None or expected[0] <= found <= expected[1]:
         return None
     least, most = expected
     wanted = str(least) if least == most else f"{least}..{most}"
-    message = f"{found} hosts are selected, {wanted} were expected: nobody was contacted"
+    message = (
+        f"{found} host{' is' if found == 1 else 's are'} selected{f' ({which})' if which else ''}, "
+        f"{wanted} {'was' if wanted == '1' else 'were'} expected: nobody was contacted"
+    )
     return Guard(GuardName.EXPECT, message, limit=wanted, found=found)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -57,7 +58,8 @@ def target_options(command: Callable[P, R]) -> Callable[P, R]:
             "--inventory",
             multiple=True,
             metavar="PATH",
-            help="Ansible inventory file or directory; repeatable. [$FLEETSWEEP_INVENTORY; default: ./inventory]",
+            help="Ansible inventory: file, script, directory, or 'host1,host2,'; repeatable. "
+            "[$FLEETSWEEP_INVENTORY; default: ./inventory]",
         ),
         click.option(
             "--host",
@@ -66,11 +68,22 @@ def target_options(command: Callable[P, R]) -> Callable[P, R]:
             metavar="NAME",
             help="One host by its exact name; without any inventory [user@]address[:port]. Repeatable.",
         ),
-        click.option("-l", "--limit", multiple=True, metavar="PATTERN", help="Names, groups, globs; commas, '!'."),
+        click.option(
+            "-l",
+            "--limit",
+            multiple=True,
+            metavar="PATTERN",
+            help="Ansible's patterns: names, groups, globs, ~regex, group[0:2], @file; a,b and &c and !d. Repeatable.",
+        ),
         click.option("--local", is_flag=True, help="This machine's own engine, without SSH."),
         click.option("--engine", metavar="URL", help="The engine's address on the box, for --local and ad-hoc hosts."),
         click.option("--expect", metavar="N|MIN..MAX", help="Refuse unless that many hosts are selected."),
     )(command)
+
+
+def list_hosts_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Only say which hosts."""
+    return click.option("--list-hosts", is_flag=True, help="Print which hosts are selected; contact nobody.")(command)
 
 
 def run_options(command: Callable[P, R]) -> Callable[P, R]:
@@ -150,8 +163,17 @@ def output(options: dict[str, object]) -> Output:
     )
 
 
-def select_hosts(options: dict[str, object]) -> tuple[Host, ...]:
-    """The hosts that the target options mean. Raises UsageError."""
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The hosts that are meant, the names of the inventory's others, and what was odd in reading it."""
+
+    hosts: tuple[Host, ...]
+    others: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def select_hosts(options: dict[str, object]) -> Selection:
+    """The hosts that the target options mean; never none. Raises UsageError."""
     from fleetsweep.inventory import ad_hoc, load
 
     given: dict[str, tuple[str, ...]] = {key: tuple(options[key]) for key in ("inventory", "hosts", "limit")}  # type: ignore[arg-type]
@@ -167,16 +189,38 @@ def select_hosts(options: dict[str, object]) -> tuple[Host, ...]:
         if any(given.values()):
             raise UsageError("--local is this machine alone: leave out --inventory, --host and --limit")
         local = Host(socket.gethostname() or "localhost", "localhost", connection=Connection.LOCAL)
-        return (local if url is None else Host(local.name, "localhost", connection=Connection.LOCAL, engine=url),)
-    sources = given["inventory"] or tuple(filter(None, os.environ.get("FLEETSWEEP_INVENTORY", "").split(os.pathsep)))
+        return Selection((local if url is None else replace(local, engine=url),))
+    sources = given["inventory"] or inventory_sources(os.environ.get("FLEETSWEEP_INVENTORY", ""))
+    if not all(source.strip() for source in sources):
+        raise UsageError("-i/--inventory is empty: is a variable in it unset?")
     if not sources and Path("inventory").exists():
         sources = ("inventory",)
     if sources:
         inventory = load(sources, cwd=Path.cwd(), engine=url)
-        return inventory.named(given["hosts"]) if given["hosts"] else inventory.select(given["limit"])
+        hosts = inventory.named(given["hosts"]) if given["hosts"] else inventory.select(given["limit"])
+        chosen = {host.name for host in hosts}
+        others = tuple(name for name in inventory.names if name not in chosen)
+        return Selection(hosts, others, inventory.warnings)
+    if given["limit"]:
+        raise UsageError("--limit picks from an inventory, and there is none: give -i FILE")
     if not given["hosts"]:
         raise UsageError("no inventory: give -i FILE, --host [user@]address, or --local")
-    return ad_hoc(given["hosts"], engine=url).hosts()
+    return Selection(ad_hoc(given["hosts"], engine=url).hosts())
+
+
+def inventory_sources(text: str) -> tuple[str, ...]:
+    """The sources in $FLEETSWEEP_INVENTORY, between commas as in $ANSIBLE_INVENTORY; none if it is empty.
+
+    With a comma at its end it is one list of hosts. Raises UsageError for an empty source.
+    """
+    if not text.strip():
+        return ()
+    if text.rstrip().endswith(","):
+        return (text.strip(),)
+    sources = tuple(source.strip() for source in text.split(","))
+    if not all(sources):
+        raise UsageError(f"FLEETSWEEP_INVENTORY: {text[:100]!r} has an empty source between its commas")
+    return sources
 
 
 def parse_expect(text: str | None) -> tuple[int, int] | None:

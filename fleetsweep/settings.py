@@ -84,6 +84,17 @@ def resolve(flags: Flags, environ: Mapping[str, str], host: Host) -> Policy:
     return policy
 
 
+def sources(flags: Flags, environ: Mapping[str, str], host: Host) -> Mapping[str, str]:
+    """Where each setting of ``resolve`` comes from, by its name in Policy; all three selectors from one level."""
+    look = _Lookup(flags, environ, host)
+    found = dict.fromkeys(("names", "images", "labels"), look.source_of_selectors())
+    for name in ("match", "max_age", "job_timeout", "max_lifetime", "cap", "max_skew", "keep_label"):
+        given = look.given(name)
+        found[name] = given.source if given else "default"
+    found["engine_id"] = host.origins.get("fleetsweep_engine_id", "default")
+    return found
+
+
 def resolve_fleet_cap(flags: Flags, environ: Mapping[str, str]) -> int | Percent | None:
     """The cap for the whole fleet: a count, a share of what was surveyed, or None. Raises PolicyError."""
     given = _from_flag_or_env(flags, environ, "fleet_cap")
@@ -135,12 +146,20 @@ class _Lookup:
         self._host = host
 
     def setting(self, name: str, parse: Callable[[str, _Given], T], default: T) -> T:
-        given = self._given(name)
+        given = self.given(name)
         return default if given is None else parse(name, given)
 
     def source_of(self, name: str) -> str:
-        given = self._given(name)
+        given = self.given(name)
         return given.source if given else f"the default of {_flag(name)}"
+
+    def source_of_selectors(self) -> str:
+        kinds = ("names", "images", "labels")
+        for level in (self._flag_level, self._env_level, self._host_level):
+            given = [value.source for value in map(level, kinds) if value is not None]
+            if given:
+                return ", ".join(given)
+        return "default"
 
     def selectors(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
         """Names, images and labels: one setting, so the first level that names any gives all three."""
@@ -161,7 +180,7 @@ class _Lookup:
             return value
         raise PolicyError("engine_id", f"fleetsweep_engine_id of {self._host.name}", f"{value!r} is not an engine id")
 
-    def _given(self, name: str) -> _Given | None:
+    def given(self, name: str) -> _Given | None:
         return _from_flag_or_env(self._flags, self._environ, name) or self._host_level(name)
 
     def _flag_level(self, name: str) -> _Given | None:

@@ -1,5 +1,6 @@
 """Ansible inventories, read into hosts."""
 
+from fleetsweep.inventory.folding import fold
 from fleetsweep.inventory.inventory import Inventory, ad_hoc, load
 
-__all__ = ["Inventory", "ad_hoc", "load"]
+__all__ = ["Inventory", "ad_hoc", "fold", "load"]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.connection import to_host
-from fleetsweep.inventory.files import Warnings
+from fleetsweep.inventory.files import Warnings, read_text
 from fleetsweep.inventory.graph import ALL, UNGROUPED, Graph
+from fleetsweep.inventory.patterns import matched, named
 from fleetsweep.inventory.sources import read_sources
 from fleetsweep.model import Host
 
@@ -28,7 +27,7 @@ def load(sources: Sequence[str], *, cwd: Path, engine: str | None = None) -> Inv
     A later source adds to the earlier ones. ``cwd`` is where relative paths begin, and whose group_vars/ count too.
     """
     warnings = Warnings()
-    return Inventory(read_sources(sources, cwd=cwd, warnings=warnings), engine or DEFAULT_ENGINE, warnings)
+    return Inventory(read_sources(sources, cwd=cwd, warnings=warnings), engine or DEFAULT_ENGINE, warnings, cwd)
 
 
 def ad_hoc(targets: Sequence[str], *, engine: str | None = None) -> Inventory:
@@ -45,13 +44,32 @@ def ad_hoc(targets: Sequence[str], *, engine: str | None = None) -> Inventory:
         if parts[1]:
             graph.set_variable(name, "ansible_user", parts[1], where)
     graph.seal()
-    return Inventory(graph, engine or DEFAULT_ENGINE, Warnings())
+    return Inventory(graph, engine or DEFAULT_ENGINE, Warnings(), Path())
+
+
+class _Members(Mapping[str, Sequence[str]]):
+    """Each group's hosts, found when they are asked for."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def __getitem__(self, group: str) -> Sequence[str]:
+        if group not in self._graph.groups:
+            raise KeyError(group)
+        return self._graph.members(group)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._graph.groups)
+
+    def __len__(self) -> int:
+        return len(self._graph.groups)
 
 
 class Inventory:
     """All hosts, in Ansible's order. A host's variables are merged when it is asked for."""
 
-    def __init__(self, graph: Graph, engine: str, warnings: Warnings) -> None:
+    def __init__(self, graph: Graph, engine: str, warnings: Warnings, cwd: Path) -> None:
+        self._cwd = cwd
         self._graph = graph
         self._engine = engine
         self._warnings = warnings
@@ -68,46 +86,19 @@ class Inventory:
 
     def named(self, names: Sequence[str]) -> tuple[Host, ...]:
         """The hosts of exactly these names, in inventory order. Raises InventoryError for one that isn't there."""
-        for name in names:
-            if name not in self.names:
-                near = difflib.get_close_matches(name, self.names, n=1)
-                hint = f": did you mean {near[0]}?" if near else ": see fleetsweep hosts"
-                raise InventoryError("--host", f"no host is named {name!r}{hint}")
-        return tuple(self._host(name) for name in self.names if name in names)
+        return tuple(self._host(name) for name in named(names, self.names))
 
     def select(self, limits: Sequence[str] = ()) -> tuple[Host, ...]:
-        """The hosts that the limit patterns select, in inventory order; all without one. Raises InventoryError.
-
-        Names, groups and globs, separated by commas; ``!`` takes away. Nothing selected is an error.
-        """
-        chosen = set(self.names)
-        if limits:
-            terms = [term.strip() for limit in limits for term in limit.split(",")]
-            if not all(terms):
-                raise InventoryError("--limit", "an empty pattern selects nothing: leave --limit out to mean all hosts")
-            wanted = [term for term in terms if not term.startswith("!")]
-            if wanted:
-                chosen = set().union(*(self._matching(term) for term in wanted))
-            for term in terms:
-                if term.startswith("!"):
-                    chosen -= self._matching(term[1:])
-        if not chosen:
-            raise InventoryError("--limit" if limits else "inventory", "no host is selected: see fleetsweep hosts")
+        """The hosts that the limit patterns select, in inventory order; all without one. Raises InventoryError."""
+        chosen = set(matched(limits, tuple(self._graph.hosts), _Members(self._graph), self._lines))
         return tuple(self._host(name) for name in self.names if name in chosen)
 
-    def _matching(self, term: str) -> set[str]:
-        if term.startswith(("~", "&", "@")) or ":" in term or "[" in term:
-            raise InventoryError("--limit", f"{term!r} is not supported yet: give names, groups, globs, commas and '!'")
-        if term in self.names:
-            return {term}
-        found = set(self.names) if term in {"all", "*"} else set()
-        for group in self._graph.groups:
-            if fnmatchcase(group, term):
-                found.update(self._graph.members(group))
-        found |= {name for name in self.names if fnmatchcase(name, term)}
-        if not found:
-            raise InventoryError("--limit", f"{term!r} matches no host and no group: see fleetsweep hosts")
-        return found
+    def _lines(self, path: str) -> Sequence[str]:
+        """The lines of a file of patterns. Raises InventoryError."""
+        try:
+            return read_text(self._cwd / path, self._warnings).split("\n")
+        except InventoryError as error:
+            raise InventoryError("--limit", f"{'@' + path[:100]!r}: {error}") from error
 
     def _host(self, name: str) -> Host:
         variables, origins = self._graph.variables_of(name)

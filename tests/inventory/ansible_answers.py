@@ -51,12 +51,14 @@ class Matched:
 
 @dataclass(frozen=True)
 class Seen:
-    """One inventory as Ansible sees it. ``variables`` and ``group_variables`` are what ``typed`` makes of them.
+    """One inventory as Ansible sees it: ``hosts`` in its order, ``met`` as the sources name them.
 
+    ``variables`` and ``group_variables`` are what ``typed`` makes of them.
     ``parsed`` is False where Ansible could make nothing of at least one source, ``error`` is what it raised.
     """
 
     hosts: tuple[str, ...]
+    met: tuple[str, ...]
     groups: Mapping[str, tuple[str, ...]]
     group_names: Mapping[str, tuple[str, ...]]
     variables: Mapping[str, Mapping[str, object]]
@@ -142,6 +144,7 @@ class Ansible:
         answer = json.loads(line)
         return Seen(
             hosts=tuple(answer["hosts"]),
+            met=tuple(answer["met"]),
             groups={name: tuple(members) for name, members in answer["groups"].items()},
             group_names={name: tuple(groups) for name, groups in answer["group_names"].items()},
             variables=answer["variables"],
@@ -174,7 +177,14 @@ def _answer(question: Mapping[str, object], warnings: list[str]) -> dict[str, ob
     for memory in ("CANONICAL_PATHS", "FOUND", "NAK"):
         remembered[memory].clear()
     os.chdir(str(question["cwd"]))
-    empty: dict[str, object] = {"hosts": [], "groups": {}, "group_names": {}, "variables": {}, "patterns": {}}
+    empty: dict[str, object] = {
+        "hosts": [],
+        "met": [],
+        "groups": {},
+        "group_names": {},
+        "variables": {},
+        "patterns": {},
+    }
     warnings.clear()
     try:
         loader = DataLoader()
@@ -195,6 +205,7 @@ def _answer(question: Mapping[str, object], warnings: list[str]) -> dict[str, ob
     unparsed = any("Unable to parse" in text or "No inventory was parsed" in text for text in warnings)
     return {
         "hosts": hosts,
+        "met": list(inventory.hosts),
         "groups": groups,
         "group_names": names,
         "variables": variables,

@@ -38,7 +38,7 @@ def test_limits_take_names_groups_globs_commas_and_exclusions(small: Inventory) 
     assert len(names(small, "!arm")) == 3
 
 
-@pytest.mark.parametrize("limit", ["", ",", "nobody", "all,!all", "arm:linux", "~r.*", "arm,"])
+@pytest.mark.parametrize("limit", ["", ",", "nobody", "all,!all", "arm:nobody", "~.*", "arm,"])
 def test_a_limit_that_selects_nothing_or_is_not_understood_is_refused(small: Inventory, limit: str) -> None:
     with pytest.raises(InventoryError):
         small.select([limit])

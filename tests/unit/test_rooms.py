@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "state": PURE,
     "journal": PURE | {"state"},
     "settlement": PURE,
+    "listing": PURE | {"policy", "report", "inventory"},
     "explain": PURE | {"policy"},
     "saved_plan": PURE | {"policy", "guards", "settings"},
     "options": PURE | {"settings", "inventory", "engine", "fleet", "ssh", "sweep", "run"},
