@@ -70,6 +70,13 @@ def _read_list(source: str, graph: Graph) -> None:
                 graph.add_host(name, ungrouped, where, port)
 
 
+def _check_meant(document: Document) -> None:
+    """Refuse an INI file that happens to be YAML: Ansible reads it as that, and sees nothing in it."""
+    top = document.value
+    if isinstance(top, dict) and top and not any(body is None or isinstance(body, dict) for body in top.values()):
+        raise InventoryError(document.path, "can be read as YAML, and then holds no group: if it is INI, call it .ini")
+
+
 class _Sources:
     def __init__(self, graph: Graph, cwd: Path, warnings: Warnings) -> None:
         self._graph = graph
@@ -128,6 +135,8 @@ class _Sources:
         elif isinstance(document.value, dict) and isinstance(document.value.get("plugin"), str):
             read_plugin(path, self._graph, cwd=self._cwd)
         else:
+            if not path.suffix:
+                _check_meant(document)
             read_yaml(document, self._graph)
 
     def _as_yaml(self, text: str, path: Path) -> Document | None:

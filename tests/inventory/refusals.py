@@ -90,6 +90,7 @@ BOTH = (
 
 DIFFERENT = (
     Refusal(yml("a key that is no section", "web: {host: {a: }}\n"), "hosts.yml:1: unknown key 'host'", "unknown-key"),
+    Refusal(ini("INI that can be read as YAML", "a v=\"{'k': 1}\"\n"), "hosts: can be read as YAML", "unknown-key"),
     Refusal(yml("a group that is a text", "web: a\n"), "web is no mapping", "unknown-key"),
     Refusal(yml("a key twice", "web:\n  hosts: {a: }\nweb:\n  hosts: {b: }\n"), "hosts.yml:3: the key 'web' stands twice .* line 1", "duplicate-key"),
     Refusal(only("hosts.json", '{"web": {"hosts": {"a": {}}, "hosts": {"b": {}}}}', "a key twice in JSON"), "'hosts' stands twice", "duplicate-key"),
