@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.connection import to_host
 from fleetsweep.inventory.files import Warnings, read_text
 from fleetsweep.inventory.graph import ALL, UNGROUPED, Graph
 from fleetsweep.inventory.patterns import matched, named
 from fleetsweep.inventory.sources import read_sources
-from fleetsweep.model import Connection, Host
+from fleetsweep.model import Host
 
 DEFAULT_ENGINE: Final = "unix:///var/run/docker.sock"
 _TARGET: Final = re.compile(
@@ -103,43 +103,4 @@ class Inventory:
     def _host(self, name: str) -> Host:
         variables, origins = self._graph.variables_of(name)
         groups, where = self._graph.groups_of(name), self._graph.hosts[name].where
-        return replace(_to_host(name, variables, groups, where, self._engine), origins=origins)
-
-
-def _to_host(name: str, variables: dict[str, object], groups: tuple[str, ...], where: str, engine: str) -> Host:
-    def text(*keys: str) -> str | None:
-        for key in keys:
-            value = variables.get(key)
-            if value is None:
-                continue
-            shown = str(value)
-            if not isinstance(value, (str, int)) or isinstance(value, bool) or not shown or "{{" in shown:
-                raise InventoryError(where, f"{key} of {name} is {value!r}: write a plain text")
-            if shown.startswith("-") or any(character.isspace() or ord(character) < 32 for character in shown):
-                raise InventoryError(where, f"{key} of {name} is {value!r}: it can't begin with '-' or hold spaces")
-            return shown
-        return None
-
-    port = text("ansible_port", "ansible_ssh_port")
-    if port is not None and not (port.isdecimal() and 0 < int(port) < 65536):
-        raise InventoryError(where, f"ansible_port of {name} is {port!r}: write a number from 1 to 65535")
-    kind = text("ansible_connection") or "ssh"
-    if kind not in {"ssh", "paramiko", "paramiko_ssh", "smart", "local"}:
-        raise InventoryError(where, f"ansible_connection of {name} is {kind!r}: write ssh or local")
-    for key in ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_become"):
-        if variables.get(key) not in {None, "", False}:
-            raise InventoryError(where, f"{key} of {name} is not supported yet: put it into the SSH configuration")
-    url = text("fleetsweep_engine") or engine
-    if not url.startswith(("unix:///", "tcp://")):
-        raise InventoryError(where, f"fleetsweep_engine of {name} is {url!r}: write unix:///path or tcp://address:port")
-    return Host(
-        name=name,
-        address=text("ansible_host", "ansible_ssh_host") or name,
-        port=int(port) if port else None,
-        user=text("ansible_user", "ansible_ssh_user"),
-        key_file=text("ansible_ssh_private_key_file", "ansible_private_key_file"),
-        connection=Connection.LOCAL if kind == "local" else Connection.SSH,
-        engine=url,
-        groups=groups,
-        variables=variables,
-    )
+        return to_host(name, variables, origins, groups, where, self._engine)

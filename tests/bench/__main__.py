@@ -8,9 +8,9 @@ from __future__ import annotations
 import signal
 import sys
 
-from tests.bench import audit, removal
+from tests.bench import audit, inventory, removal
 
-SUBJECTS = {"audit": audit.run, "removal": removal.run}
+SUBJECTS = {"audit": audit.run, "inventory": inventory.run, "removal": removal.run}
 
 
 def main() -> None:

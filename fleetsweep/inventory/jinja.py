@@ -1,0 +1,203 @@
+"""Jinja2's sandbox, and a tighter one around it: what a template may say, and how much it may make.
+
+Imported only when a template was met. The sandbox alone keeps a template from reaching Python; it does not keep it from
+``'x' * 10**9`` or from loops in loops, and a sweep must not wait for either.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import StrictUndefined, Template, Undefined, nodes
+from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
+
+from fleetsweep.inventory.templates import SIZE_LIMIT, bounded
+
+if TYPE_CHECKING:
+    from fleetsweep.inventory.templates import Variables
+
+_RANGE_LIMIT: Final = 1_000
+_WIDE: Final = re.compile(r"%[^a-zA-Z%]*(?:\d{4}|\*)")
+
+_NO_STATEMENTS: Final = (
+    nodes.Assign, nodes.AssignBlock, nodes.With, nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.Block,
+    nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.Scope, nodes.Pow,
+)  # fmt: skip
+"""A value needs none of them, and with them it could name its own results, and double them at every step."""
+
+_NO_FILTERS: Final = frozenset(
+    {"center", "indent", "wordwrap", "urlize", "batch", "slice", "xmlattr", "pprint", "random", "tojson", "safe",
+     "escape", "e", "forceescape", "striptags", "wordcount", "filesizeformat", "urlencode", "attr"}
+)  # fmt: skip
+_METHODS: Final = frozenset(
+    {"split", "rsplit", "splitlines", "partition", "rpartition", "replace", "join", "upper", "lower", "title",
+     "capitalize", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "startswith", "endswith", "find",
+     "count", "index", "isdigit", "isalpha", "get", "items", "keys", "values"}
+)  # fmt: skip
+
+
+class _Names(Context):
+    """Looks every name up among the host's variables, when it is asked for."""
+
+    variables: Variables
+
+    def resolve_or_missing(self, key: str) -> object:
+        if key in self.vars:
+            return self.vars[key]
+        if key in self.variables:
+            return self.variables.look_up(key)
+        return self.environment.globals.get(key, missing)
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """The sandbox, with every result weighed before the next step is taken."""
+
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%"})
+    context_class = _Names
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined, finalize=_no_none, trim_blocks=True, optimized=False, cache_size=0)
+        self.globals = {"range": _range, "dict": dict}
+        self.filters = {name: _weighed(name, call) for name, call in self.filters.items() if name not in _NO_FILTERS}
+
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
+        if operator == "*" and not (isinstance(left, int | float) and isinstance(right, int | float)):
+            raise SecurityError("only numbers can be multiplied here")
+        if operator == "%" and isinstance(left, str):
+            _check_width(left)
+        return bounded(super().call_binop(context, operator, left, right))
+
+    def is_safe_callable(self, obj: object) -> bool:
+        if obj is _range or obj is dict:
+            return True
+        return isinstance(getattr(obj, "__self__", None), Iterable) and getattr(obj, "__name__", "") in _METHODS
+
+    def call(__self, __context: Context, __obj: Callable[..., object], *args: object, **kwargs: object) -> object:
+        if isinstance(__obj, Undefined):
+            __obj()
+        if not __self.is_safe_callable(__obj):
+            raise SecurityError(f"{getattr(__obj, '__name__', 'this')}() can't be called here")
+        if isinstance(owner := getattr(__obj, "__self__", None), str):
+            _check_product(__obj.__name__, (owner, *args))
+        return _settled(super().call(__context, __obj, *args, **kwargs))
+
+
+def _no_none(value: object) -> object:
+    """Within a text Ansible shows nothing for None."""
+    return "" if value is None else value
+
+
+def _range(*bounds: int) -> range:
+    found = range(*bounds)
+    if len(found) > _RANGE_LIMIT:
+        raise ValueError(f"range() of more than {_RANGE_LIMIT} numbers")
+    return found
+
+
+def _weighed(name: str, call: Callable[..., object]) -> Callable[..., object]:
+    @functools.wraps(call)
+    def weighed(*args: object, **kwargs: object) -> object:
+        _check_product(name, args)
+        return _settled(call(*args, **kwargs))
+
+    return weighed
+
+
+def _check_product(name: str, args: tuple[object, ...]) -> None:
+    """Refuse what would make a text of the size of one argument times another's, before it is made."""
+    texts = [item for item in args if isinstance(item, str)]
+    if name == "format" and texts:
+        _check_width(texts[0])
+    if name == "replace" and len(texts) > 2 and (len(texts[0]) + 1) * len(texts[-1]) > SIZE_LIMIT:
+        raise SecurityError("replace() would make more than it may")
+    if name == "join":
+        sizes = [len(item) for item in args if hasattr(item, "__len__")]
+        if len(sizes) > 1 and sizes[-1] * sizes[-2] > SIZE_LIMIT:
+            raise SecurityError("join() would make more than it may")
+
+
+def _check_width(text: str) -> None:
+    if _WIDE.search(text):
+        raise SecurityError("a format may be up to 999 characters wide")
+
+
+def _settled(value: object) -> object:
+    """The value itself, or a list of what a generator makes, no larger than it may be."""
+    if isinstance(value, Iterator):
+        value = list(islice(value, SIZE_LIMIT + 1))
+    return bounded(value)
+
+
+@functools.cache
+def _sandbox() -> _Sandbox:
+    return _Sandbox()
+
+
+def render(text: str, variables: Variables) -> object:
+    """What one template makes of a host's variables; something undefined makes Jinja2's undefined value.
+
+    Raises whatever else a template may.
+    """
+    template, lone = _compiled(text)
+    context = template.new_context()
+    assert isinstance(context, _Names)  # noqa: S101 - for the type checker: it is this sandbox's context class
+    context.variables = variables
+    try:
+        made: object = "".join(_pieces(template.root_render_func(context)))
+        if lone:
+            made = _settled(context.vars["result"])
+    except UndefinedError as error:
+        # Not an error yet: a default() may be waiting for it.
+        return StrictUndefined(hint=error.message)
+    # Jinja2 drops the last newline, Ansible puts it back.
+    if isinstance(made, str) and text.endswith("\n") and not (made.endswith("\n") and not lone):
+        return made + "\n"
+    return made
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(text: str) -> tuple[Template, bool]:
+    """The template, and whether it is a lone expression, whose value it leaves in its variable ``result``."""
+    sandbox = _sandbox()
+    tree = sandbox.parse(text)
+    _check(tree)
+    lone = _lone_expression(tree)
+    if lone is not None:
+        tree = nodes.Template([nodes.Assign(nodes.Name("result", "store"), lone, lineno=1)], lineno=1)
+        tree.set_environment(sandbox)
+    return sandbox.from_string(tree), lone is not None
+
+
+def _lone_expression(tree: nodes.Template) -> nodes.Expr | None:
+    """The expression, if the template is nothing but ``{{ expression }}``."""
+    match tree.body:
+        case [nodes.Output(nodes=[expression])] if not isinstance(expression, nodes.TemplateData):
+            return expression
+    return None
+
+
+def _check(tree: nodes.Node, *, within_loop: bool = False) -> None:
+    """Refuse what a value doesn't need and what could take long. Raises TemplateSyntaxError."""
+    for node in tree.iter_child_nodes():
+        if isinstance(node, _NO_STATEMENTS):
+            raise TemplateSyntaxError(f"{type(node).__name__.lower()} can't be used in a variable here", node.lineno)
+        loop = isinstance(node, nodes.For)
+        if loop and (within_loop or node.recursive):  # type: ignore[attr-defined]
+            raise TemplateSyntaxError("a loop in a loop can't be used in a variable here", node.lineno)
+        _check(node, within_loop=within_loop or loop)
+
+
+def _pieces(made: Iterable[str]) -> Iterator[str]:
+    room = SIZE_LIMIT
+    for piece in made:
+        room -= len(piece)
+        if room < 0:
+            raise ValueError("a template made more than it may")
+        yield piece

@@ -1,0 +1,240 @@
+"""Rendering ``{{ … }}`` in the few variables that fleetsweep needs, in Jinja2's sandbox.
+
+A template sees its own host: the host's variables (themselves templates, perhaps), ``inventory_hostname``,
+``inventory_hostname_short``, ``group_names`` and ``omit``. A lone ``{{ x }}`` keeps x's type, as Ansible has it;
+everything else becomes text.
+
+An inventory is data that many can write to, so a template may take neither long nor much: see ``jinja.py``, which is
+imported only once a template is met, and Jinja2 with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.values import VaultValue
+
+DEPTH_LIMIT: Final = 20
+"""Templates that lead to one another."""
+
+SIZE_LIMIT: Final = 65_536
+"""What a template may make, in characters and items."""
+
+TEXT_LIMIT: Final = 4_000
+"""Characters of one template."""
+
+RENDER_LIMIT: Final = 2_000
+"""Templates rendered for one host."""
+
+_MARK: Final = re.compile(r"\{\{|\{%|\{#")
+
+
+class _Omit:
+    def __str__(self) -> str:
+        raise ValueError("omit stands for the whole value, not for a part of it")
+
+
+OMIT: Final = _Omit()
+"""The value of ``omit``: as if the variable were not there."""
+
+
+def is_template(value: object) -> bool:
+    """Whether Jinja2 has anything to do with this value, or with one inside it."""
+    if isinstance(value, str):
+        return _MARK.search(value) is not None
+    if isinstance(value, dict):
+        return any(map(is_template, value.values()))
+    return isinstance(value, list) and any(map(is_template, value))
+
+
+class Variables:
+    """One host's variables, rendered as they are asked for."""
+
+    def __init__(
+        self,
+        host: str,
+        variables: Mapping[str, object],
+        origins: Mapping[str, str],
+        groups: tuple[str, ...],
+        where: str,
+    ) -> None:
+        self._host = host
+        self._raw = variables
+        self._origins = origins
+        self._where = where
+        self._magic: Mapping[str, object] = {
+            "inventory_hostname": host,
+            "inventory_hostname_short": host.partition(".")[0],
+            "group_names": list(groups),
+            "omit": OMIT,
+        }
+        self._rendered: dict[str, object] = {}
+        self._under_way: list[str] = []
+        self._renderings = 0
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._magic or name in self._raw
+
+    def origin(self, name: str) -> str:
+        """Where the variable stands."""
+        return self._origins.get(name, self._where)
+
+    def get(self, name: str) -> object:
+        """The variable's value, rendered; None where it isn't set, or omitted. Raises InventoryError."""
+        value = self._raw.get(name)
+        if value is None:
+            return None
+        if isinstance(value, VaultValue):
+            raise InventoryError(
+                self.origin(name),
+                f"{name} of {self._host} is encrypted with Ansible's vault: fleetsweep needs it in the clear",
+            )
+        if not is_template(value):
+            return value
+        try:
+            with self._doing(name):
+                made = plain(self.lazy(value))
+        except InventoryError:
+            raise
+        # Whatever a template may raise, it is this variable's fault and nobody else's.
+        except Exception as error:
+            raise InventoryError(
+                self.origin(name), f"{name} of {self._host} can't be rendered: {_reason(error)}"
+            ) from None
+        return None if made is OMIT else made
+
+    def look_up(self, name: str) -> object:
+        """What a template means by a name that is set: magic, or a variable, its templates rendered once read."""
+        if name in self._magic:
+            return self._magic[name]
+        if name not in self._rendered:
+            value = self._raw[name]
+            if isinstance(value, VaultValue):
+                raise ValueError(f"{name} ({self.origin(name)}) is encrypted with Ansible's vault")
+            if isinstance(value, str) and is_template(value):
+                with self._doing(name):
+                    value = self.lazy(value)
+            elif is_template(value):
+                value = self.lazy(value)
+            self._rendered[name] = value
+        return self._rendered[name]
+
+    def lazy(self, value: object) -> object:
+        """The value rendered, or, if it is a container with templates, one that renders what is taken out of it."""
+        if isinstance(value, VaultValue):
+            raise ValueError("a value in it is encrypted with Ansible's vault")  # noqa: TRY004 - to Jinja2 a value
+        if not is_template(value):
+            return value
+        if isinstance(value, dict):
+            return _LazyMapping(value, self)
+        if isinstance(value, list):
+            return _LazySequence(value, self)
+        self._renderings += 1
+        if len(str(value)) > TEXT_LIMIT:
+            raise ValueError(f"a template of more than {TEXT_LIMIT} characters")
+        if self._renderings > RENDER_LIMIT or len(self._under_way) > 2 * DEPTH_LIMIT:
+            raise ValueError("its templates lead to too many others")
+        from fleetsweep.inventory.jinja import render
+
+        with self._doing(str(value), shown=False):
+            return bounded(render(str(value), self))
+
+    @contextmanager
+    def _doing(self, name: str, *, shown: bool = True) -> Iterator[None]:
+        if name in self._under_way:
+            loop = [*self._under_way[self._under_way.index(name) :], name]
+            raise ValueError("it leads to itself: " + " > ".join(item[:80] for item in loop))
+        self._under_way.append(name)
+        try:
+            yield
+        finally:
+            self._under_way.pop()
+
+
+class _LazyMapping(Mapping[object, object]):
+    def __init__(self, raw: Mapping[object, object], variables: Variables) -> None:
+        self._raw = raw
+        self._variables = variables
+
+    def __getitem__(self, key: object) -> object:
+        return self._variables.lazy(self._raw[key])
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+
+class _LazySequence(Sequence[object]):
+    def __init__(self, raw: Sequence[object], variables: Variables) -> None:
+        self._raw = raw
+        self._variables = variables
+
+    def __getitem__(self, index: int | slice) -> object:  # type: ignore[override]
+        if isinstance(index, slice):
+            return _LazySequence(self._raw[index], self._variables)
+        return self._variables.lazy(self._raw[index])
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+
+def bounded(value: object) -> object:
+    """The value, if it is no larger than SIZE_LIMIT. Raises ValueError.
+
+    What stands in it several times counts each time: printing it would.
+    """
+    room = SIZE_LIMIT
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, _LazyMapping | _LazySequence):
+            continue
+        if isinstance(item, str):
+            room -= len(item)
+        elif isinstance(item, Mapping):
+            room -= len(item)
+            todo.extend(item.values() if room >= 0 else ())
+        elif isinstance(item, list | tuple | set | frozenset):
+            room -= len(item)
+            todo.extend(item if room >= 0 else ())
+        elif isinstance(item, int):
+            room -= item.bit_length() // 3
+        room -= 1
+        if room < 0:
+            raise ValueError("a template made more than it may")
+    return value
+
+
+def plain(value: object) -> object:
+    """The value in Python's own types, everything in it rendered. Raises ValueError for one that is no data."""
+    if isinstance(value, str):
+        return str(value)
+    if value is None or value is OMIT or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return bounded({plain(key): plain(item) for key, item in value.items()})
+    if isinstance(value, Sequence | set | frozenset):
+        return bounded([plain(item) for item in value])
+    # Jinja2's undefined values object to this, and say what was undefined.
+    str(value)
+    raise ValueError(f"it makes a {type(value).__name__}, which is no value")
+
+
+def _reason(error: Exception) -> str:
+    kind = type(error).__name__
+    if kind == "UndefinedError":
+        return (
+            f"{error} (a template sees its host's own variables, inventory_hostname, inventory_hostname_short and "
+            "group_names: set what it needs for this host)"
+        )
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if kind.startswith("Template") or kind == "SecurityError":
+        return str(getattr(error, "message", error))
+    return str(error) if isinstance(error, ValueError) else f"{kind}: {error}"

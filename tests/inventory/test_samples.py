@@ -1,0 +1,61 @@
+"""The samples that a user copies: each loads, and the small fleet is the same in every form."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fleetsweep.inventory import load
+from fleetsweep.model import Host
+from fleetsweep.settings import Flags, resolve
+
+SAMPLES = Path(__file__).parents[2] / "inventory"
+ARM = "arm-1.example.com"
+LINUX = ["runner-01.example.com", "runner-02.example.com", "runner-03.example.com"]
+
+
+def hosts(sample: str, *limits: str) -> dict[str, Host]:
+    return {host.name: host for host in load([str(SAMPLES / sample)], cwd=SAMPLES.parent).select(limits)}
+
+
+@pytest.mark.parametrize("sample", ["small", "small/hosts.yml", "small.ini", "dynamic.py"])
+def test_the_small_fleet_is_the_same_in_every_form(sample: str) -> None:
+    found = hosts(sample)
+    assert sorted(found) == [ARM, *LINUX]
+    assert sorted(hosts(sample, "arm")) == [ARM]
+    assert sorted(hosts(sample, "runners,!arm")) == LINUX
+    for name, host in found.items():
+        arm = name == ARM
+        assert (host.address, host.user, host.port) == (name, "ci", 2222 if arm else None)
+        assert host.groups == (("arm", "runners") if arm else ("linux", "runners"))
+        policy = resolve(Flags(), {}, host)
+        assert (policy.max_age_s, policy.cap) == ((4 * 3600, 20) if arm else (2 * 3600, 100))
+
+
+def test_the_bastioned_region_is_reached_through_its_bastion_and_no_other_is() -> None:
+    found = hosts("bastion.yml")
+    assert {name: host.proxy_jump for name, host in found.items()} == {
+        "us-runner-1.example.com": None,
+        "us-runner-2.example.com": None,
+        "eu-runner-1": "jump@bastion.eu.example.com:2222",
+        "eu-runner-2": "jump@bastion.eu.example.com:2222",
+    }
+    assert {name for name, host in found.items() if host.become} == {"eu-runner-2"}
+    assert found["eu-runner-1"].address == "10.20.0.11"
+    assert {host.key_file for host in found.values()} == {"~/.ssh/ci-sweeper"}
+
+
+def test_the_single_box_has_its_users_own_engine() -> None:
+    (host,) = hosts("single.yml").values()
+    assert (host.address, host.user, host.engine) == ("192.0.2.10", "ci", "unix:///run/user/1001/docker.sock")
+
+
+def test_every_sample_is_tested_and_says_how_it_is_used() -> None:
+    samples = {path.name for path in SAMPLES.iterdir() if not path.name.startswith((".", "__"))}
+    assert samples == {"small", "small.ini", "dynamic.py", "bastion.yml", "single.yml"}
+    for name in samples:
+        path = SAMPLES / name / "hosts.yml" if name == "small" else SAMPLES / name
+        assert f"-i inventory/{name}" in path.read_text()
+    assert os.access(SAMPLES / "dynamic.py", os.X_OK)
