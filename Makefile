@@ -31,6 +31,9 @@ check: $(VENV)/.installed ## format, lint, types and the import rule
 bench: lab-needs ## whole processes side by side: an audit and ssh, a sweep and docker rm -f
 	$(BIN)/python -m tests.bench
 
+fuzz: $(VENV)/.installed ## any text to the readers of inventories (minutes; FUZZ_EXAMPLES says how many)
+	$(BIN)/python -m pytest -q --timeout=3600 tests/fuzz/parsers.py
+
 mutate: $(VENV)/.installed ## whether the tests notice each small change of the rule (minutes; not in CI)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutate]'
 	rm -rf mutants
@@ -46,4 +49,4 @@ dist: $(VENV)/.installed ## the wheel and the source archive
 clean: ## delete what was made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs demo test check bench mutate lab dist clean
+.PHONY: help lab-needs demo test check bench fuzz mutate lab dist clean

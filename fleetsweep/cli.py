@@ -79,12 +79,15 @@ def hosts(style: str, verbose: bool, **options: object) -> None:
 
     selection = _selection(options)
     flags = policy_flags(options)
-    resolve_fleet_cap(flags, os.environ)
+    # A plain copy: os.environ decodes at every look, and each of thousands of hosts takes many.
+    environ = dict(os.environ)
+    resolve_fleet_cap(flags, environ)
     # Resolved without -v too: what audit would refuse is refused here.
-    details = {
-        host.name: (resolve(flags, os.environ, host), sources(flags, os.environ, host)) for host in selection.hosts
-    }
-    click.echo(render_hosts(selection.hosts, style, details if verbose else None), nl=False)
+    policies = {host.name: resolve(flags, environ, host) for host in selection.hosts}
+    details = None
+    if verbose:
+        details = {host.name: (policies[host.name], sources(flags, environ, host)) for host in selection.hosts}
+    click.echo(render_hosts(selection.hosts, style, details), nl=False)
     click.echo(_summary(selection), err=True)
     _exit_if_unexpected(selection.hosts, options)
 
@@ -261,8 +264,9 @@ def _request(command: str, options: dict[str, object]) -> Request:
         click.echo(list_hosts(selected), nl=False)
         _exit_if_unexpected(selected, options)
         sys.exit(0)
-    policies = {host.name: resolve(flags, os.environ, host) for host in selected}
-    fleet_cap = resolve_fleet_cap(flags, os.environ)
+    environ = dict(os.environ)
+    policies = {host.name: resolve(flags, environ, host) for host in selected}
+    fleet_cap = resolve_fleet_cap(flags, environ)
     if saved is not None:
         check_policies(saved, policies, fleet_cap)
     return Request(

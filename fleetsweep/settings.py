@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, TypeVar
 
 from fleetsweep.errors import PolicyError
@@ -198,8 +199,14 @@ class _Lookup:
         return _Given(self._host.variables[variable], source, text=False)
 
 
+@cache
 def _flag(name: str) -> str:
     return "--" + {"names": "name", "images": "image", "labels": "label"}.get(name, name).replace("_", "-")
+
+
+@cache
+def _variable(name: str) -> str:
+    return "FLEETSWEEP_" + _flag(name).removeprefix("--").replace("-", "_").upper()
 
 
 def _from_flag_or_env(flags: Flags, environ: Mapping[str, str], name: str) -> _Given | None:
@@ -215,7 +222,7 @@ def _from_flags(flags: Flags, name: str) -> _Given | None:
 
 def _from_env(environ: Mapping[str, str], name: str) -> _Given | None:
     """An empty variable counts as unset. The two names of one setting must not disagree."""
-    modern = "FLEETSWEEP_" + _flag(name).removeprefix("--").replace("-", "_").upper()
+    modern = _variable(name)
     given = []
     if environ.get(modern, "").strip():
         value: object = environ[modern]

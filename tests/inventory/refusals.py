@@ -51,6 +51,7 @@ BOTH = (
     Refusal(ini("priority that is no number", "[g]\na\n[g:vars]\nansible_group_priority=high\n"), "hosts:4: .*whole number"),
     Refusal(only("hosts.ini", "\ufeff[web]\na\n".encode("utf-16"), "UTF-16"), "UTF-8"),
     Refusal(yml("a list at the top", "- a\n"), "hosts.yml: no groups"),
+    Refusal(yml("a number as a group, and a bare option as a host", "all: {hosts: {'-x': }}\nb: [\n"), "hosts.yml"),
     Refusal(yml("hosts as a list", "web: {hosts: [a]}\n"), "hosts.yml:1: hosts of web is not a mapping"),
     Refusal(yml("children as a list", "web:\n  children:\n  - a\n"), "hosts.yml:2: children of web"),
     Refusal(yml("vars as a number", "web:\n  vars: 5\n"), "hosts.yml:2: vars of web"),

@@ -20,7 +20,7 @@ from tests.inventory.strategies import PYTHONIC, YAMLISH, cases
 SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.large_base_example]
 
 
-@settings(suppress_health_check=SHARED, max_examples=150)
+@settings(suppress_health_check=SHARED, max_examples=60)
 @given(case=cases())
 def test_generated_inventories_read_as_ansible_reads_them(ansible: Ansible, case: Case) -> None:
     with tempfile.TemporaryDirectory() as root:
@@ -46,7 +46,7 @@ def unordered(value: object) -> object:
     return sorted(map(unordered, value), key=repr) if isinstance(value, list) else value
 
 
-@settings(suppress_health_check=SHARED, max_examples=150)
+@settings(suppress_health_check=SHARED, max_examples=60)
 @given(values=st.lists(PYTHONIC, min_size=1, max_size=20))
 def test_an_ini_value_of_any_look_is_typed_as_ansible_types_it(ansible: Ansible, values: list[str]) -> None:
     lines = "".join(f"v{number}={value}\n" for number, value in enumerate(values))
@@ -57,7 +57,7 @@ def test_an_ini_value_of_any_look_is_typed_as_ansible_types_it(ansible: Ansible,
         assert {key: unordered(value) for key, value in ours.items()} == theirs
 
 
-@settings(suppress_health_check=SHARED, max_examples=150)
+@settings(suppress_health_check=SHARED, max_examples=60)
 @given(value=YAMLISH)
 def test_a_yaml_value_of_any_look_is_typed_as_ansible_types_it(ansible: Ansible, value: str) -> None:
     seen, ours = asked(ansible, "hosts.yml", f"g:\n  hosts: {{a: }}\n  vars:\n    v: {value}\n")

@@ -10,6 +10,7 @@ from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.files import Warnings
 from fleetsweep.inventory.sources import read_sources
 from tests.inventory.ansible_answers import Ansible
+from tests.inventory.differences import named_in_docs
 from tests.inventory.refusals import BOTH, DIFFERENT, Refusal
 
 
@@ -45,3 +46,7 @@ def test_a_difference_is_one_ansible_reads_the_source(ansible: Ansible, tmp_path
     sources, cwd = refusal.case.lay(tmp_path)
     seen = ansible.ask(sources, cwd=cwd)
     assert (seen.error, seen.parsed) == (None, True)
+
+
+def test_every_difference_stands_in_the_table_of_differences() -> None:
+    assert {refusal.difference for refusal in DIFFERENT} <= named_in_docs()

@@ -60,25 +60,6 @@ def test_an_ad_hoc_target_carries_user_and_port() -> None:
     assert (host.address, host.user, host.port) == ("::1", "ci", 2222)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[]",
-        "all: 7",
-        "all: {hosts: {'-x': }}",
-        "all: {host: {}}",
-        "a: {hosts: {'b[1:999999999]': }}",
-        "a: [",
-        "!!python/object:os.system x",
-    ],
-)
-def test_unusable_yaml_is_an_error_that_names_the_file(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "hosts.yml"
-    path.write_text(text)
-    with pytest.raises(InventoryError, match=r"hosts\.yml"):
-        load([str(path)], cwd=tmp_path)
-
-
 def test_a_refused_setting_names_the_file_and_line_that_gave_it(tmp_path: Path) -> None:
     path = tmp_path / "hosts"
     path.write_text("[ci]\na\n[ci:vars]\nfleetsweep_cap=five\n")

@@ -1,0 +1,1 @@
+"""Run by hand, for as long as you like: make fuzz."""
