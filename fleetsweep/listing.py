@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
+from fleetsweep.inventory.connection import unused
+from fleetsweep.inventory.masking import MASK, masked
 from fleetsweep.inventory.values import VaultValue, jsonable
 from fleetsweep.model import Host
 from fleetsweep.policy import Policy
@@ -19,7 +20,6 @@ Details = Mapping[str, tuple[Policy, Mapping[str, str]]]
 """Each host's policy, by its name, and the source of each setting, by its name in Policy."""
 
 _HEADERS: Final = ("HOST", "ADDRESS", "PORT", "USER", "CONNECTION", "ENGINE", "GROUPS")
-_SECRET: Final = re.compile(r"pass(?:word|wd|phrase)?(?:_|$)|secret|token", re.IGNORECASE)
 _VALUE: Final = 120
 """Characters of one value that a person is shown."""
 
@@ -61,28 +61,32 @@ def _table(hosts: Sequence[Host], details: Details | None) -> str:
 def _explained(host: Host, policy: Policy, sources: Mapping[str, str]) -> list[str]:
     from tabulate import tabulate
 
+    idle = dict(unused(host.variables))
     rows = [
-        (name, _shown(name, value), printable(host.origins.get(name, "-"))) for name, value in host.variables.items()
+        (
+            printable(name),
+            _shown(value),
+            printable(_origin(host, name) + (f" (unused: {idle[name]})" if name in idle else "")),
+        )
+        for name, value in masked(host.variables).items()
     ]
     settings = [(setting, value, printable(source)) for setting, value, source in _settings(policy, sources)]
-    parts = (("variables", rows), ("settings", settings))
     lines = []
-    for title, part in parts:
+    for title, part in (("variables", rows), ("settings", settings)):
         if part:
-            shown = tabulate(
-                [(printable(name), *rest) for name, *rest in part], tablefmt="plain", disable_numparse=True
-            )
+            shown = tabulate(part, tablefmt="plain", disable_numparse=True)
             lines += [f"  {title}", *(f"    {line.rstrip()}" for line in shown.splitlines())]
     return lines
 
 
-def _shown(name: str, value: object) -> str:
-    """A variable for a person's eyes, who may be sharing the screen."""
+def _origin(host: Host, name: str) -> str:
+    return host.origins.get(name, "-")
+
+
+def _shown(value: object) -> str:
     if isinstance(value, VaultValue):
         return "(vaulted)"
-    if _SECRET.search(name) and value is not None:
-        return "********"
-    return printable(json.dumps(plain(value), ensure_ascii=False), _VALUE)
+    return MASK if value == MASK else printable(json.dumps(plain(value), ensure_ascii=False), _VALUE)
 
 
 def _settings(policy: Policy, sources: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -120,7 +124,7 @@ def _json(hosts: Sequence[Host], details: Details | None) -> str:
             "user": host.user and well_formed(host.user),
             "connection": host.connection.value,
             "groups": [well_formed(group) for group in host.groups],
-            "vars": plain(dict(host.variables)),
+            "vars": plain(masked(host.variables)),
         }
         if details is not None:
             settings = _settings(*details[host.name])

@@ -19,6 +19,9 @@ from fleetsweep.inventory.folding import fold
 
 ReadLines = Callable[[str], Sequence[str]]
 
+_NEAR: Final = 20_000
+"""Names among which the nearest is looked for."""
+
 _SUBSCRIPT: Final = re.compile(
     r"(?s)(?P<base>.+)\[(?:(?P<at>-?\d{1,9})|(?P<first>\d{1,9})(?P<sep>[:-])(?P<last>\d{0,9}))\]", re.ASCII
 )
@@ -272,7 +275,9 @@ def _hint(base: str) -> str:
 
 def _nearest(name: str, hosts: Sequence[str], groups: Sequence[str]) -> str:
     known = {other.casefold(): f"the group {other}" for other in groups} | {other.casefold(): other for other in hosts}
-    for near in difflib.get_close_matches(name[:255].casefold(), known, n=1, cutoff=0.75):
+    # To compare each of a hundred thousand names takes seconds.
+    candidates = known if len(known) <= _NEAR else ()
+    for near in difflib.get_close_matches(name[:255].casefold(), candidates, n=1, cutoff=0.75):
         return f": did you mean {known[near]}?"
     return f": there are {fold(hosts)}" + (f" and the groups {fold(groups)}" if groups else "")
 

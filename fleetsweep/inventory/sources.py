@@ -38,7 +38,6 @@ def read_sources(sources: Sequence[str], *, cwd: Path, warnings: Warnings) -> Gr
     """Read what the sources name, in order, into one sealed graph. Raises InventoryError."""
     graph = Graph()
     bases: dict[Path, None] = {}
-    reader = _Sources(graph, cwd, warnings)
     for source in sources:
         path = cwd / Path(os.path.expandvars(source)).expanduser()
         if not source.strip() or "\0" in source:
@@ -48,7 +47,7 @@ def read_sources(sources: Sequence[str], *, cwd: Path, warnings: Warnings) -> Gr
             continue
         # Links stay as they are: variables are looked for beside the link.
         path = Path(os.path.normpath(path))
-        reader.read(path)
+        _Sources(graph, cwd, warnings).read(path)
         bases[path if path.is_dir() else path.parent] = None
     # Of each only one reader, though it may come twice: what a file says does not change in between.
     files = {base: VariableFiles(base, warnings) for base in (*bases, Path(os.path.normpath(cwd)))}
@@ -69,6 +68,13 @@ def _read_list(source: str, graph: Graph) -> None:
         for name in names:
             if name not in graph.hosts:
                 graph.add_host(name, ungrouped, where, port)
+
+
+def _check_meant(document: Document) -> None:
+    """Refuse an INI file that happens to be YAML: Ansible reads it as that, and sees nothing in it."""
+    top = document.value
+    if isinstance(top, dict) and top and not any(body is None or isinstance(body, dict) for body in top.values()):
+        raise InventoryError(document.path, "can be read as YAML, and then holds no group: if it is INI, call it .ini")
 
 
 class _Sources:
@@ -111,6 +117,8 @@ class _Sources:
             name = entry.name
             if not name.startswith(".") and not name.endswith(_LEFT_OUT) and name not in _NOT_SOURCES:
                 self.read(entry, depth + 1)
+        if not depth and not self._files:
+            raise InventoryError(str(path), "holds no inventory file: hidden ones, .bak, .cfg and such are left out")
 
     def _read_file(self, path: Path) -> None:
         text = read_text(path, self._warnings)
@@ -127,6 +135,8 @@ class _Sources:
         elif isinstance(document.value, dict) and isinstance(document.value.get("plugin"), str):
             read_plugin(path, self._graph, cwd=self._cwd)
         else:
+            if not path.suffix:
+                _check_meant(document)
             read_yaml(document, self._graph)
 
     def _as_yaml(self, text: str, path: Path) -> Document | None:

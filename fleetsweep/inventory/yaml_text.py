@@ -81,7 +81,7 @@ def parse_json(text: str, path: str) -> object:
     except json.JSONDecodeError as error:
         raise _NotJsonError(f"{path}:{error.lineno}", f"not usable JSON: {error.msg}") from error
     except RecursionError as error:
-        raise InventoryError(path, "values are nested too deeply") from error
+        raise InventoryError(path, f"values are nested more than {DEPTH_LIMIT} deep") from error
     except ValueError as error:
         raise InventoryError(path, f"not usable JSON: {error}") from error
     _check_depth(value, path)

@@ -167,6 +167,7 @@ def _answer(question: Mapping[str, object], warnings: list[str]) -> dict[str, ob
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
     from ansible.plugins.loader import vars_loader
+    from ansible.utils.path import unfrackpath
     from ansible.vars.manager import VariableManager
 
     sources, patterns = question["sources"], question["patterns"]
@@ -188,7 +189,9 @@ def _answer(question: Mapping[str, object], warnings: list[str]) -> dict[str, ob
     warnings.clear()
     try:
         loader = DataLoader()
-        inventory = InventoryManager(loader=loader, sources=sources)
+        # As its command line does with -i.
+        paths = [source if "," in source else unfrackpath(source, follow=False) for source in sources]
+        inventory = InventoryManager(loader=loader, sources=paths)
         manager = VariableManager(loader=loader, inventory=inventory)
         hosts = [host.name for host in inventory.get_hosts("all")]
         variables: dict[str, object] = {}

@@ -81,7 +81,7 @@ def test_json_has_the_keys_of_the_contract_and_typed_variables(call: Call) -> No
                     "ansible_host": "10.0.0.7",
                     "ansible_port": 2222,
                     "fleetsweep_cap": 7,
-                    "ansible_become_password": "hunter2",
+                    "ansible_become_password": "********",
                 },
             }
         ],
@@ -102,6 +102,7 @@ def test_verbose_tells_where_each_variable_and_setting_comes_from(call: Call, mo
     assert "name ^x- --name" in lines
     assert "image none --name" in lines
     assert f"({path}:5)" in runner
+    assert f"ansible_become_password ******** {path}:7 (unused: fleetsweep runs sudo -n, which asks for none)" in lines
     assert "hunter2" not in out
 
 

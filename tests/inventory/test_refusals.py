@@ -1,0 +1,47 @@
+"""What fleetsweep refuses to read: always with the file, and each difference from Ansible documented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.files import Warnings
+from fleetsweep.inventory.sources import read_sources
+from tests.inventory.ansible_answers import Ansible
+from tests.inventory.refusals import BOTH, DIFFERENT, Refusal
+
+
+def name_of(refusal: Refusal) -> str:
+    return f"{refusal.case.sources[0]}-{refusal.case.rule}".replace(" ", "-")
+
+
+def read(refusal: Refusal, root: Path) -> None:
+    """Everything that there is to know of it."""
+    sources, cwd = refusal.case.lay(root)
+    graph = read_sources(sources, cwd=cwd, warnings=Warnings())
+    for host in graph.hosts:
+        graph.variables_of(host)
+
+
+@pytest.mark.parametrize("refusal", [*BOTH, *DIFFERENT], ids=name_of)
+def test_an_unusable_source_is_an_error_that_says_where(tmp_path: Path, refusal: Refusal) -> None:
+    with pytest.raises(InventoryError, match=refusal.says):
+        read(refusal, tmp_path)
+
+
+@pytest.mark.parametrize("refusal", BOTH, ids=name_of)
+def test_what_is_refused_without_a_difference_is_nothing_to_ansible_either(
+    ansible: Ansible, tmp_path: Path, refusal: Refusal
+) -> None:
+    sources, cwd = refusal.case.lay(tmp_path)
+    seen = ansible.ask(sources, cwd=cwd)
+    assert seen.error is not None or not seen.parsed
+
+
+@pytest.mark.parametrize("refusal", DIFFERENT, ids=name_of)
+def test_a_difference_is_one_ansible_reads_the_source(ansible: Ansible, tmp_path: Path, refusal: Refusal) -> None:
+    sources, cwd = refusal.case.lay(tmp_path)
+    seen = ansible.ask(sources, cwd=cwd)
+    assert (seen.error, seen.parsed) == (None, True)
