@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "deadline": set[str](),
     "ssh": PURE | {"deadline"},
     "engine": PURE | {"deadline"},
+    "tunnel": PURE | {"deadline", "engine", "ssh"},
     "fleet": PURE | {"deadline"},
     "removal": PURE | {"policy"},
     "state": PURE,

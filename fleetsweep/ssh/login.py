@@ -1,0 +1,144 @@
+"""Logging in to one hop over a socket that was dialled already: the handshake, the host key, the user's key."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import paramiko
+
+from fleetsweep.deadline import Deadline
+from fleetsweep.errors import HostError, Phase
+from fleetsweep.ssh.dial import Socket, describe
+from fleetsweep.ssh.host_keys import HostKeyPolicy, read_known_hosts
+from fleetsweep.ssh.keys import load_private_key
+from fleetsweep.ssh.known_hosts import fingerprint
+from fleetsweep.ssh.route import Hop
+from fleetsweep.ssh.transport import StreamlocalTransport
+
+# paramiko reports on its own threads' ends; what matters of that reaches the host's row.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Who answered: sshd's version line, the type and fingerprint of its key, and the user that was let in."""
+
+    version: str
+    key_type: str
+    fingerprint: str
+    user: str
+
+
+def only_key(hop: Hop) -> paramiko.PKey | None:
+    """The configured key, the only one that will be offered. A server counts each key as a failed try.
+
+    Raises HostError, phase auth, where keys are configured and none can be used.
+    """
+    missing: HostError | None = None
+    for name in hop.key_files:
+        try:
+            return load_private_key(name)
+        except HostError as error:
+            missing = missing or error
+    if missing is not None:
+        raise missing
+    return None
+
+
+def log_in(
+    hop: Hop, sock: Socket, shut: Callable[[], None], deadline: Deadline, timeout_s: float
+) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
+    """Shake hands, verify the host's key, and authenticate, all before the deadline: ``shut`` is called at it.
+
+    Raises HostError, phase connect, host-key or auth. The socket is the caller's to close.
+    """
+    key = only_key(hop)
+    connection = hop.connection
+    policy = HostKeyPolicy(hop.known_hosts, hop.key_name, connection.port, hop.trust)
+    known_types = read_known_hosts(hop.known_hosts).key_types(hop.key_name, connection.port)
+    client: paramiko.SSHClient = connection.client
+    # fabric would accept any key.
+    client.set_missing_host_key_policy(policy)
+    connection.connect_timeout = None
+    connection.connect_kwargs = {
+        "sock": sock,
+        "timeout": deadline.remaining(),
+        "banner_timeout": deadline.remaining(),
+        "auth_timeout": deadline.remaining(),
+        "pkey": key,
+        "allow_agent": key is None,
+        "look_for_keys": key is None,
+        "transport_factory": _transport_factory(known_types),
+    }
+    with deadline.closing(shut):
+        try:
+            connection.open()
+        except BaseException as error:
+            client.close()
+            if isinstance(error, HostError) or not isinstance(error, Exception):
+                raise
+            raise _login_error(error, hop, policy, deadline, timeout_s) from error
+    transport = client.get_transport()
+    if not isinstance(transport, StreamlocalTransport) or policy.key is None:
+        client.close()
+        raise TypeError("the connection's transport is not the one that was asked for")
+    presented = policy.key
+    server = Server(
+        transport.remote_version, presented.get_name(), fingerprint(presented.asbytes()), str(connection.user)
+    )
+    return client, transport, server
+
+
+def _transport_factory(known_types: tuple[str, ...]) -> Callable[..., StreamlocalTransport]:
+    def make(sock: Socket, **kwargs: object) -> StreamlocalTransport:
+        transport = StreamlocalTransport(sock, **kwargs)  # type: ignore[arg-type]
+        options = transport.get_security_options()
+        # Ask for a key of a type that is known first, or a server with several looks like a changed one.
+        wanted = {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known_types else set()
+        wanted.update(known_types)
+        options.key_types = sorted(options.key_types, key=lambda name: name not in wanted)
+        return transport
+
+    return make
+
+
+def _login_error(error: Exception, hop: Hop, policy: HostKeyPolicy, deadline: Deadline, timeout_s: float) -> HostError:
+    """Say in our words what paramiko met. Before the host key was verified the phase is connect, then auth."""
+    where = hop.where
+    user = hop.connection.user
+    if not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
+        raise error
+    if deadline.expired:
+        phase = Phase.AUTH if policy.verified else Phase.CONNECT
+        doing = f"logging in as {user}" if policy.verified else "the SSH handshake"
+        return HostError(
+            phase,
+            "timeout",
+            f"{where}: {doing} did not end within {timeout_s:g} s",
+            "look at the load of the box, or raise --timeout",
+        )
+    if policy.verified:
+        if isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error):
+            offered = ", ".join(hop.key_files) or "the agent's and the usual keys"
+            return HostError(
+                Phase.AUTH,
+                "denied",
+                f"{user}@{where} refused {offered}: {describe(error)}",
+                f"add the public key to authorized_keys of {user} on the box, or name another key or user",
+            )
+        return HostError(Phase.AUTH, "hung-up", f"{where} hung up on the log-in: {describe(error)}")
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return HostError(
+            Phase.CONNECT,
+            "incompatible",
+            f"{where}: {describe(error)}",
+            "update sshd on the box: it offers only algorithms that are no longer safe",
+        )
+    return HostError(
+        Phase.CONNECT,
+        "hung-up",
+        f"{where} hung up in the SSH handshake: {describe(error)}",
+        "check that it is an sshd, its log, and its MaxStartups",
+    )
