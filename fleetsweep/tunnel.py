@@ -1,7 +1,7 @@
 """The way from here to one host's engine: the first that works, in a fixed order, and its name.
 
-A stream-local channel needs nothing on the box but sshd. Where sshd forbids it, ``docker system dial-stdio`` carries the
-same bytes over a session, with ``sudo`` where the inventory says that only root may talk to the engine.
+A stream-local channel needs nothing on the box but sshd. Where sshd forbids it, ``docker system dial-stdio`` carries
+the same bytes over a session, with ``sudo`` where the inventory says that only root may talk to the engine.
 """
 
 from __future__ import annotations
