@@ -16,15 +16,19 @@ import paramiko
 
 from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.model import Host
+from fleetsweep.model import Host, Tell, tell_nobody
 from fleetsweep.ssh.bastions import Bastions
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
-from fleetsweep.ssh.login import Server, log_in, only_key
+from fleetsweep.ssh.login import HungUp, Server, hang_up, log_in, only_key
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import Route, find_route
 from fleetsweep.ssh.transport import StreamlocalTransport
 
-CONNECT_ATTEMPTS: Final = 8
+LONGEST_PAUSE_S: Final = 2.0
+"""Between two attempts to connect."""
+
+GREETED_ATTEMPTS: Final = 3
+"""Attempts that may end after the server told its version."""
 
 
 class ChannelRefused(HostError):
@@ -97,52 +101,69 @@ class SshConnection:
 
 
 @contextmanager
-def connect(host: Host, options: SshOptions, deadline: Deadline, bastions: Bastions) -> Iterator[SshConnection]:
-    """A connection to ``host`` that is gone when the block ends. Raises HostError."""
+def connect(
+    host: Host, options: SshOptions, deadline: Deadline, bastions: Bastions, tell: Tell = tell_nobody
+) -> Iterator[SshConnection]:
+    """A connection to ``host`` that is gone when the block ends. ``tell`` hears of each phase. Raises HostError."""
     route = find_route(host, options)
     # A key that can't be read must be told before anything is contacted.
     only_key(route.target)
     client, transport, server, dialled = _connect_with_retries(
-        route, deadline.within(options.timeout_s), options.timeout_s, bastions
+        route, deadline.within(options.timeout_s), options.timeout_s, bastions, tell
     )
     try:
         with deadline.closing(dialled.shut):
             yield SshConnection(transport, server)
     finally:
-        client.close()
+        hang_up(client, dialled.shut)
         dialled.close()
 
 
 Connected = tuple[paramiko.SSHClient, StreamlocalTransport, Server, Dialled]
 
 
-def _connect_with_retries(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions) -> Connected:
-    """Connect and authenticate. A server busy with other newcomers hangs up on some: those are tried again."""
-    for attempt in range(1, CONNECT_ATTEMPTS + 1):
+def _connect_with_retries(
+    route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, tell: Tell
+) -> Connected:
+    """Connect and authenticate. A server busy with other newcomers hangs up on some: those are tried again.
+
+    Each pause is twice as long as the last at the most, and drawn by lot: else all come back at once. A server that
+    hangs up after its version line is not that busy, and is not tried for as long.
+    """
+    attempt = greeted = 0
+    while True:
+        attempt += 1
         try:
-            return _connect_once(route, deadline, timeout_s, bastions)
-        except HostError as error:
-            pause = min(1.5, 0.1 * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-            if error.kind != "hung-up" or attempt == CONNECT_ATTEMPTS or pause >= deadline.remaining():
+            return _connect_once(route, deadline, timeout_s, bastions, tell)
+        except HungUp as error:
+            greeted += error.greeted
+            pause = min(LONGEST_PAUSE_S, 0.1 * 2**attempt) * random.uniform(0.2, 1.0)  # noqa: S311 - jitter, no secret
+            if greeted >= GREETED_ATTEMPTS or pause >= deadline.remaining():
+                if attempt > 1:
+                    error.message += f" (try {attempt})"
                 raise
             time.sleep(pause)
-    raise AssertionError("unreachable")
 
 
-def _connect_once(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions) -> Connected:
-    dialled = _way_to(route, deadline, timeout_s, bastions)
+def _connect_once(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, tell: Tell) -> Connected:
+    dialled = _way_to(route, deadline, timeout_s, bastions, tell)
     try:
-        return (*log_in(route.target, dialled.sock, dialled.shut, deadline, timeout_s), dialled)
+        return (*log_in(route.target, dialled.sock, dialled.shut, deadline, timeout_s, tell), dialled)
     except BaseException:
         dialled.close()
         raise
 
 
-def _way_to(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions) -> Dialled:
+def _way_to(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, tell: Tell) -> Dialled:
     """The bytes to the last hop: through the bastions, a ProxyCommand, or straight."""
     target = route.target
     if route.bastions:
-        return bastions.dial(route, deadline, timeout_s)
+        dialled = bastions.dial(route, deadline, timeout_s)
+        # The last bastion resolved the name, by its own lights.
+        tell(Phase.RESOLVE, {"through": ", ".join(hop.where for hop in route.bastions)})
+        return dialled
     if route.proxy_command is not None:
-        return dial_command(route.proxy_command)
-    return dial(target.connection.host, target.connection.port, deadline, timeout_s)
+        dialled = dial_command(route.proxy_command)
+        tell(Phase.RESOLVE, {"through": "ProxyCommand"})
+        return dialled
+    return dial(target.connection.host, target.connection.port, deadline, timeout_s, tell)

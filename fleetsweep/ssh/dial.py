@@ -13,6 +13,7 @@ import paramiko
 
 from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
+from fleetsweep.model import Tell, tell_nobody
 
 Socket = socket.socket | paramiko.Channel
 
@@ -49,13 +50,16 @@ class Dialled:
                 return
 
 
-def dial(name: str, port: int, deadline: Deadline, timeout_s: float) -> Dialled:
+def dial(name: str, port: int, deadline: Deadline, timeout_s: float, tell: Tell = tell_nobody) -> Dialled:
     """A TCP connection. Raises HostError, phase resolve or connect."""
     failure: OSError | None = None
-    for family, address in _resolve(name, port, deadline, timeout_s):
+    found = _resolve(name, port, deadline, timeout_s)
+    tell(Phase.RESOLVE, {"address": ", ".join(dict.fromkeys(str(address[0]) for _, address in found))})
+    for left, (family, address) in zip(range(len(found), 0, -1), found, strict=True):
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.settimeout(max(0.001, deadline.remaining()))
+            # A name may have an IPv6 address that leads nowhere: the others get their share of the time.
+            sock.settimeout(max(0.001, deadline.remaining() / left))
             sock.connect(address)
             # Without it a request of two small packets waits 40 ms for the first one's acknowledgement.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -118,8 +122,20 @@ def _resolve(name: str, port: int, deadline: Deadline, timeout_s: float) -> list
         thread.start()
         thread.join(deadline.remaining())
     if not answers:
-        raise HostError(Phase.RESOLVE, "timeout", f"no answer for the name {name} within {timeout_s:g} s", "check DNS")
+        raise HostError(
+            Phase.RESOLVE,
+            "timeout",
+            f"no answer for the name {name} within {timeout_s:g} s",
+            "check that the name servers in /etc/resolv.conf answer",
+        )
     if not isinstance(answers[0], list):
+        if isinstance(answers[0], socket.gaierror) and answers[0].errno == socket.EAI_AGAIN:
+            raise HostError(
+                Phase.RESOLVE,
+                "no-dns",
+                f"{name}: {describe(answers[0])}",
+                "check that the name servers in /etc/resolv.conf answer",
+            )
         raise HostError(
             Phase.RESOLVE,
             "unknown-name",
