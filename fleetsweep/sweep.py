@@ -50,7 +50,7 @@ class Reach:
 
 
 @contextmanager
-def _bastions_for(hosts: Sequence[Host]) -> Iterator[Bastions | None]:
+def bastions_for(hosts: Sequence[Host]) -> Iterator[Bastions | None]:
     """The bastions that these hosts share; none, and no SSH client loaded, where none is reached over SSH."""
     if all(host.connection is Connection.LOCAL for host in hosts):
         yield None
@@ -79,7 +79,7 @@ def survey(
             listing = client.survey(wanted)
         return Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0)
 
-    with _bastions_for(hosts) as bastions:
+    with bastions_for(hosts) as bastions:
         results = fleet.run(
             hosts,
             look,
@@ -135,7 +135,7 @@ def apply(
             by_name[host.name], policies[host.name], reach, bastions, ledgers[host.name], deadline, volumes=volumes
         )
 
-    with _bastions_for([item.host for item in plans]) as bastions:
+    with bastions_for([item.host for item in plans]) as bastions:
         results = fleet.run(
             [item.host for item in plans],
             work,

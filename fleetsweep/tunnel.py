@@ -17,7 +17,7 @@ from fleetsweep.engine import EngineClient
 from fleetsweep.engine.adapter import Dial, Stream
 from fleetsweep.engine.endpoint import TcpEndpoint, local_dial, parse_endpoint
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.model import Connection, Host
+from fleetsweep.model import Connection, Host, Tell, tell_nobody
 
 if TYPE_CHECKING:
     from fleetsweep.ssh import SshOptions
@@ -33,14 +33,18 @@ def engine_on(
     deadline: Deadline,
     methods: frozenset[str],
     connections: int = 1,
+    tell: Tell = tell_nobody,
 ) -> Iterator[EngineClient]:
-    """The engine of one host, reached as the inventory says. Raises HostError.
+    """The engine of one host, reached as the inventory says. ``tell`` hears of each phase. Raises HostError.
 
     ``bastions`` may be None for a host that is not reached over SSH.
     """
     endpoint = parse_endpoint(host.engine)
     if host.connection is Connection.LOCAL:
-        with local_dial(endpoint, deadline) as dial, _client(dial, "local", deadline, methods, connections) as client:
+        with (
+            local_dial(endpoint, deadline) as dial,
+            _client(_telling(dial, "local", tell), "local", deadline, methods, connections) as client,
+        ):
             yield client
         return
     # Here and not above: fabric and paramiko take a tenth of a second, and --local needs neither.
@@ -49,8 +53,8 @@ def engine_on(
     if bastions is None:
         raise TypeError("a host that is reached over SSH needs to know its bastions")
     with (
-        connect(host, ssh, deadline, bastions) as link,
-        _first_that_answers(ways(host, link, deadline), deadline, methods, connections) as client,
+        connect(host, ssh, deadline, bastions, tell) as link,
+        _first_that_answers(ways(host, link, deadline), deadline, methods, connections, tell) as client,
     ):
         yield client
 
@@ -64,6 +68,15 @@ def _client(
         yield client
     finally:
         client.close()
+
+
+def _telling(dial: Dial, via: str, tell: Tell) -> Dial:
+    def dial_and_tell() -> Stream:
+        stream = dial()
+        tell(Phase.TUNNEL, {"via": via})
+        return stream
+
+    return dial_and_tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +105,12 @@ def ways(host: Host, link: SshConnection, deadline: Deadline) -> list[Way]:
 
 @contextmanager
 def _first_that_answers(
-    ways: Sequence[Way], deadline: Deadline, methods: frozenset[str], connections: int
+    ways: Sequence[Way], deadline: Deadline, methods: frozenset[str], connections: int, tell: Tell
 ) -> Iterator[EngineClient]:
     refusals: list[HostError] = []
     for way in ways:
         try:
-            client = EngineClient(way.dial, way.name, deadline, methods, connections)
+            client = EngineClient(_telling(way.dial, way.name, tell), way.name, deadline, methods, connections)
         except HostError as error:
             if deadline.expired or not _is_refusal(error, way):
                 raise
