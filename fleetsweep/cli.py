@@ -160,6 +160,14 @@ Examples:
 """
 
 
+DOCTOR_EPILOG = """\b
+Examples:
+  fleetsweep doctor -i inventory.yml                  the whole fleet
+  fleetsweep doctor -i inventory.yml --host runner-2 -v
+  fleetsweep doctor --host admin@runner-1:2222        before it is in an inventory
+"""
+
+
 @cli.command(epilog=AUDIT_EPILOG)
 @target_options
 @list_hosts_option
@@ -243,6 +251,25 @@ def explain(container: str | None, style: str, **options: object) -> None:
     policy = asked.policies[survey.host.name]
     click.echo(render_explanation(explain_container(item_found, host_plan, policy, plan.guard), style), nl=False)
     sys.exit(3 if lost else 0)
+
+
+@cli.command(epilog=DOCTOR_EPILOG)
+@target_options
+@run_options
+@click.option("--max-skew", metavar="DURATION", help="Clock difference that is tolerated. [default: 5m]")
+@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]")
+@click.option("-o", "--output", metavar="FILE", help="Write it there instead of to stdout.")
+@click.option("-v", "--verbose", is_flag=True, help="Also show keys whole, and each engine's id.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+def doctor(**options: object) -> None:
+    """Check each phase of reaching each host, with the remedy.
+
+    Goes the way that every look and sweep goes: resolve, connect, host key, log-in, tunnel, engine, clock. Sends only
+    GET. Prints one row a host with what was seen at each phase, then a command for each host that was not reached.
+    """
+    from fleetsweep.doctor import execute as examine
+
+    examine(_request("doctor", options))
 
 
 def _request(command: str, options: dict[str, object]) -> Request:

@@ -91,9 +91,12 @@ class _Crew(Generic[T]):
         self._watchdog = watchdog
         self._stopped = stopped
         self._run = Deadline(limits.run_timeout_s, watchdog)
+        # For those that need not wait for a place: hundreds of threads on a busy machine begin seconds apart, and the
+        # run must not end that much later.
+        self._first = self._run.within(limits.host_timeout_s)
         self._lock = threading.Lock()
         self._next = 0
-        self._begun: dict[int, tuple[float, Deadline]] = {}
+        self._begun: dict[int, tuple[float, Deadline, threading.Thread]] = {}
         self._finished: queue.SimpleQueue[tuple[int, Done[T]]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
@@ -104,7 +107,7 @@ class _Crew(Generic[T]):
             thread.start()
 
     def dismiss(self) -> None:
-        """Wait briefly for the threads to end; a stuck one is left to die with the process."""
+        """Wait briefly for the threads to end. One that was given up is not waited for again."""
         ends = time.monotonic() + GRACE_S
         for thread in self._threads:
             thread.join(timeout=max(0.0, ends - time.monotonic()))
@@ -125,11 +128,12 @@ class _Crew(Generic[T]):
                 ended.extend(self._abandon_waiting(self._run.expired))
             stuck = [
                 index
-                for index, (_, deadline) in self._begun.items()
+                for index, (_, deadline, _) in self._begun.items()
                 if deadline.expired and time.monotonic() > deadline.instant + GRACE_S
             ]
             for index in stuck:
-                started, deadline = self._begun.pop(index)
+                started, deadline, thread = self._begun.pop(index)
+                self._threads.remove(thread)
                 ended.append((index, self._late(index, started, deadline)))
         self.hire(len(stuck))
         return ended
@@ -175,8 +179,9 @@ class _Crew(Generic[T]):
                 index = self._next
                 self._next += 1
                 started = time.monotonic()
-                deadline = self._run.within(self._limits.host_timeout_s)
-                self._begun[index] = (started, deadline)
+                at_once = index < self._limits.forks
+                deadline = self._first if at_once else self._run.within(self._limits.host_timeout_s)
+                self._begun[index] = (started, deadline, threading.current_thread())
             host = self._hosts[index]
             value: T | None = None
             fault: Fault | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -13,6 +13,14 @@ SECOND: Final = 1_000_000_000
 
 UNREADABLE: Final = 0
 """Stands for a timestamp that was missing or malformed: the policy refuses it like every date before 2013."""
+
+
+Tell = Callable[[Phase, Mapping[str, str]], None]
+"""Is told what was seen at each phase of reaching a host, as soon as the phase is passed."""
+
+
+def tell_nobody(phase: Phase, seen: Mapping[str, str]) -> None:
+    """For whoever only wants the host reached."""
 
 
 class Connection(StrEnum):
@@ -327,6 +335,27 @@ class HostReport:
     removals: tuple[Removal, ...] = ()
     duration_s: float = 0.0
     settled: tuple[Settlement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """How far one host was reached, what was seen at each phase, and what to run where it went wrong.
+
+    ``seen`` has the phases that were passed. ``engine``, ``skew_s`` (engine time minus controller time) and
+    ``round_trip_s`` are None where the engine was not reached.
+    """
+
+    host: Host
+    status: Status
+    seen: Mapping[Phase, Mapping[str, str]]
+    engine: Engine | None = None
+    containers: int | None = None
+    skew_s: float | None = None
+    round_trip_s: float | None = None
+    fault: Fault | None = None
+    guard: Guard | None = None
+    command: str = ""
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

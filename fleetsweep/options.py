@@ -97,6 +97,11 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
         click.option("--run-timeout", type=Duration(), default=3600, help="For the whole run. [default: 1h]"),
         click.option("--ssh-config", metavar="FILE", help="Instead of the usual SSH configuration."),
         click.option("--known-hosts", multiple=True, metavar="FILE", help="Instead of the usual known_hosts."),
+        click.option(
+            "--host-key",
+            type=click.Choice(["strict", "accept-new"]),
+            help="The key of an unknown host: refuse it, or keep it. [default: what ssh_config says, or strict]",
+        ),
         click.option("--state-dir", metavar="DIR", envvar="FLEETSWEEP_STATE_DIR", help="Where the journal is kept."),
     )(command)
 
@@ -244,7 +249,7 @@ def reach(options: dict[str, object]) -> Reach:
     import resource
 
     from fleetsweep.fleet import Limits
-    from fleetsweep.ssh import SshOptions
+    from fleetsweep.ssh import SshOptions, Trust
     from fleetsweep.sweep import Reach
 
     # Each host takes a socket, and a few files are open besides.
@@ -258,6 +263,7 @@ def reach(options: dict[str, object]) -> Reach:
             timeout_s=float(str(options["timeout"])),
             ssh_config=_text(options["ssh_config"]),
             known_hosts=known_hosts or None,
+            host_key=Trust(str(options["host_key"])) if options["host_key"] else None,
         ),
         Limits(forks, float(str(options["host_timeout"])), float(str(options["run_timeout"]))),
     )

@@ -119,7 +119,7 @@ def execute(request: Request) -> NoReturn:
         check_target(request.output.save_plan)
     if request.unexpected is not None:
         guarded = [HostReport(host, Status.GUARDED, guard=request.unexpected) for host in request.hosts]
-        _exit(_print_report(_report(request, run_id, started_ns, guarded, request.unexpected, None), request.output))
+        leave(_print_report(_report(request, run_id, started_ns, guarded, request.unexpected, None), request.output))
     stopper = Stopper(request.reach.stopped)
     stopper.install()
     with ExitStack() as stack:
@@ -137,7 +137,7 @@ def execute(request: Request) -> NoReturn:
         except FleetsweepError as error:
             _say(f"fleetsweep: warning: {error}: this run is missing in the journal")
             code = code or INCOMPLETE if request.remove else code
-    _exit(code)
+    leave(code)
 
 
 def _open_journal(request: Request, run_id: str) -> Journal | None:
@@ -176,7 +176,7 @@ def _carry_out(
     else:
         # Read before the look: what a sweep does meanwhile is not to be settled by what was seen before it.
         open_intents = _open_intents(request, journal, holder)
-        with _progress("Surveying", len(request.hosts), request) as advance:
+        with progress("Surveying", len(request.hosts), request) as advance:
             surveys = phases.survey(request.hosts, request.policies, request.reach, advance)
         plan = plan_fleet(surveys, request.policies, request.fleet_cap)
         settled = settle(open_intents, surveys)
@@ -201,7 +201,7 @@ def _carry_out(
             # The hosts were looked at by now: they have their rows, and nothing is removed from any of them.
             applied = {item.host.name: phases.Applied((), phases.journal_fault(error), 0.0) for item in todo}
         else:
-            with _progress("Removing", len(todo), request) as advance:
+            with progress("Removing", len(todo), request) as advance:
                 applied = phases.apply(
                     todo, request.policies, request.reach, journal.for_host, volumes=request.volumes, on_done=advance
                 )
@@ -308,7 +308,7 @@ def _say(text: str, end: str = "\n") -> None:
 
 
 @contextmanager
-def _progress(what: str, total: int, request: Request) -> Iterator[Callable[[Host], None]]:
+def progress(what: str, total: int, request: Request) -> Iterator[Callable[[Host], None]]:
     """A bar on stderr where that is a terminal."""
     if request.output.quiet or not sys.stderr.isatty():
         yield lambda host: None
@@ -328,11 +328,18 @@ def _progress(what: str, total: int, request: Request) -> Iterator[Callable[[Hos
 
 
 def _print_report(done: FleetReport, output: Output) -> int:
-    """Print the report, and answer the exit code. A reader who had enough costs the rest of the text, no more."""
+    """Print the report, and answer the exit code."""
     from fleetsweep.report import render
 
     color = output.path is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    text = render(done, output.style, verbose=output.verbose, color=color)
+    return deliver(render(done, output.style, verbose=output.verbose, color=color), output, done.exit_code)
+
+
+def deliver(text: str, output: Output, code: int) -> int:
+    """Put a report where it belongs, and answer the exit code.
+
+    A reader who had enough costs the rest of the text, no more.
+    """
     if output.path is not None:
         half = output.path.with_name(output.path.name + ".part")
         try:
@@ -341,19 +348,19 @@ def _print_report(done: FleetReport, output: Output) -> int:
         except OSError as error:
             _say(f"{output.path}: {error.strerror}: the report is on stdout instead")
         else:
-            return done.exit_code
+            return code
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        return done.exit_code
+        return code
     except OSError as error:
         _say(f"the report can't be written: {error.strerror}")
-        return done.exit_code or INCOMPLETE
-    return done.exit_code
+        return code or INCOMPLETE
+    return code
 
 
-def _exit(code: int) -> NoReturn:
+def leave(code: int) -> NoReturn:
     """Leave without waiting for a thread that is stuck in a dead connection."""
     with suppress(OSError):
         sys.stderr.flush()
@@ -364,6 +371,6 @@ def look(request: Request) -> tuple[Sequence[Survey | Lost], FleetPlan]:
     """Survey and plan alone, for a command that explains what a sweep would do."""
     from fleetsweep import sweep as phases
 
-    with _progress("Surveying", len(request.hosts), request) as advance:
+    with progress("Surveying", len(request.hosts), request) as advance:
         surveys = phases.survey(request.hosts, request.policies, request.reach, advance)
     return surveys, plan_fleet(surveys, request.policies, request.fleet_cap)

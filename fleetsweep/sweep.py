@@ -9,12 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from fleetsweep import fleet, removal
 from fleetsweep.deadline import Deadline
-from fleetsweep.engine import AT_ONCE, MAY_REMOVE, READ_ONLY, EngineClient
-from fleetsweep.engine.adapter import Stream
-from fleetsweep.engine.endpoint import UnixEndpoint, local_dial, parse_endpoint
+from fleetsweep.engine import AT_ONCE, MAY_REMOVE, READ_ONLY
 from fleetsweep.errors import FleetsweepError, HostError
 from fleetsweep.model import (
     Connection,
@@ -33,6 +32,10 @@ from fleetsweep.model import (
 )
 from fleetsweep.policy import Policy, needs_inspection
 from fleetsweep.ssh import SshOptions
+from fleetsweep.tunnel import engine_on
+
+if TYPE_CHECKING:
+    from fleetsweep.ssh.bastions import Bastions
 
 OnDone = Callable[[Host], None]
 
@@ -47,35 +50,15 @@ class Reach:
 
 
 @contextmanager
-def engine_on(
-    host: Host, ssh: SshOptions, deadline: Deadline, methods: frozenset[str], connections: int = 1
-) -> Iterator[EngineClient]:
-    """The engine of one host, reached as the inventory says. Raises HostError."""
-    endpoint = parse_endpoint(host.engine)
-    if host.connection is Connection.LOCAL:
-        with local_dial(endpoint, deadline) as dial:
-            client = EngineClient(dial, "local", deadline, methods, connections)
-            try:
-                yield client
-            finally:
-                client.close()
+def bastions_for(hosts: Sequence[Host]) -> Iterator[Bastions | None]:
+    """The bastions that these hosts share; none, and no SSH client loaded, where none is reached over SSH."""
+    if all(host.connection is Connection.LOCAL for host in hosts):
+        yield None
         return
-    # Here and not above: fabric and paramiko take a tenth of a second, and --local needs neither.
-    from fleetsweep.ssh.connection import connect
+    from fleetsweep.ssh.bastions import Bastions
 
-    with connect(host, ssh, deadline) as link:
-
-        def dial_channel() -> Stream:
-            if isinstance(endpoint, UnixEndpoint):
-                return link.open_unix(endpoint.path, deadline)
-            return link.open_tcp(endpoint.address, endpoint.port, deadline)
-
-        via = "streamlocal" if isinstance(endpoint, UnixEndpoint) else "direct-tcpip"
-        client = EngineClient(dial_channel, via, deadline, methods, connections)
-        try:
-            yield client
-        finally:
-            client.close()
+    with Bastions() as bastions:
+        yield bastions
 
 
 def survey(
@@ -89,20 +72,21 @@ def survey(
         def wanted(container: Container, now_ns: int) -> bool:
             return needs_inspection(container, policy, now_ns)
 
-        with engine_on(host, reach.ssh, deadline, READ_ONLY, AT_ONCE) as client:
+        with engine_on(host, reach.ssh, bastions, deadline, READ_ONLY, AT_ONCE) as client:
             engine = client.engine
             if policy.engine_id is not None:
                 engine = replace(engine, id=client.engine_id())
             listing = client.survey(wanted)
         return Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0)
 
-    results = fleet.run(
-        hosts,
-        look,
-        reach.limits,
-        stopped=reach.stopped,
-        on_done=(lambda done: on_done(done.host)) if on_done else None,
-    )
+    with bastions_for(hosts) as bastions:
+        results = fleet.run(
+            hosts,
+            look,
+            reach.limits,
+            stopped=reach.stopped,
+            on_done=(lambda done: on_done(done.host)) if on_done else None,
+        )
     return [
         replace(done.value, duration_s=done.duration_s)
         if done.value is not None
@@ -148,16 +132,17 @@ def apply(
 
     def work(host: Host, deadline: Deadline) -> Fault | None:
         return _apply_host(
-            by_name[host.name], policies[host.name], reach, ledgers[host.name], deadline, volumes=volumes
+            by_name[host.name], policies[host.name], reach, bastions, ledgers[host.name], deadline, volumes=volumes
         )
 
-    results = fleet.run(
-        [item.host for item in plans],
-        work,
-        reach.limits,
-        stopped=reach.stopped,
-        on_done=(lambda done: on_done(done.host)) if on_done else None,
-    )
+    with bastions_for([item.host for item in plans]) as bastions:
+        results = fleet.run(
+            [item.host for item in plans],
+            work,
+            reach.limits,
+            stopped=reach.stopped,
+            on_done=(lambda done: on_done(done.host)) if on_done else None,
+        )
     applied = {}
     for done in results:
         ledger = ledgers[done.host.name]
@@ -176,6 +161,7 @@ def _apply_host(
     host_plan: HostPlan,
     policy: Policy,
     reach: Reach,
+    bastions: Bastions | None,
     ledger: removal.Ledger,
     deadline: Deadline,
     *,
@@ -184,7 +170,7 @@ def _apply_host(
     candidates = host_plan.candidates
     connections = min(removal.AT_ONCE, len(candidates))
     fault: Fault | None = None
-    with engine_on(host_plan.host, reach.ssh, deadline, MAY_REMOVE, connections) as client:
+    with engine_on(host_plan.host, reach.ssh, bastions, deadline, MAY_REMOVE, connections) as client:
         try:
             unproven = removal.remove_all(
                 client,

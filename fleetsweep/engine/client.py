@@ -151,6 +151,13 @@ class EngineClient:
         found = answer.get("ID") if isinstance(answer, dict) else None
         return found if isinstance(found, str) and found else None
 
+    def round_trip_s(self) -> float:
+        """Seconds that the smallest question takes over a connection that is open already. Raises HostError."""
+        with self._translated("the answer to /_ping"):
+            asked = time.monotonic()
+            self._adapter.send(requests.Request("GET", f"{BASE_URL}/_ping").prepare())
+            return time.monotonic() - asked
+
     def remove(self, container_id: str, *, force: bool, volumes: bool) -> None:
         """Ask the engine to remove one container, once. It did when this returns.
 

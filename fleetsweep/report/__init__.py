@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from fleetsweep.model import FleetReport
+from fleetsweep.report.checkup import render_checkups
 from fleetsweep.report.csv_report import render_csv
 from fleetsweep.report.escape import printable
 from fleetsweep.report.explanation import confirmation, render_explanation
@@ -25,6 +26,7 @@ __all__ = [
     "humanize",
     "printable",
     "render",
+    "render_checkups",
     "render_explanation",
 ]
 

@@ -40,7 +40,7 @@ def head_object(report: FleetReport) -> JsonObject:
         "started_at": iso_utc(report.started_ns),
         "finished_at": iso_utc(report.finished_ns),
         "exit_code": report.exit_code,
-        "guard": _guard(report.guard),
+        "guard": guard_object(report.guard),
         "totals": {
             "hosts": totals.hosts,
             **{status.value: count for status, count in totals.statuses.items()},
@@ -67,11 +67,11 @@ def host_object(host: HostReport) -> JsonObject:
     return {
         "host": well_formed(host.host.name),
         "status": host.status.value,
-        "error": _error(host.fault),
-        "guard": _guard(guard_of(host)),
-        "engine": _engine(host.plan.engine) if host.plan else None,
-        "clock_skew_s": _rounded(host.plan.skew_s, 1) if host.plan else None,
-        "duration_s": _rounded(host.duration_s, 3),
+        "error": fault_object(host.fault),
+        "guard": guard_object(guard_of(host)),
+        "engine": engine_object(host.plan.engine) if host.plan else None,
+        "clock_skew_s": rounded(host.plan.skew_s, 1) if host.plan else None,
+        "duration_s": rounded(host.duration_s, 3),
         "containers": totals.containers,
         "matched": totals.matched,
         "stale": totals.stale,
@@ -116,7 +116,8 @@ def _settlement(settlement: Settlement) -> JsonObject:
     }
 
 
-def _engine(engine: Engine) -> JsonObject:
+def engine_object(engine: Engine) -> JsonObject:
+    """Give who answered, and how it was reached."""
     return {
         "kind": well_formed(engine.kind),
         "server": well_formed(engine.server),
@@ -126,7 +127,8 @@ def _engine(engine: Engine) -> JsonObject:
     }
 
 
-def _error(fault: Fault | None) -> JsonObject | None:
+def fault_object(fault: Fault | None) -> JsonObject | None:
+    """Give why a host has no answer."""
     if fault is None:
         return None
     return {
@@ -137,7 +139,8 @@ def _error(fault: Fault | None) -> JsonObject | None:
     }
 
 
-def _guard(guard: Guard | None) -> JsonObject | None:
+def guard_object(guard: Guard | None) -> JsonObject | None:
+    """Give the guard that tripped."""
     if guard is None:
         return None
     return {
@@ -150,10 +153,10 @@ def _guard(guard: Guard | None) -> JsonObject | None:
 
 def _value(value: float | str | None) -> float | str | None:
     if isinstance(value, float):
-        return _rounded(value, 3)
+        return rounded(value, 3)
     return well_formed(value) if isinstance(value, str) else value
 
 
-def _rounded(value: float, digits: int) -> float | None:
+def rounded(value: float, digits: int) -> float | None:
     """Give null for what JSON has no number for."""
     return round(value, digits) + 0.0 if math.isfinite(value) else None  # + 0.0: there is no minus zero

@@ -4,6 +4,6 @@
 a run that reaches no host over SSH must not wait for them.
 """
 
-from fleetsweep.ssh.options import SshOptions
+from fleetsweep.ssh.options import SshOptions, Trust
 
-__all__ = ["SshOptions"]
+__all__ = ["SshOptions", "Trust"]

@@ -1,18 +1,83 @@
-"""paramiko's Transport with the one channel kind that it lacks: a stream to the server's Unix socket."""
+"""paramiko's Transport with the one channel kind that it lacks, and without the timers that it has.
+
+paramiko bounds each of its waits by the wall clock and by a guess (15 s, 30 s, 2 s a line). Here the host's own
+deadline shuts the socket, which ends every one of them: a guess that ran out first would be told as another fault.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
+from typing import Final
 
 import paramiko
 from paramiko.common import DEFAULT_MAX_PACKET_SIZE, DEFAULT_WINDOW_SIZE, cMSG_CHANNEL_OPEN
+from paramiko.packet import Packetizer
+
+FOREVER_S: Final = 1e9
+
+GREETING_LIMIT: Final = 64 * 1024
+"""Bytes. A server may say something before its version line (RFC 4253, 4.2): this is more than any has to say."""
+
+
+class UnendingGreetingError(paramiko.SSHException):
+    """The server talks on and no version line is among it."""
+
+
+class _Packetizer(Packetizer):
+    """Reads a greeting within a bound, and starts no timer thread for each handshake."""
+
+    def __init__(self, sock: object) -> None:
+        super().__init__(sock)  # type: ignore[arg-type]
+        self._taken = 0
+        self.greeting: list[str] = []
+
+    def start_handshake(self, timeout: float) -> None:
+        """Do nothing: paramiko's timer would outlive a handshake that stalls."""
+
+    def readline(self, timeout: float) -> str:
+        """One line of the greeting. paramiko joins and searches what came so far at each 128 bytes."""
+        line = super().readline(FOREVER_S)
+        self.greeting.append(line)
+        return line
+
+    def _read_timeout(self, timeout: float) -> bytes:
+        data: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
+        self._taken += len(data)
+        if self._taken > GREETING_LIMIT:
+            raise UnendingGreetingError(f"{GREETING_LIMIT // 1024} KiB came and no version line")
+        return data
 
 
 class StreamlocalTransport(paramiko.Transport):
-    """Adds ``direct-streamlocal@openssh.com`` (OpenSSH's PROTOCOL, section 2.4)."""
+    """Adds ``direct-streamlocal@openssh.com`` (OpenSSH's PROTOCOL, section 2.4).
+
+    ``last_key`` is the key that was offered last; ``farewell`` what the server said when it ended the connection.
+    """
 
     active: bool
+    packetizer: _Packetizer
+
+    def __init__(self, sock: object, **kwargs: object) -> None:
+        super().__init__(sock, packetizer_class=_Packetizer, **kwargs)  # type: ignore[arg-type]
+        self.auth_timeout = None  # type: ignore[assignment]
+        self.clear_to_send_timeout = FOREVER_S
+        self.last_key: paramiko.PKey | None = None
+        self.farewell = ""
+
+    @property
+    def greeting(self) -> list[str]:
+        """What the server said before its version line."""
+        return [line for line in self.packetizer.greeting if not line.startswith("SSH-")]
+
+    def auth_publickey(self, username: str, key: paramiko.PKey, event: threading.Event | None = None) -> list[str]:
+        """As paramiko's, which doesn't tell afterwards which key it was."""
+        self.last_key = key
+        return super().auth_publickey(username, key, event)
+
+    def _parse_disconnect(self, message: paramiko.Message) -> None:
+        message.get_int()
+        self.farewell = message.get_string().decode("utf-8", "replace")
 
     def open_streamlocal(self, path: str, timeout: float) -> paramiko.Channel:
         """Open a stream to the Unix socket ``path`` on the server.

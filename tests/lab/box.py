@@ -114,9 +114,12 @@ class Box:
     def start_sshd(self) -> None:
         """Start sshd and wait until it listens."""
         config = self.directory / "sshd_config"
+        # Of this setting sshd takes the last value that it finds, of all others the first.
+        many = [] if any(line.startswith("MaxStartups") for line in self.sshd_lines) else ["MaxStartups 1000"]
         config.write_text(
             "\n".join(
                 [
+                    *self.sshd_lines,
                     f"Port {self.port}",
                     "ListenAddress 127.0.0.1",
                     f"HostKey {self.directory}/host_key",
@@ -126,9 +129,8 @@ class Box:
                     "StrictModes no",
                     "PermitRootLogin prohibit-password",
                     "PasswordAuthentication no",
-                    "MaxStartups 1000",
+                    *many,
                     "LogLevel VERBOSE",
-                    *self.sshd_lines,
                     "",
                 ]
             )

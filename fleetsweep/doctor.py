@@ -1,0 +1,115 @@
+"""How far each host is reached, phase by phase: the beginning of every survey, shown. Nothing but GET is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from fleetsweep import fleet
+from fleetsweep.deadline import Deadline
+from fleetsweep.engine import READ_ONLY, EngineClient
+from fleetsweep.errors import EngineError, Phase
+from fleetsweep.guards import plan_fleet
+from fleetsweep.model import Checkup, Guard, Host, HostReport, Lost, Status, Survey
+from fleetsweep.policy import Policy
+from fleetsweep.run import Request, Stopper, deliver, leave, progress
+from fleetsweep.sweep import Reach, bastions_for
+from fleetsweep.tunnel import engine_on
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    survey: Survey
+    round_trip_s: float
+
+
+def examine(
+    hosts: Sequence[Host],
+    policies: Mapping[str, Policy],
+    reach: Reach,
+    on_done: Callable[[Host], None] | None = None,
+    *,
+    identify: bool = False,
+) -> tuple[Checkup, ...]:
+    """Reach every host, in parallel. ``identify`` asks each engine for its id, which otherwise only a pin does."""
+    told: dict[str, dict[Phase, Mapping[str, str]]] = {host.name: {} for host in hosts}
+
+    def look(host: Host, deadline: Deadline) -> _Seen:
+        with engine_on(host, reach.ssh, bastions, deadline, READ_ONLY, tell=told[host.name].__setitem__) as client:
+            engine = client.engine
+            pinned = policies[host.name].engine_id is not None
+            if pinned or identify:
+                engine = replace(engine, id=_id_of(client, needed=pinned))
+            # The clock is read before the list, which a big engine takes long over.
+            round_trip_s = client.round_trip_s()
+            listing = client.list_containers()
+        return _Seen(Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0), round_trip_s)
+
+    with bastions_for(hosts) as bastions:
+        results = fleet.run(
+            hosts,
+            look,
+            reach.limits,
+            stopped=reach.stopped,
+            on_done=(lambda done: on_done(done.host)) if on_done else None,
+        )
+    guards = _guards(results, policies)
+    return tuple(_checkup(done, dict(told[done.host.name]), guards.get(done.host.name), reach) for done in results)
+
+
+def _id_of(client: EngineClient, *, needed: bool) -> str | None:
+    """The engine's id. One that won't tell it can still be swept, where the inventory pins none."""
+    try:
+        return client.engine_id()
+    except EngineError:
+        if needed:
+            raise
+        return None
+
+
+def _guards(results: Sequence[fleet.Done[_Seen]], policies: Mapping[str, Policy]) -> dict[str, Guard]:
+    """The guards that would stop a sweep whatever it found: of the clock, and of who the engine is."""
+    uncapped = {name: replace(policy, cap=None) for name, policy in policies.items()}
+    plan = plan_fleet([done.value.survey for done in results if done.value is not None], uncapped)
+    return {item.host.name: item.guard for item in plan.hosts if not isinstance(item, Lost) and item.guard is not None}
+
+
+def _checkup(
+    done: fleet.Done[_Seen], seen: Mapping[Phase, Mapping[str, str]], guard: Guard | None, reach: Reach
+) -> Checkup:
+    status = done.fault.status if done.fault is not None else Status.GUARDED if guard is not None else Status.OK
+    found = Checkup(done.host, status, seen, fault=done.fault, guard=guard, duration_s=done.duration_s)
+    if done.value is not None:
+        survey = done.value.survey
+        found = replace(
+            found,
+            engine=survey.engine,
+            containers=len(survey.containers),
+            skew_s=survey.skew_s,
+            round_trip_s=done.value.round_trip_s,
+        )
+    if status is Status.OK or (done.fault is not None and done.fault.bug):
+        return found
+    # Here and not above: a fleet that is well needs none, and --local no SSH client.
+    from fleetsweep.ssh.remedies import command_for
+
+    return replace(found, command=command_for(done.host, reach.ssh, done.fault, guard))
+
+
+def execute(request: Request) -> NoReturn:
+    """Examine, print, and exit as the table of exit codes says."""
+    from fleetsweep.report import exit_code, render_checkups
+
+    stopper = Stopper(request.reach.stopped)
+    if request.unexpected is not None:
+        found = tuple(Checkup(host, Status.GUARDED, {}, guard=request.unexpected) for host in request.hosts)
+    else:
+        stopper.install()
+        identify = request.output.verbose or request.output.style == "json"
+        with progress("Examining", len(request.hosts), request) as advance:
+            found = examine(request.hosts, request.policies, request.reach, advance, identify=identify)
+    rows = [HostReport(item.host, item.status, fault=item.fault, guard=item.guard) for item in found]
+    code = exit_code(rows, request.unexpected, fail_on_stale=False, stopped_by=stopper.signal)
+    text = render_checkups(found, code, request.output.style, verbose=request.output.verbose)
+    leave(deliver(text, request.output, code))

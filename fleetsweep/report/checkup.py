@@ -1,0 +1,133 @@
+"""What ``fleetsweep doctor`` prints: one row a host, one column a phase, and a command for each that failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from fleetsweep.errors import Phase
+from fleetsweep.model import Checkup, Connection, GuardName
+from fleetsweep.report.escape import printable, well_formed
+from fleetsweep.report.json_report import engine_object, fault_object, guard_object, rounded
+from fleetsweep.report.rows import NAME_LIMIT, NOTHING, fine_seconds, guard_line
+from fleetsweep.report.table import grid
+
+SCHEMA: Final = "fleetsweep.doctor/1"
+CELL_LIMIT: Final = 80
+COMMAND_LIMIT: Final = 2000
+_SHORT_KEY: Final = 15
+
+_CLOCK: Final = "CLOCK"
+_GUARDED: Final[Mapping[GuardName, str]] = {GuardName.SKEW: _CLOCK, GuardName.IDENTITY: Phase.ENGINE.value.upper()}
+_COLUMNS: Final = (*(phase.value.upper() for phase in Phase), _CLOCK)
+
+
+def render_checkups(checkups: Sequence[Checkup], exit_code: int, format: str, *, verbose: bool = False) -> str:
+    """Give the examination; ``format`` is table or json. ``verbose`` shows keys and ids whole."""
+    if format == "json":
+        return _as_json(checkups, exit_code)
+    rows = [[printable(item.host.name, NAME_LIMIT), *_cells(item, verbose=verbose)] for item in checkups]
+    headers = ("HOST", *_COLUMNS)
+    lines = grid(headers, rows, ["left"] * len(headers))
+    blocks = [_advice(item) for item in checkups if item.fault is not None or item.guard is not None]
+    return "\n\n".join("\n".join(block) for block in [lines, *blocks]) + "\n"
+
+
+def _cells(item: Checkup, *, verbose: bool) -> list[str]:
+    """One cell a column; after the first phase that failed there is nothing to tell."""
+    told = _told(item, verbose=verbose)
+    failed = _failed(item, told)
+    cells = []
+    for column in _COLUMNS:
+        if column == failed and item.fault is not None:
+            cells.append(f"failed: {printable(item.fault.kind, CELL_LIMIT)}")
+            break
+        cells.append(printable(told[column], CELL_LIMIT) if column in told else NOTHING)
+    cells += [NOTHING] * (len(_COLUMNS) - len(cells))
+    column_of_guard = _GUARDED.get(item.guard.name) if item.guard is not None else None
+    if column_of_guard is not None:
+        cells[_COLUMNS.index(column_of_guard)] += " (guarded)"
+    return cells
+
+
+def _failed(item: Checkup, told: Mapping[str, str]) -> str | None:
+    """The column in which the way ended. A host that was given up may have told no phase: the next one, then."""
+    if item.fault is None:
+        return None
+    if item.fault.phase is not None:
+        return item.fault.phase.value.upper()
+    return next((column for column in _COLUMNS if column not in told), _CLOCK)
+
+
+def _told(item: Checkup, *, verbose: bool) -> dict[str, str]:
+    told: dict[str, str] = {}
+    if item.host.connection is Connection.LOCAL:
+        told.update({phase.value.upper(): "local" for phase in (Phase.RESOLVE, Phase.CONNECT)})
+    for phase, facts in item.seen.items():
+        told[phase.value.upper()] = _in_words(phase, facts, verbose=verbose)
+    if item.engine is not None:
+        words = [item.engine.kind, item.engine.server.partition("/")[2].partition(" ")[0], f"API {item.engine.api}"]
+        if verbose:
+            words.append(item.engine.id or "without an id")
+        told[Phase.ENGINE.value.upper()] = " ".join(filter(None, words))
+    if item.skew_s is not None and item.round_trip_s is not None:
+        told[_CLOCK] = f"{'+' if item.skew_s > 0 else ''}{fine_seconds(item.skew_s)}, {item.round_trip_s * 1000:.1f} ms"
+    return told
+
+
+def _in_words(phase: Phase, facts: Mapping[str, str], *, verbose: bool) -> str:
+    """A few words; the user's own key is cut, since its owner knows it by its beginning."""
+    shown = dict(facts)
+    if "through" in shown:
+        return f"through {shown['through']}"
+    if phase is Phase.AUTH and not verbose and len(shown.get("key", "")) > _SHORT_KEY:
+        shown["key"] = f"{shown['key'][:_SHORT_KEY]}…"
+    return " ".join(filter(None, shown.values()))
+
+
+def _advice(item: Checkup) -> list[str]:
+    name = printable(item.host.name, NAME_LIMIT)
+    if item.fault is not None:
+        where = item.fault.phase.value if item.fault.phase is not None else printable(item.fault.kind, CELL_LIMIT)
+        lines = [f"{name}: {item.status.value} ({where}): {printable(item.fault.message)}"]
+        if item.fault.remedy:
+            lines.append(f"  {printable(item.fault.remedy)}")
+    else:
+        lines = [f"{name}: {guard_line(item.guard)}"] if item.guard is not None else []
+    return [*lines, *([f"  $ {printable(item.command, COMMAND_LIMIT)}"] if item.command else [])]
+
+
+def _as_json(checkups: Sequence[Checkup], exit_code: int) -> str:
+    return (
+        json.dumps(
+            {
+                "schema": SCHEMA,
+                "exit_code": exit_code,
+                "hosts": [
+                    {
+                        "host": well_formed(item.host.name),
+                        "status": item.status.value,
+                        "error": fault_object(item.fault),
+                        "guard": guard_object(item.guard),
+                        "command": well_formed(item.command) or None,
+                        "phases": {
+                            phase.value: {key: well_formed(value) for key, value in item.seen[phase].items()}
+                            for phase in Phase
+                            if phase in item.seen
+                        },
+                        "engine": engine_object(item.engine) if item.engine is not None else None,
+                        "containers": item.containers,
+                        "clock_skew_s": rounded(item.skew_s, 1) if item.skew_s is not None else None,
+                        "round_trip_s": rounded(item.round_trip_s, 4) if item.round_trip_s is not None else None,
+                        "duration_s": rounded(item.duration_s, 3),
+                    }
+                    for item in checkups
+                ],
+            },
+            indent=2,
+            ensure_ascii=True,
+            allow_nan=False,
+        )
+        + "\n"
+    )

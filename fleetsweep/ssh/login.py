@@ -1,0 +1,228 @@
+"""Logging in to one hop over a socket that was dialled already: the handshake, the host key, the user's key."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import paramiko
+
+from fleetsweep.deadline import Deadline
+from fleetsweep.errors import HostError, Phase
+from fleetsweep.model import Tell, tell_nobody
+from fleetsweep.ssh.dial import Socket, describe
+from fleetsweep.ssh.host_keys import HostKeyPolicy, read_known_hosts
+from fleetsweep.ssh.keys import load_private_key
+from fleetsweep.ssh.known_hosts import fingerprint
+from fleetsweep.ssh.route import Hop
+from fleetsweep.ssh.transport import StreamlocalTransport, UnendingGreetingError
+
+# paramiko reports on its own threads' ends; what matters of that reaches the host's row.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Who answered: sshd's version line, the type and fingerprint of its key, and the user that was let in."""
+
+    version: str
+    key_type: str
+    fingerprint: str
+    user: str
+
+
+def only_key(hop: Hop) -> paramiko.PKey | None:
+    """The configured key, the only one that will be offered. A server counts each key as a failed try.
+
+    Raises HostError, phase auth, where keys are configured and none can be used.
+    """
+    missing: HostError | None = None
+    for name in hop.key_files:
+        try:
+            return load_private_key(name)
+        except HostError as error:
+            missing = missing or error
+    if missing is not None:
+        raise missing
+    return None
+
+
+class HungUp(HostError):
+    """The server ended the connection before the log-in, as one that is busy with other newcomers does.
+
+    ``greeted`` says that it had told its version by then: it was not too busy for that.
+    """
+
+    def __init__(self, message: str, remedy: str, *, greeted: bool) -> None:
+        super().__init__(Phase.CONNECT, "hung-up", message, remedy)
+        self.greeted = greeted
+
+
+def hang_up(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
+    """End a connection and its thread.
+
+    ``shut`` comes first: the thread sleeps on the socket, and once that is closed its number may be another's.
+    """
+    shut()
+    transport = client.get_transport()
+    if transport is not None and transport.is_alive():
+        transport.join(1)
+    client.close()
+
+
+def log_in(
+    hop: Hop, sock: Socket, shut: Callable[[], None], deadline: Deadline, timeout_s: float, tell: Tell = tell_nobody
+) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
+    """Shake hands, verify the host's key, and authenticate, all before the deadline: ``shut`` is called at it.
+
+    Raises HostError, phase connect, host-key or auth. The socket is the caller's to close.
+    """
+    key = only_key(hop)
+    connection = hop.connection
+    policy = HostKeyPolicy(hop.known_hosts, hop.key_name, connection.port, hop.trust)
+    known_types = read_known_hosts(hop.known_hosts).key_types(hop.key_name, connection.port)
+    client: paramiko.SSHClient = connection.client
+    # fabric would accept any key.
+    client.set_missing_host_key_policy(policy)
+    connection.connect_timeout = None
+    connection.connect_kwargs = {
+        "sock": sock,
+        # No timeouts of paramiko's: at the deadline the socket is shut under it.
+        "timeout": None,
+        "pkey": key,
+        "allow_agent": key is None,
+        "look_for_keys": key is None,
+        "transport_factory": _transport_factory(known_types),
+    }
+    with deadline.closing(shut):
+        try:
+            connection.open()
+        except BaseException as error:
+            transport = client.get_transport()
+            hang_up(client, shut)
+            if not isinstance(error, Exception):
+                raise
+            if not isinstance(transport, StreamlocalTransport):
+                raise
+            _tell_handshake(transport, policy, tell)
+            if isinstance(error, HostError):
+                raise
+            raise _login_error(error, transport, hop, policy, deadline, timeout_s) from error
+    transport = client.get_transport()
+    if not isinstance(transport, StreamlocalTransport) or policy.key is None:
+        client.close()
+        raise TypeError("the connection's transport is not the one that was asked for")
+    _tell_handshake(transport, policy, tell)
+    presented = policy.key
+    offered = transport.last_key
+    tell(
+        Phase.AUTH,
+        {
+            "user": str(connection.user),
+            "key_type": offered.get_name() if offered is not None else "",
+            "key": fingerprint(offered.asbytes()) if offered is not None else "",
+        },
+    )
+    server = Server(
+        transport.remote_version, presented.get_name(), fingerprint(presented.asbytes()), str(connection.user)
+    )
+    return client, transport, server
+
+
+def _tell_handshake(transport: StreamlocalTransport, policy: HostKeyPolicy, tell: Tell) -> None:
+    if policy.key is None:
+        return
+    tell(Phase.CONNECT, {"server": transport.remote_version.removeprefix("SSH-2.0-")})
+    if policy.verified:
+        tell(Phase.HOST_KEY, {"key_type": policy.key.get_name(), "key": fingerprint(policy.key.asbytes())})
+
+
+def _transport_factory(known_types: tuple[str, ...]) -> Callable[..., StreamlocalTransport]:
+    def make(sock: Socket, **kwargs: object) -> StreamlocalTransport:
+        transport = StreamlocalTransport(sock, **kwargs)
+        options = transport.get_security_options()
+        # Ask for a key of a type that is known first, or a server with several looks like a changed one.
+        wanted = {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known_types else set()
+        wanted.update(known_types)
+        options.key_types = sorted(options.key_types, key=lambda name: name not in wanted)
+        return transport
+
+    return make
+
+
+def _login_error(
+    error: Exception,
+    transport: StreamlocalTransport,
+    hop: Hop,
+    policy: HostKeyPolicy,
+    deadline: Deadline,
+    timeout_s: float,
+) -> HostError:
+    """Say in our words what paramiko met. Before the host key was verified the phase is connect, then auth."""
+    where = hop.where
+    if not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
+        raise error
+    if deadline.expired:
+        phase = Phase.AUTH if policy.verified else Phase.CONNECT
+        doing = f"logging in as {hop.connection.user}" if policy.verified else _stage(transport)
+        return HostError(
+            phase,
+            "timeout",
+            f"{where}: {doing} did not end within {timeout_s:g} s",
+            "look at the load of the box, or raise --timeout",
+        )
+    if policy.verified:
+        return _auth_error(error, transport, hop)
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return HostError(
+            Phase.CONNECT,
+            "incompatible",
+            f"{where}: {describe(error)}",
+            "update sshd on the box: it offers only algorithms that are no longer safe",
+        )
+    said = transport.farewell or " ".join(transport.greeting)
+    told = f"; it said {said[:200]!r}" if said else ""
+    greeted = bool(transport.remote_version)
+    if not greeted and (len(transport.greeting) > 1 or isinstance(error.__context__, UnendingGreetingError)):
+        return HostError(
+            Phase.CONNECT,
+            "not-ssh",
+            f"{where} speaks, but not SSH: {describe(error.__context__ or error)}{told}",
+            "check the port: another service listens there",
+        )
+    return HungUp(
+        f"{where} hung up in the SSH handshake: {describe(error)}{told}",
+        "check that it is an sshd, its log, and its MaxStartups",
+        greeted=greeted,
+    )
+
+
+def _stage(transport: StreamlocalTransport) -> str:
+    """How far a handshake came."""
+    return "the key exchange" if transport.remote_version else "the wait for SSH's version line"
+
+
+def _auth_error(error: Exception, transport: StreamlocalTransport, hop: Hop) -> HostError:
+    user, where = hop.connection.user, hop.where
+    offered = ", ".join(hop.key_files) or "the agent's and the usual keys"
+    if transport.farewell or "transport shut down" in str(error):
+        said = f", saying {transport.farewell[:200]!r}" if transport.farewell else ""
+        return HostError(
+            Phase.AUTH,
+            "hung-up",
+            f"{where} hung up on the log-in as {user} with {offered}{said}",
+            "look at sshd's log on the box"
+            if hop.key_files
+            else "name the one key to offer with --private-key: a server counts each of an agent's as a failed try",
+        )
+    if isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error):
+        return HostError(
+            Phase.AUTH,
+            "denied",
+            f"{user}@{where} refused {offered}: {describe(error)}",
+            f"add the public key to authorized_keys of {user} on the box, or name another key or user",
+        )
+    return HostError(
+        Phase.AUTH, "hung-up", f"{where} hung up on the log-in: {describe(error)}", "look at sshd's log on the box"
+    )
