@@ -20,6 +20,11 @@ class UnixEndpoint:
 
     path: str
 
+    @property
+    def url(self) -> str:
+        """As the docker CLI and the inventory write it."""
+        return f"unix://{self.path}"
+
     def __str__(self) -> str:
         return self.path
 
@@ -30,6 +35,11 @@ class TcpEndpoint:
 
     address: str
     port: int
+
+    @property
+    def url(self) -> str:
+        """As the docker CLI and the inventory write it."""
+        return f"tcp://[{self.address}]:{self.port}" if ":" in self.address else f"tcp://{self.address}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.address} port {self.port}"

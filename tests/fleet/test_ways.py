@@ -1,0 +1,309 @@
+"""Every way to an engine, on real sshds, with real users who may do little; and what is said where none leads there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fleetsweep.deadline import Deadline, Watchdog
+from fleetsweep.fleet import Limits
+from fleetsweep.model import Fault, Host, Lost, Survey
+from fleetsweep.policy import Policy
+from fleetsweep.ssh import SshOptions
+from fleetsweep.ssh.bastions import Bastions
+from fleetsweep.ssh.connection import connect
+from fleetsweep.sweep import Reach, survey
+from tests.conftest import Run
+from tests.lab import Box, Lab, Spec
+from tests.lab.accounts import Account, account, as_sudo_finds_it, may_sudo, sshd_with
+from tests.lab.box import NEVER
+from tests.lab.podman import Podman
+from tests.lab.process import wait_for
+
+pytestmark = pytest.mark.lab
+
+DAYS = timedelta(days=2)
+NO_STREAMLOCAL = "AllowStreamLocalForwarding no"
+
+
+@pytest.fixture
+def box(lab: Lab) -> Box:
+    return lab.box("runner-1")
+
+
+def host(lab: Lab, box: Box, who: Account | None = None, *, engine: str | None = None, become: bool = False) -> Host:
+    return Host(
+        box.name,
+        "127.0.0.1",
+        port=box.port,
+        user=who.name if who else "root",
+        key_file=str(who.key if who else lab.client_key),
+        known_hosts=str(lab.known_hosts),
+        engine=engine or f"unix://{box.socket}",
+        become=become,
+    )
+
+
+def look(target: Host) -> Survey | Lost:
+    (found,) = survey([target], {target.name: Policy()}, Reach(SshOptions(), Limits(1, 30, 40)))
+    return found
+
+
+def via(target: Host) -> str:
+    found = look(target)
+    assert isinstance(found, Survey), found.fault
+    return found.engine.via
+
+
+def fault(target: Host) -> Fault:
+    found = look(target)
+    assert isinstance(found, Lost), found.engine
+    assert found.fault.phase == "tunnel"
+    return found.fault
+
+
+def stdio(box: Box, docker: str = "docker") -> str:
+    return f"{docker} -H unix://{box.socket} system dial-stdio"
+
+
+def options(lab: Lab, box: Box, who: Account) -> list[str]:
+    """The command line's options for one box as one user."""
+    return [
+        *("--host", f"{who.name}@127.0.0.1:{box.port}", "--engine", f"unix://{box.socket}"),
+        *("--private-key", str(who.key), "--known-hosts", str(lab.known_hosts)),
+        *("--state-dir", str(lab.state), "--format", "json"),
+    ]
+
+
+def stale(count: int) -> list[Spec]:
+    return [Spec(f"ws-{number}", age=DAYS) for number in range(count)]
+
+
+def test_where_sshd_forbids_streamlocal_a_command_carries_the_sweep(lab: Lab, box: Box, run: Run) -> None:
+    box.seed(stale(12))
+    with account(box, group_of_socket=True) as who, sshd_with(box, NO_STREAMLOCAL):
+        # A restart of dockerd gives the socket back to its own group: the containers are seeded before.
+        done = run("sweep", *options(lab, box, who), "--yes")
+        wait_for(lambda: who.processes() == [], "the sessions' processes ending")
+    assert done.returncode == 0, done.stdout
+    assert done.stderr.count("FAILED") == 0
+    report = json.loads(done.stdout)
+    assert report["hosts"][0]["engine"]["via"] == "dial-stdio"
+    assert report["totals"]["removed"] == 12
+    assert box.names() == set()
+
+
+@pytest.mark.parametrize("sessions", [1, 2])
+def test_a_server_that_grants_few_sessions_is_swept_over_those(lab: Lab, box: Box, run: Run, sessions: int) -> None:
+    box.seed([Spec(f"ws-{number}", state=NEVER, age=DAYS) for number in range(32)])
+    with account(box, group_of_socket=True) as who, sshd_with(box, NO_STREAMLOCAL, f"MaxSessions {sessions}"):
+        done = run("sweep", *options(lab, box, who), "--yes")
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["totals"]["removed"] == 32
+    assert "no more sessions" in box.sshd_log
+
+
+def test_a_user_in_the_sockets_group_needs_no_more_than_port_forwarding(lab: Lab, box: Box) -> None:
+    with account(box, key_options="restrict,port-forwarding", group_of_socket=True, shell="/usr/sbin/nologin") as who:
+        assert via(host(lab, box, who)) == "streamlocal"
+
+
+def test_a_key_that_may_run_one_command_is_enough(lab: Lab, box: Box) -> None:
+    forced = f'restrict,command="{stdio(box)}"'
+    with account(box, key_options=forced, group_of_socket=True) as who:
+        assert via(host(lab, box, who)) == "dial-stdio"
+        wait_for(lambda: who.processes() == [], "the session's process ending")
+
+
+def test_a_restricted_key_without_either_still_runs_the_command(lab: Lab, box: Box) -> None:
+    with account(box, key_options="restrict", group_of_socket=True) as who:
+        assert via(host(lab, box, who)) == "dial-stdio"
+
+
+@pytest.mark.parametrize("sessions", [1, 10])
+def test_a_user_who_may_only_sudo_one_command_is_enough(lab: Lab, box: Box, sessions: int) -> None:
+    command = stdio(box, as_sudo_finds_it("docker")).split()
+    with account(box) as who, may_sudo(who.name, command), sshd_with(box, f"MaxSessions {sessions}"):
+        assert via(host(lab, box, who, become=True)) == "sudo dial-stdio"
+        wait_for(lambda: who.processes() == [], "the session's processes ending")
+
+
+def test_no_way_at_all_says_what_each_said_and_what_to_type(lab: Lab, box: Box) -> None:
+    with account(box) as who:
+        told = fault(host(lab, box, who, become=True))
+    assert told.kind == "denied"
+    for word in ("streamlocal: sshd", "dial-stdio: ", "permission denied", "sudo dial-stdio: sudo: a password is"):
+        assert word in told.message
+    assert str(box.socket) in told.message
+    assert f"{who.name} ALL=(root) NOPASSWD:" in told.remedy
+
+
+def test_a_user_outside_the_sockets_group_is_told_which_group(lab: Lab, box: Box) -> None:
+    group = box.socket.group()
+    with account(box) as who:
+        told = fault(host(lab, box, who))
+    assert told.kind == "denied"
+    assert f"root:{group} srw-rw----" in told.message
+    assert told.remedy.endswith(f"usermod -aG {group} {who.name}")
+
+
+def test_a_key_that_may_do_nothing_is_told_what_it_needs(lab: Lab, box: Box) -> None:
+    with account(box, key_options='restrict,command="/bin/echo go away"', group_of_socket=True) as who:
+        told = fault(host(lab, box, who))
+    assert told.kind == "forbidden"
+    assert "go away" in told.message
+    assert "restrict,port-forwarding" in told.remedy
+
+
+def test_a_login_shell_that_declines_is_quoted(lab: Lab, box: Box) -> None:
+    with account(box, key_options="restrict", shell="/usr/sbin/nologin") as who:
+        told = fault(host(lab, box, who))
+    assert "This account is currently not available" in told.message
+
+
+def test_a_box_without_the_docker_cli_says_so(lab: Lab, box: Box) -> None:
+    programs = box.directory / "bin"
+    programs.mkdir(exist_ok=True)
+    for name in ("sh", "ls", "id"):
+        (programs / name).unlink(missing_ok=True)
+        (programs / name).symlink_to(str(shutil.which(name)))
+    with (
+        account(box, group_of_socket=True) as who,
+        sshd_with(box, NO_STREAMLOCAL, f"SetEnv PATH={programs}"),
+    ):
+        told = fault(host(lab, box, who))
+    assert told.kind == "forbidden"
+    assert "docker: not found" in told.message
+    assert f"{who.name} may use it" in told.message
+    assert "AllowStreamLocalForwarding" in told.remedy
+
+
+@pytest.fixture
+def other(box: Box) -> Iterator[Path]:
+    """A path on the box where there is something else than an engine."""
+    path = box.directory / "other.sock"
+    yield path
+    if path.is_dir():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
+def test_what_stands_in_the_sockets_place_is_named(lab: Lab, box: Box, other: Path) -> None:
+    target = host(lab, box, engine=f"unix://{other}")
+    told = fault(target)
+    assert (told.kind, f"there is no socket {other}" in told.message) == ("absent", True)
+    other.mkdir()
+    told = fault(target)
+    assert (told.kind, "is a directory" in told.message, "rmdir" in told.remedy) == ("not-a-socket", True, True)
+    other.rmdir()
+    other.touch()
+    assert "is no socket" in fault(target).message
+    other.unlink()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(other))
+    told = fault(target)
+    assert (told.kind, "nothing listens" in told.message) == ("refused", True)
+
+
+def test_a_socket_behind_a_closed_directory_is_told_from_a_missing_one(lab: Lab, box: Box) -> None:
+    closed = box.directory / "closed"
+    closed.mkdir(mode=0o700)
+    try:
+        with account(box) as who:
+            told = fault(host(lab, box, who, engine=f"unix://{closed}/docker.sock"))
+    finally:
+        closed.rmdir()
+    assert told.kind == "denied"
+    assert "Permission denied" in told.message
+    assert "namei" in told.remedy
+
+
+@contextmanager
+def published(box: Box) -> Iterator[int]:
+    """The box's engine on a TCP port of its loopback as well."""
+    box.stop_dockerd()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    box.dockerd_options = [f"--host=tcp://127.0.0.1:{port}", "--tls=false"]
+    box.start_dockerd()
+    try:
+        yield port
+    finally:
+        box.stop_dockerd()
+        box.dockerd_options = []
+        box.start_dockerd()
+
+
+def test_an_engine_on_the_boxs_loopback_is_reached_through_sshd(lab: Lab, box: Box) -> None:
+    with published(box) as port:
+        target = host(lab, box, engine=f"tcp://127.0.0.1:{port}")
+        assert via(target) == "direct-tcpip"
+        with sshd_with(box, "AllowTcpForwarding no"):
+            assert via(target) == "dial-stdio"
+    told = fault(target)
+    assert told.kind == "refused"
+    assert f"nothing answers at 127.0.0.1 port {port}" in told.message
+
+
+def test_podmans_containers_are_swept_over_its_own_socket(lab: Lab, box: Box, run: Run) -> None:
+    with Podman(box.directory / "p") as podman:
+        podman.import_image("molecule-local/workspace-template-x:1")
+        podman.import_image("postgres:16")
+        podman.create("leak", "localhost/molecule-local/workspace-template-x:1")
+        podman.create("database", "localhost/postgres:16")
+        words = [*lab.options(), "--host", "runner-1", "--max-age", "2s", "--job-timeout", "1s", "--format", "json"]
+        inventory = lab.directory / "podman.yml"
+        inventory.write_text(lab.inventory.read_text().replace(f"unix://{box.socket}", f"unix://{podman.socket}"))
+        words += ["-i", str(inventory)]
+        del words[0:2]
+        wait_for(lambda: json.loads(run("audit", *words).stdout)["totals"]["stale"] == 1, "the leak growing old")
+        done = run("sweep", *words, "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert podman.names() == {"database"}
+    (row,) = json.loads(done.stdout)["hosts"]
+    assert (row["engine"]["kind"], row["engine"]["via"]) == ("podman", "streamlocal")
+    (decision,) = row["decisions"]
+    assert decision["image"] == "localhost/molecule-local/workspace-template-x:1"
+    assert (decision["matched_by"], decision["outcome"]) == (["image"], "removed")
+
+
+def test_where_only_podman_runs_its_socket_is_reached_by_its_own_command_too(lab: Lab, box: Box) -> None:
+    with Podman(box.directory / "p") as podman:
+        forced = f'restrict,command="podman --url unix://{podman.socket} system dial-stdio"'
+        with account(box, key_options=forced) as who:
+            podman.socket.chmod(0o666)
+            (box.directory / "p").chmod(0o755)
+            found = look(host(lab, box, who, engine=f"unix://{podman.socket}"))
+            wait_for(lambda: who.processes() == [], "the session's process ending")
+    assert isinstance(found, Survey), found.fault
+    assert (found.engine.kind, found.engine.via) == ("podman", "dial-stdio")
+
+
+def test_a_command_that_still_waits_for_its_engine_is_hung_up_on(lab: Lab, box: Box) -> None:
+    """The docker CLI waits for ever for an engine that has stopped, and would stay on the box for as long."""
+    silent = box.directory / "silent.sock"
+    with account(box, key_options="restrict") as who, socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(silent))
+        silent.chmod(0o666)
+        engine.listen()
+        engine.settimeout(10)
+        with Watchdog() as watchdog, Bastions() as bastions:
+            deadline = Deadline(30, watchdog)
+            target = host(lab, box, who)
+            with connect(target, SshOptions(), deadline, bastions) as link:
+                stream = link.open_command(f"docker -H unix://{silent} system dial-stdio", deadline)
+                wait_for(lambda: any("dial-stdio" in line for line in who.processes()), "the command running")
+                accepted, _ = engine.accept()
+                with accepted:
+                    stream.close()
+                    wait_for(lambda: not any("dial-stdio" in line for line in who.processes()), "the command ending")
+    silent.unlink()
