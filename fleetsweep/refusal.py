@@ -78,7 +78,8 @@ Finding = tuple[str, str, str]
 
 
 def _tcp(endpoint: TcpEndpoint, refused: Sequence[Refused]) -> Finding:
-    if refused[0].forbidden:
+    said = "; ".join(each.said for each in refused)
+    if refused[0].forbidden and "connection refused" not in said:
         return (
             "forbidden",
             f"sshd forbids a stream to {endpoint}",
@@ -98,9 +99,15 @@ def _unix(user: str, endpoint: UnixEndpoint, refused: Sequence[Refused], look: L
     said = "; ".join(each.said for each in refused)
     nobody = "connection refused" in said
     if look is not None:
-        return _seen(user, path, look, nobody, become)
+        kind, finding, remedy = _seen(user, path, look, nobody, become)
+        if kind == "forbidden" and "it printed" in said:
+            remedy += "; what its shell's start-up files print spoils a command's answer"
+        return kind, finding, remedy
     if "no such file or directory" in said:
-        return "absent", f"there is no socket {path}", _start(path, ())
+        # A forced command may name another socket than the inventory does.
+        named = re.search(r"dial unix (/\S+): connect: no such file", said)
+        absent = named[1] if named else path
+        return "absent", f"there is no socket {absent}", _start(absent, ())
     if "permission denied" in said and "sudo" not in said:
         return "denied", f"{user} may not use {path}", _join(user, "docker", path, become)
     if nobody:
@@ -157,8 +164,8 @@ def _start(path: str, others: Sequence[str]) -> str:
 
 def _join(user: str, group: str, path: str, become: bool) -> str:
     rule = (
-        f"echo '{user} ALL=(root) NOPASSWD: /usr/bin/docker -H unix\\://{path} "
-        "system dial-stdio' > /etc/sudoers.d/fleetsweep"
+        f'echo "{user} ALL=(root) NOPASSWD: $(command -v docker) -H unix\\://{path} system dial-stdio" '
+        "> /etc/sudoers.d/fleetsweep"
     )
     if become:
         return f"on the box, as root: {rule}"

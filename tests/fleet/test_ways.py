@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -31,6 +33,13 @@ pytestmark = pytest.mark.lab
 
 DAYS = timedelta(days=2)
 NO_STREAMLOCAL = "AllowStreamLocalForwarding no"
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    wait_for(lambda: threading.active_count() <= before, "the threads of a survey ending")
 
 
 @pytest.fixture
@@ -142,7 +151,28 @@ def test_no_way_at_all_says_what_each_said_and_what_to_type(lab: Lab, box: Box) 
     for word in ("streamlocal: sshd", "dial-stdio: ", "permission denied", "sudo dial-stdio: sudo: a password is"):
         assert word in told.message
     assert str(box.socket) in told.message
-    assert f"{who.name} ALL=(root) NOPASSWD:" in told.remedy
+
+
+def test_the_remedies_work_when_they_are_typed(lab: Lab, box: Box) -> None:
+    rules = Path("/etc/sudoers.d/fleetsweep")
+    with account(box) as who:
+        told = fault(host(lab, box, who, become=True)).remedy
+        rule = type_it(told.replace(str(rules), f"{rules}-lab-{who.name}"))
+        try:
+            assert via(host(lab, box, who, become=True)) == "sudo dial-stdio"
+        finally:
+            rules.with_name(f"{rules.name}-lab-{who.name}").unlink()
+        assert rule.startswith("echo ")
+        type_it(fault(host(lab, box, who)).remedy)
+        assert via(host(lab, box, who)) == "streamlocal"
+
+
+def type_it(remedy: str) -> str:
+    """Type on the box, as root, what a remedy says."""
+    before, found, command = remedy.partition("on the box, as root: ")
+    assert (before, bool(found)) == ("", True)
+    subprocess.run(["sh", "-c", command], check=True)
+    return command
 
 
 def test_a_user_outside_the_sockets_group_is_told_which_group(lab: Lab, box: Box) -> None:
@@ -213,6 +243,40 @@ def test_what_stands_in_the_sockets_place_is_named(lab: Lab, box: Box, other: Pa
     assert (told.kind, "nothing listens" in told.message) == ("refused", True)
 
 
+def test_what_a_forced_command_or_a_shell_says_is_quoted(lab: Lab, box: Box) -> None:
+    elsewhere = 'restrict,command="docker -H unix:///nope.sock system dial-stdio"'
+    with account(box, key_options=elsewhere, group_of_socket=True) as who:
+        told = fault(host(lab, box, who))
+    assert (told.kind, "there is no socket /nope.sock" in told.message) == ("absent", True)
+    with account(box, key_options="restrict", group_of_socket=True, shell="/bin/bash") as who:
+        (who.home / ".bashrc").write_text("echo Welcome!\n")
+        told = fault(host(lab, box, who))
+    assert "it printed 'Welcome!'" in told.message
+    assert "start-up files" in told.remedy
+
+
+def test_where_sessions_are_forbidden_too_the_error_is_whole(lab: Lab, box: Box) -> None:
+    with account(box, group_of_socket=True) as who, sshd_with(box, NO_STREAMLOCAL, "MaxSessions 0"):
+        told = fault(host(lab, box, who, become=True))
+    assert told.kind == "forbidden"
+    assert told.message.count("sshd opened no channel") == 3
+
+
+def test_the_local_socket_is_told_as_exactly(box: Box, run: Run, other: Path) -> None:
+    def told() -> tuple[str, str]:
+        done = run("audit", "--local", "--engine", f"unix://{other}", "--format", "json")
+        (row,) = json.loads(done.stdout)["hosts"]
+        return row["error"]["kind"], row["error"]["phase"]
+
+    assert told() == ("absent", "tunnel")
+    other.mkdir()
+    assert told() == ("not-a-socket", "tunnel")
+    other.rmdir()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(other))
+    assert told() == ("refused", "tunnel")
+
+
 def test_a_socket_behind_a_closed_directory_is_told_from_a_missing_one(lab: Lab, box: Box) -> None:
     closed = box.directory / "closed"
     closed.mkdir(mode=0o700)
@@ -278,7 +342,7 @@ def test_podmans_containers_are_swept_over_its_own_socket(lab: Lab, box: Box, ru
 
 def test_where_only_podman_runs_its_socket_is_reached_by_its_own_command_too(lab: Lab, box: Box) -> None:
     with Podman(box.directory / "p") as podman:
-        forced = f'restrict,command="podman --url unix://{podman.socket} system dial-stdio"'
+        forced = f'restrict,command="env CONTAINER_HOST=unix://{podman.socket} podman system dial-stdio"'
         with account(box, key_options=forced) as who:
             podman.socket.chmod(0o666)
             (box.directory / "p").chmod(0o755)
