@@ -7,6 +7,8 @@ from typing import Final
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
+from fleetsweep.deadline import Deadline
+
 MOST_WORDS: Final = 2000
 """Bytes of a command's complaint that are kept."""
 
@@ -32,11 +34,15 @@ class CommandStream:
         """Bound each following read and write, in seconds."""
         self._channel.settimeout(value)
 
-    def read_whole(self, limit: int) -> bytes:
-        """Give the command no input, and read what it prints until its end. Raises OSError past the timeout."""
+    def read_whole(self, limit: int, deadline: Deadline) -> bytes:
+        """Give the command no input, and read what it prints until its end. Raises OSError at the deadline."""
         self._channel.shutdown_write()
         found = b""
-        while len(found) < limit and (more := self._channel.recv(limit - len(found))):
+        while len(found) < limit:
+            self._channel.settimeout(deadline.remaining())
+            more = self._channel.recv(limit - len(found))
+            if not more:
+                break
             found += more
         return found
 
@@ -45,12 +51,15 @@ class CommandStream:
         if self.closed:
             return
         self.closed = True
-        if self._channel.eof_received:
-            # The command has ended: its exit status comes on the heels of its output.
-            self._channel.status_event.wait(_STATUS_WAIT_S)
-        elif not self._channel.closed:
-            self._hang_up()
-        self._channel.close()
+        try:
+            self._channel.shutdown_write()
+            # dial-stdio ends when its input does, in milliseconds; what ended by itself is about to tell its status.
+            if not self._channel.status_event.wait(_STATUS_WAIT_S):
+                self._hang_up()
+            self._channel.close()
+        except (paramiko.SSHException, EOFError, OSError):
+            # The connection went first, and the channel with it.
+            return
 
     def _hang_up(self) -> None:
         """Have the command told that nobody listens (RFC 4254, 6.9): one that waits for its engine would stay."""
@@ -60,10 +69,7 @@ class CommandStream:
         request.add_string("signal")
         request.add_boolean(False)
         request.add_string("HUP")
-        try:
-            self._channel.transport._send_user_message(request)  # type: ignore[union-attr]
-        except (paramiko.SSHException, EOFError, OSError):
-            return
+        self._channel.transport._send_user_message(request)  # type: ignore[union-attr]
 
     def last_words(self) -> str:
         """What the command wrote to standard error, else its exit status; empty if there is neither. Never blocks."""

@@ -97,7 +97,7 @@ class SshConnection:
         except HostError:
             return ""
         try:
-            return stream.read_whole(ANSWER_LIMIT).decode(errors="replace")
+            return stream.read_whole(ANSWER_LIMIT, deadline).decode(errors="replace")
         except OSError:
             return ""
         finally:
