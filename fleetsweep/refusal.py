@@ -176,6 +176,7 @@ def _join(user: str, group: str, path: str, become: bool) -> str:
 
 def _allow(path: str) -> str:
     return (
-        "in sshd_config on the box: AllowStreamLocalForwarding local; for a restricted key: restrict,port-forwarding, "
-        f'or restrict,command="docker -H unix://{path} system dial-stdio" with the docker CLI'
+        f"in sshd_config on the box: AllowStreamLocalForwarding local (and PermitOpen [{path}]:*, if it is set); for a "
+        f'restricted key: restrict,port-forwarding, or restrict,command="docker -H unix://{path} system dial-stdio" '
+        "with the docker CLI"
     )

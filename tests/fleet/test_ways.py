@@ -33,6 +33,9 @@ pytestmark = pytest.mark.lab
 
 DAYS = timedelta(days=2)
 NO_STREAMLOCAL = "AllowStreamLocalForwarding no"
+ONE_SOCKET = 'restrict,port-forwarding,permitopen="[{socket}]:*"'
+ONE_COMMAND = 'restrict,command="docker -H unix://{socket} system dial-stdio"'
+PODMANS_COMMAND = 'restrict,command="env CONTAINER_HOST=unix://{socket} podman system dial-stdio"'
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +63,8 @@ def host(lab: Lab, box: Box, who: Account | None = None, *, engine: str | None =
     )
 
 
-def look(target: Host) -> Survey | Lost:
-    (found,) = survey([target], {target.name: Policy()}, Reach(SshOptions(), Limits(1, 30, 40)))
+def look(target: Host, seconds: float = 30) -> Survey | Lost:
+    (found,) = survey([target], {target.name: Policy()}, Reach(SshOptions(), Limits(1, seconds, seconds)))
     return found
 
 
@@ -124,9 +127,26 @@ def test_a_user_in_the_sockets_group_needs_no_more_than_port_forwarding(lab: Lab
         assert via(host(lab, box, who)) == "streamlocal"
 
 
+def test_a_forwarding_key_can_be_kept_to_one_socket(lab: Lab, box: Box, other: Path) -> None:
+    """OpenSSH matches a socket's path as if it were a host's name."""
+    with account(
+        box, key_options=ONE_SOCKET.format(socket=box.socket), group_of_socket=True, shell="/usr/sbin/nologin"
+    ) as who:
+        assert via(host(lab, box, who)) == "streamlocal"
+        assert fault(host(lab, box, who, engine=f"tcp://127.0.0.1:{box.port}")).kind == "forbidden"
+        # The same engine by another path is another socket to sshd.
+        other.symlink_to(box.socket)
+        assert fault(host(lab, box, who, engine=f"unix://{other}")).kind == "forbidden"
+
+
+@pytest.mark.parametrize(("opens", "expected"), [("none", "dial-stdio"), ("[{socket}]:*", "streamlocal")])
+def test_permit_open_holds_for_sockets_too(lab: Lab, box: Box, opens: str, expected: str) -> None:
+    with account(box, group_of_socket=True) as who, sshd_with(box, f"PermitOpen {opens.format(socket=box.socket)}"):
+        assert via(host(lab, box, who)) == expected
+
+
 def test_a_key_that_may_run_one_command_is_enough(lab: Lab, box: Box) -> None:
-    forced = f'restrict,command="{stdio(box)}"'
-    with account(box, key_options=forced, group_of_socket=True) as who:
+    with account(box, key_options=ONE_COMMAND.format(socket=box.socket), group_of_socket=True) as who:
         assert via(host(lab, box, who)) == "dial-stdio"
         wait_for(lambda: who.processes() == [], "the session's process ending")
 
@@ -243,9 +263,18 @@ def test_what_stands_in_the_sockets_place_is_named(lab: Lab, box: Box, other: Pa
     assert (told.kind, "nothing listens" in told.message) == ("refused", True)
 
 
+def test_a_command_that_says_nothing_ends_with_the_hosts_deadline(lab: Lab, box: Box) -> None:
+    silent = 'restrict,command="echo still starting >&2; cat > /dev/null"'
+    with account(box, key_options=silent, group_of_socket=True) as who:
+        found = look(host(lab, box, who), seconds=3)
+        wait_for(lambda: who.processes() == [], "the session's processes ending")
+    assert isinstance(found, Lost)
+    assert found.fault.kind == "timeout"
+    assert "dial-stdio said: still starting" in found.fault.message
+
+
 def test_what_a_forced_command_or_a_shell_says_is_quoted(lab: Lab, box: Box) -> None:
-    elsewhere = 'restrict,command="docker -H unix:///nope.sock system dial-stdio"'
-    with account(box, key_options=elsewhere, group_of_socket=True) as who:
+    with account(box, key_options=ONE_COMMAND.format(socket="/nope.sock"), group_of_socket=True) as who:
         told = fault(host(lab, box, who))
     assert (told.kind, "there is no socket /nope.sock" in told.message) == ("absent", True)
     with account(box, key_options="restrict", group_of_socket=True, shell="/bin/bash") as who:
@@ -342,8 +371,7 @@ def test_podmans_containers_are_swept_over_its_own_socket(lab: Lab, box: Box, ru
 
 def test_where_only_podman_runs_its_socket_is_reached_by_its_own_command_too(lab: Lab, box: Box) -> None:
     with Podman(box.directory / "p") as podman:
-        forced = f'restrict,command="env CONTAINER_HOST=unix://{podman.socket} podman system dial-stdio"'
-        with account(box, key_options=forced) as who:
+        with account(box, key_options=PODMANS_COMMAND.format(socket=podman.socket)) as who:
             podman.socket.chmod(0o666)
             (box.directory / "p").chmod(0o755)
             found = look(host(lab, box, who, engine=f"unix://{podman.socket}"))
@@ -371,3 +399,13 @@ def test_a_command_that_still_waits_for_its_engine_is_hung_up_on(lab: Lab, box: 
                     stream.close()
                     wait_for(lambda: not any("dial-stdio" in line for line in who.processes()), "the command ending")
     silent.unlink()
+
+
+def test_the_keys_that_the_page_recommends_are_those_that_are_tested() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ssh.md").read_text()
+    for recipe, path in (
+        (ONE_SOCKET, "/var/run/docker.sock"),
+        (ONE_COMMAND, "/var/run/docker.sock"),
+        (PODMANS_COMMAND, "/run/podman/podman.sock"),
+    ):
+        assert f"{recipe.format(socket=path)} ssh-ed25519 AAAA…" in page
