@@ -19,7 +19,10 @@ demo: $(VENV)/.installed ## the main job, on a fleet of real daemons that is bui
 	-@$(BIN)/python -m tests.lab install
 	@$(BIN)/python -m tests.lab.demo
 
-test: lab-needs ## every test, those on the lab too (needs root)
+test-needs: $(VENV)/.installed
+	@$(BIN)/python -m tests.lab install --tests
+
+test: test-needs ## every test, those on the lab too (needs root)
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed ## format, lint, types and the import rule
@@ -49,4 +52,4 @@ dist: $(VENV)/.installed ## the wheel and the source archive
 clean: ## delete what was made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs demo test check bench fuzz mutate lab dist clean
+.PHONY: help lab-needs test-needs demo test check bench fuzz mutate lab dist clean

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import BadStatusLine, RemoteDisconnected
 from typing import TYPE_CHECKING
 
 from fleetsweep.deadline import Deadline
@@ -18,10 +19,12 @@ from fleetsweep.engine.adapter import Dial, Stream
 from fleetsweep.engine.endpoint import TcpEndpoint, local_dial, parse_endpoint
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Connection, Host, Tell, tell_nobody
+from fleetsweep.refusal import Refused, look_command, no_way, parse_look
 
 if TYPE_CHECKING:
     from fleetsweep.ssh import SshOptions
     from fleetsweep.ssh.bastions import Bastions
+    from fleetsweep.ssh.command import CommandStream
     from fleetsweep.ssh.connection import SshConnection
 
 
@@ -54,7 +57,7 @@ def engine_on(
         raise TypeError("a host that is reached over SSH needs to know its bastions")
     with (
         connect(host, ssh, deadline, bastions, tell) as link,
-        _first_that_answers(ways(host, link, deadline), deadline, methods, connections, tell) as client,
+        _first_that_answers(host, link, deadline, methods, connections, tell) as client,
     ):
         yield client
 
@@ -81,56 +84,88 @@ def _telling(dial: Dial, via: str, tell: Tell) -> Dial:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to an engine: its name in the report, how to dial it, and whether it is a command on the box."""
+    """One way to an engine: its name in the report, how to dial it, and what its command, if there is one, said."""
 
     name: str
-    dial: Callable[[], Stream]
-    is_command: bool = False
+    dial: Dial
+    last_words: Callable[[], str] | None = None
 
 
 def ways(host: Host, link: SshConnection, deadline: Deadline) -> list[Way]:
     """The ways to a host's engine over its connection, in the order in which they are tried."""
     endpoint = parse_endpoint(host.engine)
+
+    def command(name: str, line: str) -> Way:
+        started: list[CommandStream] = []
+
+        def dial() -> Stream:
+            started.append(link.open_command(line, deadline))
+            return started[-1]
+
+        return Way(name, dial, lambda: started[0].last_words() if started else "")
+
     if isinstance(endpoint, TcpEndpoint):
-        return [Way("direct-tcpip", lambda: link.open_tcp(endpoint.address, endpoint.port, deadline))]
-    stdio = f"docker -H unix://{shlex.quote(endpoint.path)} system dial-stdio"
-    found = [
-        Way("streamlocal", lambda: link.open_unix(endpoint.path, deadline)),
-        Way("dial-stdio", lambda: link.open_command(stdio, deadline), is_command=True),
-    ]
+        straight = Way("direct-tcpip", lambda: link.open_tcp(endpoint.address, endpoint.port, deadline))
+    else:
+        straight = Way("streamlocal", lambda: link.open_unix(endpoint.path, deadline))
+    stdio = f"docker -H {shlex.quote(endpoint.url)} system dial-stdio"
+    found = [straight, command("dial-stdio", stdio)]
     if host.become:
-        found.append(Way("sudo dial-stdio", lambda: link.open_command(f"sudo -n {stdio}", deadline), is_command=True))
+        found.append(command("sudo dial-stdio", f"sudo -n {stdio}"))
     return found
 
 
 @contextmanager
 def _first_that_answers(
-    ways: Sequence[Way], deadline: Deadline, methods: frozenset[str], connections: int, tell: Tell
+    host: Host, link: SshConnection, deadline: Deadline, methods: frozenset[str], connections: int, tell: Tell
 ) -> Iterator[EngineClient]:
-    refusals: list[HostError] = []
-    for way in ways:
+    refused: list[Refused] = []
+    for way in ways(host, link, deadline):
         try:
             client = EngineClient(_telling(way.dial, way.name, tell), way.name, deadline, methods, connections)
         except HostError as error:
-            if deadline.expired or not _is_refusal(error, way):
-                raise
-            refusals.append(error)
+            refusal = _refusal(way, error)
+            if deadline.expired or refusal is None:
+                words = way.last_words() if way.last_words is not None else ""
+                if not words:
+                    raise
+                told = f"{error.message}; {way.name} said: {words}"
+                raise HostError(error.phase, error.kind, told, error.remedy) from error
+            refused.append(refusal)
             continue
         try:
             yield client
         finally:
             client.close()
         return
-    raise _no_way(ways, refusals)
+    raise _no_way(host, link, refused, deadline)
 
 
-def _is_refusal(error: HostError, way: Way) -> bool:
-    """Whether another way may do better: this one was forbidden, or its command ended without an answer."""
-    if error.phase is Phase.TUNNEL:
-        return error.kind in {"forbidden", "refused"}
-    return way.is_command and error.kind in {"lost", "not-an-engine"}
+def _refusal(way: Way, error: HostError) -> Refused | None:
+    """What was said, if another way may do better: this one was forbidden, or its command ended without an answer."""
+    if error.phase is Phase.TUNNEL and error.kind in {"forbidden", "refused"}:
+        return Refused(way.name, error.message, error.kind == "forbidden")
+    if way.last_words is not None and error.kind == "lost":
+        printed = _not_http(error)
+        words = [f"it printed {printed!r}"] if printed else []
+        complaint = way.last_words()
+        return Refused(way.name, "; ".join([*words, complaint] if complaint else words) or "it ended without a word")
+    return None
 
 
-def _no_way(ways: Sequence[Way], refusals: Sequence[HostError]) -> HostError:
-    told = "; ".join(f"{way.name}: {error.message}" for way, error in zip(ways, refusals, strict=True))
-    return HostError(Phase.TUNNEL, refusals[0].kind, told, refusals[0].remedy)
+def _not_http(error: BaseException) -> str:
+    """What came in place of HTTP, as where a login shell greets or declines: its first line."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
+            return str(cause).strip()[:200]
+        cause = cause.__cause__ or cause.__context__
+    return ""
+
+
+def _no_way(host: Host, link: SshConnection, refused: Sequence[Refused], deadline: Deadline) -> HostError:
+    endpoint = parse_endpoint(host.engine)
+    look = None
+    if not isinstance(endpoint, TcpEndpoint):
+        look = parse_look(link.ask(look_command(endpoint.path), deadline))
+    return no_way(link.server.user, endpoint, refused, look, become=host.become)

@@ -6,8 +6,9 @@ not given: an adapter for an audit can't send a DELETE.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import requests
 import requests.adapters
@@ -15,7 +16,10 @@ import urllib3
 from urllib3.connection import HTTPConnection
 
 from fleetsweep.deadline import Deadline
-from fleetsweep.errors import EngineError
+from fleetsweep.errors import EngineError, HostError, Phase
+
+if TYPE_CHECKING:
+    from urllib3._base_connection import BaseHTTPConnection
 
 BASE_URL: Final = "http://engine:80"
 BODY_LIMIT: Final = 64 * 1024 * 1024
@@ -54,12 +58,36 @@ class _Connection(HTTPConnection):
 
 
 class _Pool(urllib3.HTTPConnectionPool):
+    """As many streams as can be had, up to ``size``. A thread that finds none free waits for one."""
+
     def __init__(self, dial: Dial, size: int) -> None:
         super().__init__("engine", 80, maxsize=size, block=True)
         self._dial_stream = dial
+        self._slots = size
+        self._granted = False
+        self._slots_lock = threading.Lock()
 
     def _new_conn(self) -> _Connection:
         return _Connection(self._dial_stream, self.host, self.port)
+
+    def _get_conn(self, timeout: float | None = None) -> BaseHTTPConnection:
+        connection = super()._get_conn(timeout)
+        if connection.is_connected:
+            return connection
+        try:
+            connection.connect()
+        except HostError as error:
+            if error.phase is not Phase.TUNNEL or error.kind not in {"forbidden", "refused"}:
+                raise
+            with self._slots_lock:
+                if not self._granted or self._slots == 1:
+                    raise
+                # One stream was granted and another is not, as where sshd's MaxSessions is small: make do with those
+                # there are. Nothing was sent yet.
+                self._slots -= 1
+            return self._get_conn(timeout)
+        self._granted = True
+        return connection
 
 
 class StreamAdapter(requests.adapters.HTTPAdapter):

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine.adapter import Dial
@@ -20,6 +21,11 @@ class UnixEndpoint:
 
     path: str
 
+    @property
+    def url(self) -> str:
+        """As the docker CLI and the inventory write it."""
+        return f"unix://{self.path}"
+
     def __str__(self) -> str:
         return self.path
 
@@ -30,6 +36,11 @@ class TcpEndpoint:
 
     address: str
     port: int
+
+    @property
+    def url(self) -> str:
+        """As the docker CLI and the inventory write it."""
+        return f"tcp://[{self.address}]:{self.port}" if ":" in self.address else f"tcp://{self.address}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.address} port {self.port}"
@@ -81,10 +92,30 @@ def local_dial(endpoint: Endpoint, deadline: Deadline) -> Iterator[Dial]:
 
 
 def _dial_error(endpoint: Endpoint, error: OSError) -> HostError:
-    if isinstance(error, FileNotFoundError):
-        return HostError(Phase.TUNNEL, "absent", f"there is no socket {endpoint}", "start the engine, or give --engine")
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return HostError(
+            Phase.TUNNEL,
+            "absent",
+            f"there is no socket {endpoint}",
+            "systemctl start docker.socket docker, or give --engine",
+        )
     if isinstance(error, PermissionError):
-        return HostError(Phase.TUNNEL, "denied", f"{endpoint} may not be used by you", "join its group, or use sudo")
+        return _denied(endpoint)
     if isinstance(error, ConnectionRefusedError):
-        return HostError(Phase.TUNNEL, "refused", f"nothing listens on {endpoint}", "start the engine")
+        # connect(2) says the same of a socket that nobody listens on and of what is no socket.
+        if isinstance(endpoint, UnixEndpoint) and not Path(endpoint.path).is_socket():
+            what = "a directory" if Path(endpoint.path).is_dir() else "no socket"
+            return HostError(Phase.TUNNEL, "not-a-socket", f"{endpoint} is {what}", "give --engine, or move it away")
+        return HostError(Phase.TUNNEL, "refused", f"nothing listens on {endpoint}", "systemctl restart docker")
     return HostError(Phase.TUNNEL, "lost", f"{endpoint}: {error.strerror or error}", "look at the engine's log")
+
+
+def _denied(endpoint: Endpoint) -> HostError:
+    try:
+        group = Path(str(endpoint)).group()
+    except (OSError, KeyError):
+        return HostError(
+            Phase.TUNNEL, "denied", f"you may not look at {endpoint}", f"namei -l {endpoint}, or run it as root"
+        )
+    remedy = "run it as root" if group == "root" else f"as root: usermod -aG {group} USER, and log in anew"
+    return HostError(Phase.TUNNEL, "denied", f"{endpoint} belongs to group {group}, and you may not use it", remedy)

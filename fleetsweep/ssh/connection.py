@@ -18,6 +18,7 @@ from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Host, Tell, tell_nobody
 from fleetsweep.ssh.bastions import Bastions
+from fleetsweep.ssh.command import CommandStream
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
 from fleetsweep.ssh.login import HungUp, Server, hang_up, log_in, only_key
 from fleetsweep.ssh.options import SshOptions
@@ -30,11 +31,21 @@ LONGEST_PAUSE_S: Final = 2.0
 GREETED_ATTEMPTS: Final = 3
 """Attempts that may end after the server told its version."""
 
+SESSION_WAITS_S: Final = (0.05, 0.1, 0.2, 0.4)
+
+ANSWER_LIMIT: Final = 4096
+"""Bytes of a short command's answer."""
+
+ANSWER_WAIT_S: Final = 3.0
+
+_ALLOW_SESSIONS: Final = "give the user a login shell, and allow sessions in sshd_config (MaxSessions)"
+
 
 class ChannelRefused(HostError):
     """sshd answered a request for a stream with a no. ``forbidden`` says that its configuration forbids such streams.
 
-    Else it was willing, and the other end of the stream was not.
+    Else it was willing, and the other end of the stream was not; or it does not tell: to a stream-local channel
+    OpenSSH says "connect failed" in either case.
     """
 
     def __init__(self, message: str, remedy: str, *, forbidden: bool) -> None:
@@ -47,6 +58,7 @@ class SshConnection:
 
     def __init__(self, transport: StreamlocalTransport, server: Server) -> None:
         self._transport = transport
+        self._commands: list[CommandStream] = []
         self.server = server
 
     def open_unix(self, path: str, deadline: Deadline) -> paramiko.Channel:
@@ -63,22 +75,58 @@ class SshConnection:
             deadline,
         )
 
-    def open_command(self, command: str, deadline: Deadline) -> paramiko.Channel:
+    def open_command(self, command: str, deadline: Deadline) -> CommandStream:
         """A byte stream to the standard input and output of a command on the box. Raises HostError, phase tunnel."""
+        waits = iter(SESSION_WAITS_S)
+        while True:
+            try:
+                channel = self._open(lambda: self._start(command, deadline), "a session", deadline)
+            except ChannelRefused:
+                # sshd may still be putting away the session before this one, and MaxSessions counts it.
+                wait = next(waits, None)
+                between = bool(self._commands) and all(stream.closed for stream in self._commands)
+                if wait is None or not between or wait >= deadline.remaining():
+                    raise
+                time.sleep(wait)
+                continue
+            stream = CommandStream(channel)
+            self._commands.append(stream)
+            return stream
 
-        def start() -> paramiko.Channel:
-            channel = self._transport.open_session(timeout=deadline.remaining())
+    def ask(self, command: str, deadline: Deadline) -> str:
+        """What a command prints, up to a few kilobytes; empty if it prints nothing in time, or can't be run."""
+        deadline = deadline.within(ANSWER_WAIT_S)
+        try:
+            stream = self.open_command(command, deadline)
+        except HostError:
+            return ""
+        try:
+            return stream.read_whole(ANSWER_LIMIT, deadline).decode(errors="replace")
+        except OSError:
+            return ""
+        finally:
+            stream.close()
+
+    def _start(self, command: str, deadline: Deadline) -> paramiko.Channel:
+        channel = self._transport.open_session(timeout=deadline.remaining())
+        try:
+            # It waits for ever: at the host's deadline the connection is shut under it.
             channel.exec_command(command)
-            return channel
-
-        # exec_command waits for ever: at the deadline the connection is shut under it.
-        return self._open(start, f"a session for {command!r}", deadline)
+        except (paramiko.SSHException, EOFError) as error:
+            if not self._transport.active:
+                raise
+            channel.close()
+            raise ChannelRefused("sshd runs no command for this user", _ALLOW_SESSIONS, forbidden=True) from error
+        return channel
 
     def _open(self, opener: Callable[[], paramiko.Channel], what: str, deadline: Deadline) -> paramiko.Channel:
         try:
             channel = opener()
+        except HostError:
+            raise
         except paramiko.ChannelException as error:
-            forbidden = error.code == 1
+            # A server that knows no such kind of channel (3) won't know it tomorrow either.
+            forbidden = error.code in {1, 3}
             raise ChannelRefused(
                 f"sshd opened no channel to {what}: {error.text}",
                 "allow it in sshd_config and authorized_keys on the box"
@@ -92,6 +140,11 @@ class SshConnection:
             if deadline.expired:
                 raise HostError(
                     Phase.TUNNEL, "timeout", f"no answer about {what} in time", "look at the load of the box"
+                ) from error
+            if self._transport.active:
+                # Of two refusals at once paramiko keeps the reason of one.
+                raise ChannelRefused(
+                    f"sshd opened no channel to {what}", "look at sshd's log on the box", forbidden=False
                 ) from error
             raise HostError(
                 Phase.TUNNEL, "lost", f"the connection ended: {describe(error)}", "look at sshd's log on the box"

@@ -12,15 +12,16 @@ import threading
 from pathlib import Path
 
 from tests.lab.incident import seed
-from tests.lab.lab import PACKAGES, Lab, LabUnavailable, missing
+from tests.lab.lab import PACKAGES, TEST_PACKAGES, Lab, LabUnavailable, missing
 
 PID_FILE = Path("/tmp/fleetsweep-lab.pid")
 
 
-def install() -> None:
+def install(for_tests: bool) -> None:
     """Install what is lacking, with apt where that is possible. Starts no system service."""
-    if not missing():
+    if not missing(for_tests=for_tests):
         return
+    packages = (*PACKAGES, *TEST_PACKAGES) if for_tests else PACKAGES
     if os.geteuid() == 0 and shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         # apt would start the packages' own services, which the lab has no use for.
@@ -32,7 +33,7 @@ def install() -> None:
         try:
             subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment)
             subprocess.run(
-                ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES],
+                ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
                 check=False,
                 env=environment,
                 stdout=subprocess.DEVNULL,
@@ -40,8 +41,8 @@ def install() -> None:
         finally:
             if ours:
                 guard.unlink()
-    if missing():
-        sys.exit("the lab needs " + ", ".join(missing()))
+    if lacking := missing(for_tests=for_tests):
+        sys.exit("the lab needs " + ", ".join(lacking))
 
 
 def up(count: int, with_incident: bool) -> None:
@@ -77,7 +78,8 @@ def main() -> None:
     start.add_argument("-n", type=int, default=3, help="boxes")
     start.add_argument("--incident", action="store_true", help="seed three boxes like the incident")
     commands.add_parser("down", help="end the fleet that is up")
-    commands.add_parser("install", help="install what the lab needs")
+    setup = commands.add_parser("install", help="install what the lab needs")
+    setup.add_argument("--tests", action="store_true", help="and what some tests need besides")
     given = parser.parse_args()
     try:
         if given.command == "up":
@@ -85,7 +87,7 @@ def main() -> None:
         elif given.command == "down":
             down()
         else:
-            install()
+            install(given.tests)
     except LabUnavailable as error:
         sys.exit(str(error))
 

@@ -59,6 +59,7 @@ class Box:
         self.socket = directory / "docker.sock"
         self.port = _free_port()
         self.sshd_lines: list[str] = []
+        self.dockerd_options: list[str] = []
         self._client_key = client_key
         self._dockerd: Daemon | None = None
         self._sshd: Daemon | None = None
@@ -158,6 +159,7 @@ class Box:
             "--iptables=false",
             "--ip6tables=false",
             "--live-restore",
+            *self.dockerd_options,
         ]
         dockerd = self._dockerd = Daemon(command, self.directory / "dockerd.log")
 

@@ -1,0 +1,87 @@
+"""A command on the box as a byte stream: its input, its output, and what it complained of."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import paramiko
+from paramiko.common import cMSG_CHANNEL_REQUEST
+
+from fleetsweep.deadline import Deadline
+
+MOST_WORDS: Final = 2000
+"""Bytes of a command's complaint that are kept."""
+
+_STATUS_WAIT_S: Final = 0.5
+
+
+class CommandStream:
+    """Standard input and output of one command, as an engine's client wants a stream."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self.closed = False
+
+    def sendall(self, data: bytes) -> None:
+        """Write all of ``data``."""
+        self._channel.sendall(data)
+
+    def makefile(self, *mode: str) -> paramiko.ChannelFile:
+        """A buffered reader of what the command prints."""
+        return self._channel.makefile(*mode)
+
+    def settimeout(self, value: float | None) -> None:
+        """Bound each following read and write, in seconds."""
+        self._channel.settimeout(value)
+
+    def read_whole(self, limit: int, deadline: Deadline) -> bytes:
+        """Give the command no input, and read what it prints until its end. Raises OSError at the deadline."""
+        self._channel.shutdown_write()
+        found = b""
+        while len(found) < limit:
+            self._channel.settimeout(deadline.remaining())
+            more = self._channel.recv(limit - len(found))
+            if not more:
+                break
+            found += more
+        return found
+
+    def close(self) -> None:
+        """End the stream, and the command with it."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            self._channel.shutdown_write()
+            # dial-stdio ends when its input does, in milliseconds; what ended by itself is about to tell its status.
+            if not self._channel.status_event.wait(_STATUS_WAIT_S):
+                self._hang_up()
+            self._channel.close()
+        except (paramiko.SSHException, EOFError, OSError):
+            # The connection went first, and the channel with it.
+            return
+
+    def _hang_up(self) -> None:
+        """Have the command told that nobody listens (RFC 4254, 6.9): one that waits for its engine would stay."""
+        request = paramiko.Message()
+        request.add_byte(cMSG_CHANNEL_REQUEST)
+        request.add_int(self._channel.remote_chanid)
+        request.add_string("signal")
+        request.add_boolean(False)
+        request.add_string("HUP")
+        self._channel.transport._send_user_message(request)  # type: ignore[union-attr]
+
+    def last_words(self) -> str:
+        """What the command wrote to standard error, else its exit status; empty if there is neither. Never blocks."""
+        found = b""
+        # sshd ends the output only when the complaints have been sent: they are all here.
+        while len(found) < MOST_WORDS and self._channel.recv_stderr_ready():
+            more = self._channel.recv_stderr(MOST_WORDS - len(found))
+            if not more:
+                break
+            found += more
+        words = "; ".join(line.strip() for line in found.decode(errors="replace").splitlines() if line.strip())
+        status = self._channel.exit_status
+        if not words and status >= 0:
+            return f"it ended with exit status {status} and no word"
+        return words

@@ -1,0 +1,122 @@
+"""Users of this machine, made for a test and removed after it: each with its own key and what that key may do."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab.box import Box
+from tests.lab.process import wait_for
+
+_SERIAL = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user, its home, and the private key that logs in as it."""
+
+    name: str
+    uid: int
+    home: Path
+    key: Path
+
+    def processes(self) -> list[str]:
+        """The command lines of what runs as this user."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if entry.stat().st_uid == self.uid:
+                        found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip())
+                except OSError:
+                    continue
+        return found
+
+
+@contextmanager
+def account(
+    box: Box, *, key_options: str = "", group_of_socket: bool = False, shell: str = "/bin/sh"
+) -> Iterator[Account]:
+    """A user that a box lets in. ``group_of_socket`` puts it into a group that the engine's socket is given to."""
+    name = f"fs{os.getpid()}x{next(_SERIAL)}"
+    home = box.directory / f"home-{name}"
+    with ExitStack() as undo:
+        # A user can't reach what lies below a directory that is root's alone.
+        undo.callback(box.directory.parent.chmod, box.directory.parent.stat().st_mode & 0o7777)
+        box.directory.parent.chmod(0o711)
+        if group_of_socket:
+            group = f"{name}g"
+            _edit(["groupadd", group])
+            undo.callback(_edit, ["groupdel", group])
+            undo.callback(os.chown, box.socket, -1, box.socket.stat().st_gid)
+            shutil.chown(box.socket, group=group)
+        _edit(["useradd", "-m", "-d", str(home), "-s", shell, *(["-G", group] if group_of_socket else []), name])
+        made = Account(name, home.stat().st_uid, home, box.directory / f"key-{name}")
+        undo.callback(_edit, ["userdel", "-r", name])
+        undo.callback(wait_for, lambda: not made.processes(), f"the processes of {name} ending")
+        # useradd locks it, and sshd lets no key in to a locked account.
+        _edit(["usermod", "-p", "*", name])
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made.key)], check=True)
+        (home / ".ssh").mkdir(mode=0o755)
+        public = made.key.with_name(made.key.name + ".pub").read_text()
+        (home / ".ssh" / "authorized_keys").write_text(f"{key_options} {public}".lstrip())
+        with sshd_with(box, f"Match User {name}", f"AuthorizedKeysFile {home}/.ssh/authorized_keys", "Match all"):
+            yield made
+
+
+@contextmanager
+def sshd_with(box: Box, *lines: str) -> Iterator[None]:
+    """A box's sshd with lines more in its configuration."""
+    before = box.sshd_lines
+    _restart(box, [*before, *lines])
+    try:
+        yield
+    finally:
+        _restart(box, before)
+
+
+def _restart(box: Box, lines: list[str]) -> None:
+    box.stop_sshd()
+    box.sshd_lines = lines
+    box.start_sshd()
+
+
+@contextmanager
+def may_sudo(user: str, command: Sequence[str]) -> Iterator[None]:
+    """Let a user run one command as root, without a password and in no other wording."""
+    path = Path(f"/etc/sudoers.d/fleetsweep-lab-{user}")
+    escaped = " ".join(word.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for word in command)
+    path.touch(mode=0o440)
+    try:
+        path.write_text(f"{user} ALL=(root) NOPASSWD: {escaped}\n")
+        subprocess.run(["visudo", "-cqf", str(path)], check=True)
+        yield
+    finally:
+        path.unlink()
+
+
+def as_sudo_finds_it(program: str) -> str:
+    """A program's path as Debian's secure_path has it."""
+    found = shutil.which(program, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    if found is None:
+        raise FileNotFoundError(program)
+    return found
+
+
+def _edit(command: list[str]) -> None:
+    """Change the user database. Somebody else may have it locked for a moment."""
+
+    def done() -> bool:
+        told = subprocess.run(command, check=False, capture_output=True, text=True)
+        if told.returncode != 0 and "lock" not in told.stderr:
+            # userdel says of a home outside /home that it has no mail spool, and ends well.
+            raise RuntimeError(f"{command}: {told.stderr}")
+        return told.returncode == 0
+
+    wait_for(done, " ".join(command))

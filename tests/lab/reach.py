@@ -1,0 +1,43 @@
+"""One box as one user reaches it, surveyed in the test's own process: no inventory says all of that yet."""
+
+from __future__ import annotations
+
+from fleetsweep.fleet import Limits
+from fleetsweep.model import Fault, Host, Lost, Survey
+from fleetsweep.policy import Policy
+from fleetsweep.ssh import SshOptions
+from fleetsweep.sweep import Reach, survey
+from tests.lab.accounts import Account
+from tests.lab.box import Box
+from tests.lab.lab import Lab
+
+
+def host(lab: Lab, box: Box, who: Account | None = None, *, engine: str | None = None, become: bool = False) -> Host:
+    return Host(
+        box.name,
+        "127.0.0.1",
+        port=box.port,
+        user=who.name if who else "root",
+        key_file=str(who.key if who else lab.client_key),
+        known_hosts=str(lab.known_hosts),
+        engine=engine or f"unix://{box.socket}",
+        become=become,
+    )
+
+
+def look(target: Host, seconds: float = 30) -> Survey | Lost:
+    (found,) = survey([target], {target.name: Policy()}, Reach(SshOptions(), Limits(1, seconds, seconds)))
+    return found
+
+
+def via(target: Host) -> str:
+    found = look(target)
+    assert isinstance(found, Survey), found.fault
+    return found.engine.via
+
+
+def fault(target: Host) -> Fault:
+    found = look(target)
+    assert isinstance(found, Lost), found.engine
+    assert found.fault.phase == "tunnel"
+    return found.fault
