@@ -19,7 +19,7 @@ from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Host
 from fleetsweep.ssh.bastions import Bastions
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
-from fleetsweep.ssh.login import Server, log_in, only_key
+from fleetsweep.ssh.login import Server, check_keys, log_in
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import Route, find_route
 from fleetsweep.ssh.transport import StreamlocalTransport
@@ -101,13 +101,17 @@ def connect(host: Host, options: SshOptions, deadline: Deadline, bastions: Basti
     """A connection to ``host`` that is gone when the block ends. Raises HostError."""
     route = find_route(host, options)
     # A key that can't be read must be told before anything is contacted.
-    only_key(route.target)
+    for hop in route.hops:
+        check_keys(hop)
     client, transport, server, dialled = _connect_with_retries(
         route, deadline.within(options.timeout_s), options.timeout_s, bastions
     )
     try:
         with deadline.closing(dialled.shut):
             yield SshConnection(transport, server)
+    except HostError as error:
+        bastions.blame(route, error)
+        raise
     finally:
         client.close()
         dialled.close()
@@ -133,6 +137,10 @@ def _connect_once(route: Route, deadline: Deadline, timeout_s: float, bastions: 
     dialled = _way_to(route, deadline, timeout_s, bastions)
     try:
         return (*log_in(route.target, dialled.sock, dialled.shut, deadline, timeout_s), dialled)
+    except HostError as error:
+        explained = dialled.explain(error)
+        dialled.close()
+        raise explained from error
     except BaseException:
         dialled.close()
         raise

@@ -12,7 +12,7 @@ from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.ssh.dial import Socket, describe
 from fleetsweep.ssh.host_keys import HostKeyPolicy, read_known_hosts
-from fleetsweep.ssh.keys import load_private_key
+from fleetsweep.ssh.keys import Keyring, Offer
 from fleetsweep.ssh.known_hosts import fingerprint
 from fleetsweep.ssh.route import Hop
 from fleetsweep.ssh.transport import StreamlocalTransport
@@ -31,20 +31,9 @@ class Server:
     user: str
 
 
-def only_key(hop: Hop) -> paramiko.PKey | None:
-    """The configured key, the only one that will be offered. A server counts each key as a failed try.
-
-    Raises HostError, phase auth, where keys are configured and none can be used.
-    """
-    missing: HostError | None = None
-    for name in hop.key_files:
-        try:
-            return load_private_key(name)
-        except HostError as error:
-            missing = missing or error
-    if missing is not None:
-        raise missing
-    return None
+def check_keys(hop: Hop) -> None:
+    """Raise HostError, phase auth, where no key could be offered: that can be told before anything is contacted."""
+    Keyring(hop.key_files).close()
 
 
 def log_in(
@@ -54,10 +43,18 @@ def log_in(
 
     Raises HostError, phase connect, host-key or auth. The socket is the caller's to close.
     """
-    key = only_key(hop)
+    with Keyring(hop.key_files) as keyring:
+        names = ", ".join(hop.key_files) or "the agent's and the usual keys"
+        offer = Offer(str(hop.connection.user), keyring.keys, names, hop.where)
+        return _log_in(hop, offer, sock, shut, deadline, timeout_s)
+
+
+def _log_in(
+    hop: Hop, offer: Offer, sock: Socket, shut: Callable[[], None], deadline: Deadline, timeout_s: float
+) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
     connection = hop.connection
-    policy = HostKeyPolicy(hop.known_hosts, hop.key_name, connection.port, hop.trust)
-    known_types = read_known_hosts(hop.known_hosts).key_types(hop.key_name, connection.port)
+    policy = HostKeyPolicy(hop.known_hosts, hop.key_name, hop.key_port, hop.trust, hop.scan)
+    known_types = read_known_hosts(hop.known_hosts).key_types(hop.key_name, hop.key_port)
     client: paramiko.SSHClient = connection.client
     # fabric would accept any key.
     client.set_missing_host_key_policy(policy)
@@ -67,9 +64,7 @@ def log_in(
         "timeout": deadline.remaining(),
         "banner_timeout": deadline.remaining(),
         "auth_timeout": deadline.remaining(),
-        "pkey": key,
-        "allow_agent": key is None,
-        "look_for_keys": key is None,
+        "auth_strategy": offer,
         "transport_factory": _transport_factory(known_types),
     }
     with deadline.closing(shut):
@@ -121,11 +116,10 @@ def _login_error(error: Exception, hop: Hop, policy: HostKeyPolicy, deadline: De
         )
     if policy.verified:
         if isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error):
-            offered = ", ".join(hop.key_files) or "the agent's and the usual keys"
             return HostError(
                 Phase.AUTH,
                 "denied",
-                f"{user}@{where} refused {offered}: {describe(error)}",
+                f"{user}@{where} did not let us in: {describe(error)}",
                 f"add the public key to authorized_keys of {user} on the box, or name another key or user",
             )
         return HostError(Phase.AUTH, "hung-up", f"{where} hung up on the log-in: {describe(error)}")
