@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import paramiko
 
@@ -19,6 +20,8 @@ from fleetsweep.errors import HostError, Phase
 
 MOST_INCLUDES: Final = 16
 """How deep files may include each other, as in OpenSSH."""
+
+EXEC_TIMEOUT_S: Final = 5.0
 
 _SETTING: Final = re.compile(r"(\w+)(?:\s*=\s*|\s+)(\S.*)")
 _CRITERIA: Final = frozenset({"all", "canonical", "final", "exec", "host", "originalhost", "user", "localuser"})
@@ -28,12 +31,49 @@ _USUAL: Final = (("~/.ssh/config", "~/.ssh"), ("/etc/ssh/ssh_config", "/etc/ssh"
 
 
 class SshConfig(paramiko.SSHConfig):
-    """paramiko's, but tokens are left to the caller, who knows the port and the user that will be used."""
+    """paramiko's, but tokens are left to the caller, who knows the port and the user that will be used.
+
+    ``Match exec`` is not left to paramiko either: its command would read what the operator types, without end.
+    """
 
     TOKENS_BY_CONFIG_KEY = {  # noqa: RUF012 - the name and kind are paramiko's
         "hostname": ["%h"],
         "match-exec": paramiko.SSHConfig.TOKENS_BY_CONFIG_KEY["match-exec"],
     }
+
+    def _does_match(
+        self,
+        match_list: list[Mapping[str, Any]],
+        target_hostname: str,
+        canonical: bool,
+        final: bool,
+        options: Mapping[str, Any],
+    ) -> bool:
+        """Whether a Match block holds. Its commands run last, and only where all the rest holds."""
+        rest = [criterion for criterion in match_list if criterion["type"] != "exec"]
+        if rest and not super()._does_match(rest, target_hostname, canonical, final, options):  # type: ignore[misc]
+            return False
+        commands = [criterion for criterion in match_list if criterion["type"] == "exec"]
+        return bool(match_list) and all(
+            _succeeds(self._tokenize(options, target_hostname, "match-exec", criterion["param"]))  # type: ignore[attr-defined]
+            is not criterion["negate"]
+            for criterion in commands
+        )
+
+
+def _succeeds(command: str) -> bool:
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own command, run as ssh would run it
+            ["/bin/sh", "-c", command],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=EXEC_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise config_error(f"Match exec {command!r} did not end within {EXEC_TIMEOUT_S:g} s") from error
+    return done.returncode == 0
 
 
 @lru_cache(maxsize=64)
