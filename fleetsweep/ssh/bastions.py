@@ -13,12 +13,15 @@ import paramiko
 from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
-from fleetsweep.ssh.login import log_in
+from fleetsweep.ssh.login import log_in, log_out
 from fleetsweep.ssh.route import Hop, Route
 from fleetsweep.ssh.transport import StreamlocalTransport
 
 ATTEMPTS: Final = 2
 """Connections that are tried to one bastion in a run: it is retried once, be it at the start or after its death."""
+
+THREAD_ENDS_S: Final = 0.5
+"""How long a connection's thread, told to end, is waited for: it looks up ten times a second."""
 
 _PASSES: Final = frozenset({"hung-up", "refused", "network"})
 """What may go well the second time. A host key or a log-in that was refused is not tried again."""
@@ -42,9 +45,11 @@ class Bastions:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with self._lock:
-            # The far ones first: they say goodbye through the near ones.
-            opened = [bastion for _, bastion in sorted(self._opened.items(), key=lambda item: -len(item[0]))]
-        for bastion in opened:
+            opened = sorted(self._opened.items(), key=lambda item: len(item[0]))
+        # The near ones' sockets first: a goodbye through a bastion that no longer reads would wait for ever.
+        for _, bastion in opened:
+            bastion.shut()
+        for _, bastion in reversed(opened):
             bastion.close()
 
     def dial(self, route: Route, deadline: Deadline, timeout_s: float) -> Dialled:
@@ -178,13 +183,17 @@ class _Bastion:
             raise _ended(hop, None)
         return self._transport
 
+    def shut(self) -> None:
+        """End what blocks on the connection. Never blocks itself."""
+        if self._dialled is not None and self._dialled.direct:
+            self._dialled.shut()
+
     def close(self) -> None:
         """End the connection, and those that it took the place of."""
-        if self._dialled is not None:
-            # First of all: a goodbye to a bastion that no longer reads would wait for ever.
-            self._dialled.shut()
         if self._client is not None:
-            self._client.close()
+            log_out(self._client)
+        if self._transport is not None:
+            self._transport.join(THREAD_ENDS_S)
         if self._dialled is not None:
             self._dialled.close()
         if self._before is not None:

@@ -19,7 +19,7 @@ from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Host
 from fleetsweep.ssh.bastions import Bastions
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
-from fleetsweep.ssh.login import Server, check_keys, log_in
+from fleetsweep.ssh.login import Server, check_keys, log_in, log_out
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import Route, find_route
 from fleetsweep.ssh.transport import StreamlocalTransport
@@ -113,7 +113,7 @@ def connect(host: Host, options: SshOptions, deadline: Deadline, bastions: Basti
         bastions.blame(route, error)
         raise
     finally:
-        client.close()
+        log_out(client)
         dialled.close()
 
 

@@ -25,6 +25,11 @@ class Dialled:
         self.sock = sock
         self._command = command
 
+    @property
+    def direct(self) -> bool:
+        """Whether this is a socket of our own and no bastion's stream."""
+        return isinstance(self.sock, socket.socket)
+
     def shut(self) -> None:
         """End what blocks on the socket. Never blocks itself."""
         if isinstance(self.sock, socket.socket):
@@ -32,7 +37,12 @@ class Dialled:
                 self.sock.shutdown(socket.SHUT_RDWR)
             return
         # A stream says goodbye over its bastion's connection, which may be stuck.
-        threading.Thread(target=self.sock.close, name="fleetsweep-shut", daemon=True).start()
+        threading.Thread(target=self._close_stream, name="fleetsweep-shut", daemon=True).start()
+
+    def _close_stream(self) -> None:
+        # The bastion may be gone before its stream.
+        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+            self.sock.close()
 
     def explain(self, error: HostError) -> HostError:
         """The error of a log-in over this stream, with what the ProxyCommand has to say of it."""
@@ -40,7 +50,7 @@ class Dialled:
 
     def close(self) -> None:
         """Close the socket, and end the command and its children."""
-        self.sock.close()
+        self._close_stream()
         if self._command is not None:
             self._command.end()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,12 @@ class Server:
 def check_keys(hop: Hop) -> None:
     """Raise HostError, phase auth, where no key could be offered: that can be told before anything is contacted."""
     Keyring(hop.key_files).close()
+
+
+def log_out(client: paramiko.SSHClient) -> None:
+    """End a connection. What it goes over may have ended first: a bastion's death is no news here."""
+    with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+        client.close()
 
 
 def log_in(
@@ -71,13 +78,13 @@ def _log_in(
         try:
             connection.open()
         except BaseException as error:
-            client.close()
+            log_out(client)
             if isinstance(error, HostError) or not isinstance(error, Exception):
                 raise
             raise _login_error(error, hop, policy, deadline, timeout_s) from error
     transport = client.get_transport()
     if not isinstance(transport, StreamlocalTransport) or policy.key is None:
-        client.close()
+        log_out(client)
         raise TypeError("the connection's transport is not the one that was asked for")
     presented = policy.key
     server = Server(
