@@ -20,7 +20,7 @@ from fleetsweep.model import Host, Tell, tell_nobody
 from fleetsweep.ssh.bastions import Bastions
 from fleetsweep.ssh.command import CommandStream
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
-from fleetsweep.ssh.login import HungUp, Server, hang_up, log_in, only_key
+from fleetsweep.ssh.login import HungUp, Server, check_keys, log_in, log_out
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import Route, find_route
 from fleetsweep.ssh.transport import StreamlocalTransport
@@ -160,15 +160,19 @@ def connect(
     """A connection to ``host`` that is gone when the block ends. ``tell`` hears of each phase. Raises HostError."""
     route = find_route(host, options)
     # A key that can't be read must be told before anything is contacted.
-    only_key(route.target)
+    for hop in route.hops:
+        check_keys(hop)
     client, transport, server, dialled = _connect_with_retries(
         route, deadline.within(options.timeout_s), options.timeout_s, bastions, tell
     )
     try:
         with deadline.closing(dialled.shut):
             yield SshConnection(transport, server)
+    except HostError as error:
+        bastions.blame(route, error)
+        raise
     finally:
-        hang_up(client, dialled.shut)
+        log_out(client, dialled.shut)
         dialled.close()
 
 
@@ -202,6 +206,10 @@ def _connect_once(route: Route, deadline: Deadline, timeout_s: float, bastions: 
     dialled = _way_to(route, deadline, timeout_s, bastions, tell)
     try:
         return (*log_in(route.target, dialled.sock, dialled.shut, deadline, timeout_s, tell), dialled)
+    except HostError as error:
+        explained = dialled.explain(error)
+        dialled.close()
+        raise explained from error
     except BaseException:
         dialled.close()
         raise

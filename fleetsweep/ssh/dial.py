@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
-import subprocess
 import threading
 
 import paramiko
@@ -14,19 +11,25 @@ import paramiko
 from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Tell, tell_nobody
+from fleetsweep.ssh.proxy_command import ProxyCommand
 
 Socket = socket.socket | paramiko.Channel
 
 
 class Dialled:
-    """A socket or a bastion's stream, and the process at its other end if a ProxyCommand made it.
+    """A socket or a bastion's stream, and the ProxyCommand at its other end if one made it.
 
     ``close`` leaves none of them.
     """
 
-    def __init__(self, sock: Socket, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, sock: Socket, command: ProxyCommand | None = None) -> None:
         self.sock = sock
-        self._process = process
+        self._command = command
+
+    @property
+    def direct(self) -> bool:
+        """Whether this is a socket of our own and no bastion's stream."""
+        return isinstance(self.sock, socket.socket)
 
     def shut(self) -> None:
         """End what blocks on the socket. Never blocks itself."""
@@ -35,19 +38,22 @@ class Dialled:
                 self.sock.shutdown(socket.SHUT_RDWR)
             return
         # A stream says goodbye over its bastion's connection, which may be stuck.
-        threading.Thread(target=self.sock.close, name="fleetsweep-shut", daemon=True).start()
+        threading.Thread(target=self._close_stream, name="fleetsweep-shut", daemon=True).start()
+
+    def _close_stream(self) -> None:
+        # The bastion may be gone before its stream.
+        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+            self.sock.close()
+
+    def explain(self, error: HostError) -> HostError:
+        """The error of a log-in over this stream, with what the ProxyCommand has to say of it."""
+        return error if self._command is None or error.phase is not Phase.CONNECT else self._command.explain(error)
 
     def close(self) -> None:
-        """Close the socket, and end the process and its children."""
-        self.sock.close()
-        if self._process is None:
-            return
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(1)
-                return
+        """Close the socket, and end the command and its children."""
+        self._close_stream()
+        if self._command is not None:
+            self._command.end()
 
 
 def dial(name: str, port: int, deadline: Deadline, timeout_s: float, tell: Tell = tell_nobody) -> Dialled:
@@ -84,24 +90,14 @@ def dial(name: str, port: int, deadline: Deadline, timeout_s: float, tell: Tell 
 
 
 def dial_command(command: str) -> Dialled:
-    """A connection through a ProxyCommand, run by the shell as ssh runs it. Raises HostError, phase connect."""
+    """A connection through a ProxyCommand. Raises HostError, phase connect."""
     ours, theirs = socket.socketpair()
-    try:
-        process = subprocess.Popen(  # noqa: S603 - the operator's own command, as ssh would run it
-            ["/bin/sh", "-c", f"exec {command}"],
-            stdin=theirs.fileno(),
-            stdout=theirs.fileno(),
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError as error:
-        ours.close()
-        raise HostError(
-            Phase.CONNECT, "proxy-command", f"ProxyCommand {command!r}: {describe(error)}", "try it in a shell"
-        ) from error
-    finally:
-        theirs.close()
-    return Dialled(ours, process)
+    with theirs:
+        try:
+            return Dialled(ours, ProxyCommand(command, theirs))
+        except BaseException:
+            ours.close()
+            raise
 
 
 def _resolve(name: str, port: int, deadline: Deadline, timeout_s: float) -> list[tuple[int, tuple[object, ...]]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import shlex
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 import paramiko
 
@@ -13,15 +16,31 @@ from fleetsweep.errors import HostError, Phase
 from fleetsweep.ssh.known_hosts import Entry, KnownHosts, Standing, fingerprint, lookup_name, parse
 from fleetsweep.ssh.options import Trust
 
-USUAL_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
+USER_KNOWN_HOSTS: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+GLOBAL_KNOWN_HOSTS: Final = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+
+_State = tuple[int, int, int] | None
 
 
-@lru_cache(maxsize=64)
 def read_known_hosts(files: tuple[str, ...]) -> KnownHosts:
-    """The entries of ``files``; one that isn't there has none. Read once a run.
+    """The entries of ``files``; one that isn't there has none. They are read again once they have changed.
 
     Raises HostError when a file is there and can't be read: skipping it could skip a revocation.
     """
+    return _read(files, tuple(_state(Path(name).expanduser()) for name in files))
+
+
+def _state(path: Path) -> _State:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=64)
+def _read(files: tuple[str, ...], states: tuple[_State, ...]) -> KnownHosts:
+    """``states`` are what the files looked like: the cache's key, so that a file that changed is read again."""
     return _read_fresh(files)
 
 
@@ -35,7 +54,7 @@ def _read_fresh(files: tuple[str, ...]) -> KnownHosts:
             continue
         except OSError as error:
             raise HostError(
-                Phase.HOST_KEY, "known-hosts", f"{path}: {error.strerror}", f"make {path} readable"
+                Phase.HOST_KEY, "known-hosts", f"{path}: {error.strerror}", f"make {path} readable to you"
             ) from error
         entries.extend(parse(text, str(path)))
     return KnownHosts(entries)
@@ -47,11 +66,13 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
     ``verified`` tells that it did; ``key`` is what was presented.
     """
 
-    def __init__(self, files: tuple[str, ...], name: str, port: int, trust: Trust) -> None:
+    def __init__(self, files: tuple[str, ...], name: str, port: int, trust: Trust, scan: str = "") -> None:
+        """``scan`` is the command that asks the host for its keys, for remedies."""
         self._files = files
         self._name = name
         self._port = port
         self._trust = trust
+        self._scan = scan or f"ssh-keyscan -p {port} {name}"
         self.verified = False
         self.key: paramiko.PKey | None = None
 
@@ -70,42 +91,43 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
 
     def _accept(self, key: paramiko.PKey) -> tuple[Standing, tuple[Entry, ...]]:
         """Remember a new host's key. Under a lock, and after another look: somebody may have been first."""
+        if not self._files:
+            raise self._not_kept("there is no known_hosts file")
         path = Path(self._files[0]).expanduser()
         line = f"{lookup_name(self._name, self._port)} {key.get_name()} {key.get_base64()}\n"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = _open_locked(path)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
                 standing, entries = self._stand(_read_fresh(self._files), key)
                 if standing is not Standing.UNKNOWN:
                     return standing, entries
-                size = os.fstat(descriptor).st_size
-                # A last line without its end would swallow the new one.
-                ended = size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
-                os.write(descriptor, (line if ended else f"\n{line}").encode())
-                os.fsync(descriptor)
+                _append(descriptor, line)
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise HostError(
-                Phase.HOST_KEY,
-                "known-hosts",
-                f"{path}: {error.strerror}: the new key can't be kept",
-                "make it writable",
-            ) from error
-        read_known_hosts.cache_clear()
+            raise self._not_kept(f"{path}: {error.strerror}") from error
         return Standing.KNOWN, ()
+
+    def _not_kept(self, why: str) -> HostError:
+        first = self._files[0] if self._files else "a file"
+        return HostError(
+            Phase.HOST_KEY,
+            "known-hosts",
+            f"{why}: the new key of {lookup_name(self._name, self._port)} can't be kept",
+            f"make {first} writable to you, or name another with --known-hosts",
+        )
 
     def _refusal(self, standing: Standing, entries: tuple[Entry, ...], key: paramiko.PKey) -> HostError:
         shown = f"{key.get_name()} {fingerprint(key.asbytes())}"
         spelling = lookup_name(self._name, self._port)
+        file = shlex.quote(self._files[0]) if self._files else "known_hosts"
         if standing is Standing.REVOKED:
             return HostError(
                 Phase.HOST_KEY,
                 "revoked",
                 f"{spelling} presented {shown}, which {entries[0].where} revokes",
-                "give the box a new host key, and find out who has the old one",
+                "on the box: rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A; and find out who has the old key",
             )
         if standing is Standing.CHANGED:
             known = ", ".join(f"{entry.key_type} {fingerprint(entry.key)} ({entry.where})" for entry in entries[:3])
@@ -113,11 +135,51 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
                 Phase.HOST_KEY,
                 "changed",
                 f"{spelling} presented {shown}, known is {known}",
-                f"if the box was rebuilt: ssh-keygen -R '{spelling}' -f {self._files[0]}, then add its new key",
+                f"if the box was rebuilt: ssh-keygen -R '{spelling}' -f {file}, then add its new key: "
+                f"{self._scan} >> {file}",
+            )
+        message = f"{spelling} presented {shown}, which no known_hosts file has"
+        authorities = read_known_hosts(self._files).authorities(self._name, self._port)
+        if authorities:
+            message += (
+                f"; {authorities[0].where} trusts a host certificate authority, but certificates aren't asked for"
             )
         return HostError(
             Phase.HOST_KEY,
             "unknown",
-            f"{spelling} presented {shown}, which no known_hosts file has",
-            f"compare it on the box, then: ssh-keyscan -p {self._port} {self._name} >> {self._files[0]}",
+            message,
+            f"compare it on the box, then: {self._scan} >> {file}",
         )
+
+
+def _open_locked(path: Path) -> int:
+    """A descriptor of the file that is there once the lock is held. ssh-keygen -R puts another file in its place."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _append(descriptor: int, line: str) -> None:
+    """Add a whole line or none."""
+    size = os.fstat(descriptor).st_size
+    # A last line without its end would swallow the new one.
+    ended = size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+    data = (line if ended else f"\n{line}").encode()
+    whole = False
+    try:
+        whole = os.write(descriptor, data) == len(data)
+        os.fsync(descriptor)
+    finally:
+        if not whole:
+            os.ftruncate(descriptor, size)
+    if not whole:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,37 +1,250 @@
-"""The private key that is offered to a host."""
+"""The keys that are offered to a server: the configured ones alone, else the agent's, else the usual files'.
+
+A server counts every key as a failed try, and hangs up after a few: so nothing is offered that wasn't meant.
+"""
 
 from __future__ import annotations
 
+import copy
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import TracebackType
+from typing import Final
 
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from paramiko.agent import AgentKey, AgentSSH
+from paramiko.pkey import UnknownKeyType
 
 from fleetsweep.errors import HostError, Phase
+from fleetsweep.ssh import public_keys
+from fleetsweep.ssh.known_hosts import fingerprint
+
+USUAL_KEYS: Final = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
+AGENT_TIMEOUT_S: Final = 5.0
+
+_LARGEST: Final = 1 << 20
+
+
+class Keyring:
+    """The keys for one log-in, in the order in which they are offered. Leaving the context lets the agent go.
+
+    ``configured`` are the key files that the operator named; where there are any, no other key is offered. One that
+    can't be used itself (encrypted, or on a token) is asked of the agent. Raises HostError, phase auth, where nothing
+    can be offered.
+    """
+
+    def __init__(self, configured: Sequence[str]) -> None:
+        self._agent: _Agent | None = None
+        self._agent_trouble = ""
+        self.keys: tuple[paramiko.PKey, ...]
+        try:
+            self.keys = self._configured(configured) if configured else self._found()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Keyring:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the agent."""
+        if self._agent is not None:
+            self._agent.close()
+
+    def _configured(self, names: Sequence[str]) -> tuple[paramiko.PKey, ...]:
+        usable: list[paramiko.PKey] = []
+        missing: HostError | None = None
+        for name in dict.fromkeys(names):
+            try:
+                usable += load_private_keys(name)
+            except KeyFileError as error:
+                held = self._held_by_agent(error.public)
+                usable += held
+                if not held:
+                    missing = missing or error
+        if not usable and missing is not None:
+            raise missing
+        return tuple(usable)
+
+    def _held_by_agent(self, public: bytes | None) -> list[AgentKey]:
+        """The agent's copy of a key, and certificates for it."""
+        if public is None:
+            return []
+        return [key for key in self._agent_keys() if public_keys.certified(key.blob) == public]
+
+    def _found(self) -> tuple[paramiko.PKey, ...]:
+        found: list[paramiko.PKey] = [*self._agent_keys()]
+        held = {key.asbytes() for key in found}
+        trouble = [self._agent_trouble or f"the agent has {len(found) or 'no'} keys"]
+        for name in USUAL_KEYS:
+            try:
+                found += [key for key in load_private_keys(name) if key.asbytes() not in held or key.public_blob]
+            except KeyFileError as error:
+                if error.there:
+                    trouble.append(error.message)
+        if not found:
+            raise HostError(
+                Phase.AUTH,
+                "no-key",
+                f"there is no key to offer: {'; '.join(trouble)}, and none is configured",
+                "ssh-add your key, or name one: --private-key, ansible_ssh_private_key_file or IdentityFile",
+            )
+        return tuple(found)
+
+    def _agent_keys(self) -> tuple[AgentKey, ...]:
+        if self._agent is None and not self._agent_trouble:
+            address = os.environ.get("SSH_AUTH_SOCK")
+            if not address:
+                self._agent_trouble = "there is no agent (SSH_AUTH_SOCK is not set)"
+                return ()
+            try:
+                self._agent = _Agent(address)
+            except (paramiko.SSHException, OSError, ValueError, TypeError) as error:
+                self._agent_trouble = f"the agent at {address} doesn't answer: {error}"
+        return () if self._agent is None else self._agent.get_keys()
+
+
+class _Agent(AgentSSH):
+    """The user's agent. paramiko's own waits for ever for one that hangs."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.settimeout(AGENT_TIMEOUT_S)
+            connection.connect(address)
+            self._connect(connection)  # type: ignore[attr-defined]
+        except BaseException:
+            connection.close()
+            raise
+
+    def close(self) -> None:
+        """Hang up."""
+        self._close()  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Offers keys to a server one after the other, as paramiko asks it to (an ``auth_strategy``)."""
+
+    user: str
+    keys: Sequence[paramiko.PKey]
+    names: str
+    where: str
+    offered: list[str] = field(default_factory=list)
+
+    def authenticate(self, transport: paramiko.Transport) -> list[str]:
+        """Log in. Raises HostError where the server said no, and what ended the connection where it ended."""
+        for key in self.keys:
+            self.offered.append(_shown(key))
+            try:
+                further = transport.auth_publickey(self.user, key)
+            except paramiko.BadAuthenticationType as error:
+                raise self._denied(
+                    f"takes no keys, only {', '.join(error.allowed_types)}",
+                    "allow PubkeyAuthentication in its sshd_config",
+                ) from error
+            except paramiko.AuthenticationException as error:
+                if not transport.is_active():
+                    if len(self.offered) > 1:
+                        raise self._denied(
+                            f"hung up after {len(self.offered)} keys (MaxAuthTries)",
+                            "name the one key: --private-key, ansible_ssh_private_key_file or IdentityFile",
+                        ) from error
+                    raise
+                if "timeout" in str(error).lower():
+                    raise
+                continue
+            if further:
+                raise self._denied(
+                    f"took the key {self.offered[-1]} and asks for {', '.join(further)} besides",
+                    f"let a key alone suffice for {self.user} in its sshd_config (AuthenticationMethods)",
+                )
+            return []
+        raise self._denied(
+            f"refused {self.names} ({', '.join(self.offered[:3])}{', …' if len(self.offered) > 3 else ''})",
+            f"add the public key to authorized_keys of {self.user} on the box, or name another key or user",
+        )
+
+    def _denied(self, what: str, remedy: str) -> HostError:
+        return HostError(Phase.AUTH, "denied", f"{self.where} {what} for {self.user}", remedy)
+
+
+def _shown(key: paramiko.PKey) -> str:
+    kind = key.public_blob.key_type if key.public_blob else key.get_name()
+    return f"{kind} {fingerprint(key.asbytes())}"
+
+
+class KeyFileError(HostError):
+    """A key file can't be used. ``public`` is its public half if that could be read, ``there`` whether it exists."""
+
+    def __init__(self, path: Path, what: str, remedy: str, public: bytes | None = None, *, there: bool = True) -> None:
+        super().__init__(Phase.AUTH, "key-file", f"key file {path} {what}", remedy)
+        self.public = public
+        self.there = there
+
+
+def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
+    """The private key in a file: with the certificate beside it, if there is one, and then as it is.
+
+    Read once a run. Raises KeyFileError before any connection is made with it.
+    """
+    path = Path(name).expanduser()
+    data = _read_key_file(path)
+    try:
+        return _loaded(str(path), data)
+    except (paramiko.PasswordRequiredException, TypeError):
+        raise KeyFileError(path, "is encrypted", f"ssh-add {path}", public_keys.beside(path, data)) from None
+    except (UnsupportedAlgorithm, UnknownKeyType):
+        raise KeyFileError(
+            path, "is of a kind that only an agent can use", f"ssh-add {path}", public_keys.beside(path, data)
+        ) from None
+    except OSError as error:
+        raise KeyFileError(path, f"can't be read: {error.strerror}", f"make {path} readable to you") from error
+    except (paramiko.SSHException, ValueError) as error:
+        raise _no_private_key(path, data, error) from error
 
 
 @lru_cache(maxsize=64)
-def load_private_key(name: str) -> paramiko.PKey:
-    """The private key in a file, with the certificate beside it if there is one. Read once a run.
+def _loaded(path: str, data: bytes) -> tuple[paramiko.PKey, ...]:
+    """``data`` is the file's content, so that one that changed is read again."""
+    key = paramiko.PKey.from_path(path)
+    if key.public_blob is None:
+        return (key,)
+    plain = copy.copy(key)
+    plain.public_blob = None
+    return key, plain
 
-    Raises HostError before any connection is made with it.
-    """
-    path = Path(name).expanduser()
+
+def _read_key_file(path: Path) -> bytes:
     try:
-        key = paramiko.PKey.from_path(path)
-        certificate = path.with_name(path.name + "-cert.pub")
-        if certificate.is_file():
-            key.load_certificate(str(certificate))
+        if path.exists() and not path.is_file():
+            # Reading a pipe could wait for ever.
+            raise KeyFileError(path, "is not a file", "name the private key")
+        with path.open("rb") as file:
+            return file.read(_LARGEST)
     except FileNotFoundError:
-        raise _key_error(path, "is not there", "check the name of the key file") from None
+        raise KeyFileError(path, "is not there", "check the name of the key file", there=False) from None
     except OSError as error:
-        raise _key_error(path, f"can't be read: {error.strerror}", f"make {path} readable to you") from error
-    except (paramiko.PasswordRequiredException, TypeError):
-        raise _key_error(path, "is encrypted", f"ssh-add {path}, and name no key file") from None
-    except (paramiko.SSHException, ValueError, UnicodeError) as error:
-        raise _key_error(path, f"is not a usable private key: {error}", "name the private key") from error
-    return key
+        raise KeyFileError(path, f"can't be read: {error.strerror}", f"make {path} readable to you") from error
 
 
-def _key_error(path: Path, what: str, remedy: str) -> HostError:
-    return HostError(Phase.AUTH, "key-file", f"key file {path} {what}", remedy)
+def _no_private_key(path: Path, data: bytes, error: BaseException) -> KeyFileError:
+    if not data.strip():
+        return KeyFileError(path, "is empty", "put the private key back, or name another")
+    if data.startswith(b"PuTTY-User-Key-File"):
+        return KeyFileError(path, "is a PuTTY key", f"puttygen {path} -O private-openssh -o {path.with_suffix('')}")
+    public = public_keys.of_line(data)
+    if public is not None:
+        return KeyFileError(path, "is a public key", f"name the private key, or ssh-add it: {path.stem}", public)
+    return KeyFileError(path, f"is not a usable private key: {error}", "name the private key")

@@ -50,7 +50,12 @@ class KnownHosts:
 
     def key_types(self, name: str, port: int) -> tuple[str, ...]:
         """The key types known for a host, so that the server is asked for one of those first."""
-        return tuple(dict.fromkeys(entry.key_type for entry in self._known(name, port)))
+        known = self._known(name, port) or self._keys_of(name)
+        return tuple(dict.fromkeys(entry.key_type for entry in known))
+
+    def authorities(self, name: str, port: int) -> tuple[Entry, ...]:
+        """The certificate authorities that are trusted to sign this host's key."""
+        return tuple(entry for entry in self._matching(lookup_name(name, port)) if entry.marker == "@cert-authority")
 
     def stand(self, name: str, port: int, key_type: str, key: bytes) -> tuple[Standing, tuple[Entry, ...]]:
         """How a key presented by ``name`` stands, and the entries that say so. Revocation always wins."""
@@ -93,7 +98,7 @@ def lookup_name(name: str, port: int) -> str:
 def parse(text: str, where: str) -> list[Entry]:
     """The usable lines of one file. Comments, blank lines and junk are passed over."""
     entries = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         fields = line.split()
         if not fields or fields[0].startswith("#"):
             continue

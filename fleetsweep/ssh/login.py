@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Tell, tell_nobody
 from fleetsweep.ssh.dial import Socket, describe
 from fleetsweep.ssh.host_keys import HostKeyPolicy, read_known_hosts
-from fleetsweep.ssh.keys import load_private_key
+from fleetsweep.ssh.keys import Keyring, Offer
 from fleetsweep.ssh.known_hosts import fingerprint
 from fleetsweep.ssh.route import Hop
 from fleetsweep.ssh.transport import StreamlocalTransport, UnendingGreetingError
@@ -32,20 +33,9 @@ class Server:
     user: str
 
 
-def only_key(hop: Hop) -> paramiko.PKey | None:
-    """The configured key, the only one that will be offered. A server counts each key as a failed try.
-
-    Raises HostError, phase auth, where keys are configured and none can be used.
-    """
-    missing: HostError | None = None
-    for name in hop.key_files:
-        try:
-            return load_private_key(name)
-        except HostError as error:
-            missing = missing or error
-    if missing is not None:
-        raise missing
-    return None
+def check_keys(hop: Hop) -> None:
+    """Raise HostError, phase auth, where no key could be offered: that can be told before anything is contacted."""
+    Keyring(hop.key_files).close()
 
 
 class HungUp(HostError):
@@ -59,8 +49,8 @@ class HungUp(HostError):
         self.greeted = greeted
 
 
-def hang_up(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
-    """End a connection and its thread.
+def log_out(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
+    """End a connection and its thread. What it goes over may have ended first: a bastion's death is no news here.
 
     ``shut`` comes first: the thread sleeps on the socket, and once that is closed its number may be another's.
     """
@@ -68,7 +58,8 @@ def hang_up(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
     transport = client.get_transport()
     if transport is not None and transport.is_alive():
         transport.join(1)
-    client.close()
+    with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+        client.close()
 
 
 def log_in(
@@ -78,10 +69,18 @@ def log_in(
 
     Raises HostError, phase connect, host-key or auth. The socket is the caller's to close.
     """
-    key = only_key(hop)
+    with Keyring(hop.key_files) as keyring:
+        names = ", ".join(hop.key_files) or "the agent's and the usual keys"
+        offer = Offer(str(hop.connection.user), keyring.keys, names, hop.where)
+        return _log_in(hop, offer, sock, shut, deadline, timeout_s, tell)
+
+
+def _log_in(
+    hop: Hop, offer: Offer, sock: Socket, shut: Callable[[], None], deadline: Deadline, timeout_s: float, tell: Tell
+) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
     connection = hop.connection
-    policy = HostKeyPolicy(hop.known_hosts, hop.key_name, connection.port, hop.trust)
-    known_types = read_known_hosts(hop.known_hosts).key_types(hop.key_name, connection.port)
+    policy = HostKeyPolicy(hop.known_hosts, hop.key_name, hop.key_port, hop.trust, hop.scan)
+    known_types = read_known_hosts(hop.known_hosts).key_types(hop.key_name, hop.key_port)
     client: paramiko.SSHClient = connection.client
     # fabric would accept any key.
     client.set_missing_host_key_policy(policy)
@@ -90,9 +89,7 @@ def log_in(
         "sock": sock,
         # No timeouts of paramiko's: at the deadline the socket is shut under it.
         "timeout": None,
-        "pkey": key,
-        "allow_agent": key is None,
-        "look_for_keys": key is None,
+        "auth_strategy": offer,
         "transport_factory": _transport_factory(known_types),
     }
     with deadline.closing(shut):
@@ -100,7 +97,7 @@ def log_in(
             connection.open()
         except BaseException as error:
             transport = client.get_transport()
-            hang_up(client, shut)
+            log_out(client, shut)
             if not isinstance(error, Exception):
                 raise
             if not isinstance(transport, StreamlocalTransport):
@@ -111,7 +108,7 @@ def log_in(
             raise _login_error(error, transport, hop, policy, deadline, timeout_s) from error
     transport = client.get_transport()
     if not isinstance(transport, StreamlocalTransport) or policy.key is None:
-        client.close()
+        log_out(client, shut)
         raise TypeError("the connection's transport is not the one that was asked for")
     _tell_handshake(transport, policy, tell)
     presented = policy.key

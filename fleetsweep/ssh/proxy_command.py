@@ -1,0 +1,98 @@
+"""A ProxyCommand: a process whose standard input and output carry the connection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from typing import Final
+
+from fleetsweep.errors import HostError, Phase
+
+COMPLAINT: Final = 300
+"""So many characters of what a command said on stderr are shown."""
+
+PATIENCE_S: Final = 1.0
+"""What a command gets to end by itself before it is killed, and to be heard after it hung up."""
+
+
+class ProxyCommand:
+    """One running command, in a process group of its own. Raises HostError, phase connect, if it can't start."""
+
+    def __init__(self, command: str, stream: socket.socket) -> None:
+        self._command = command
+        self._stderr, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        # Nobody reads while the command runs: it must not come to wait for that, so a full pipe loses the rest.
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - the operator's own command, run as ssh would run it
+                ["/bin/sh", "-c", f"exec {command}"],
+                stdin=stream.fileno(),
+                stdout=stream.fileno(),
+                stderr=theirs,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            os.close(self._stderr)
+            raise HostError(
+                Phase.CONNECT, "proxy-command", f"ProxyCommand {command!r}: {error}", "try it in a shell"
+            ) from error
+        finally:
+            os.close(theirs)
+
+    def explain(self, error: HostError) -> HostError:
+        """An error of the connection that it carried, with how it ended and what it said."""
+        # What hung up on us has ended, or will in a moment. What is silent may run on.
+        status = self._status(PATIENCE_S if error.kind == "hung-up" else 0)
+        said = self._said()
+        if status is None:
+            ended = "still runs"
+        elif status < 0:
+            ended = f"was ended by signal {-status}"
+        else:
+            ended = f"ended with status {status}"
+        # 126 and 127 are the shell's: it can't run the command at all, and won't the next time.
+        kind = "proxy-command" if status in {126, 127} else error.kind
+        return HostError(
+            error.phase,
+            kind,
+            f"{error.message}; ProxyCommand {self._command!r} {ended}{': ' + said if said else ''}",
+            f"try it in a shell: {self._command} < /dev/null",
+        )
+
+    def end(self) -> None:
+        """End the command and its children."""
+        for number, patience in ((signal.SIGTERM, PATIENCE_S), (signal.SIGKILL, 0)):
+            # It is not reaped before the last signal is sent, so the group can't be a stranger's by now.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+            self._status(patience)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(PATIENCE_S)
+        if self._stderr >= 0:
+            os.close(self._stderr)
+            self._stderr = -1
+
+    def _status(self, patience_s: float) -> int | None:
+        """How it ended, None if it runs. It stays to be reaped."""
+        ends = time.monotonic() + patience_s
+        while True:
+            try:
+                found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return self._process.returncode
+            if found is not None:
+                return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+            if time.monotonic() >= ends:
+                return None
+            time.sleep(0.01)
+
+    def _said(self) -> str:
+        try:
+            said = os.read(self._stderr, 4096)
+        except OSError:
+            return ""
+        words = " ".join(said.decode(errors="replace").split())
+        return words if len(words) <= COMPLAINT else words[: COMPLAINT - 1] + "…"

@@ -1,0 +1,90 @@
+"""Public keys as bytes: where to find the public half of a private key that can't be used itself."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Final
+
+_OPENSSH: Final = b"openssh-key-v1\0"
+_CERTIFICATE: Final = b"-cert-v01@openssh.com"
+
+
+def of_line(data: bytes) -> bytes | None:
+    """The key in a line of authorized_keys form, without options; None if it is none."""
+    fields = data.split(None, 2)
+    if len(fields) < 2:
+        return None
+    try:
+        key = base64.b64decode(fields[1], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return key if key.startswith(_string(fields[0])) else None
+
+
+def beside(path: Path, data: bytes) -> bytes | None:
+    """The public half of a private key that is encrypted or on a token: inside the file, or in ``.pub`` beside it."""
+    return _inside(data) or _in_file(path.with_name(f"{path.name}.pub"))
+
+
+def _in_file(path: Path) -> bytes | None:
+    try:
+        return of_line(path.read_bytes()) if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _inside(data: bytes) -> bytes | None:
+    """OpenSSH's own format has the public key in clear (PROTOCOL.key)."""
+    lines = data.split(b"\n")
+    try:
+        body = base64.b64decode(b"".join(line.strip() for line in lines if not line.startswith(b"-----")))
+    except (binascii.Error, ValueError):
+        return None
+    if not body.startswith(_OPENSSH):
+        return None
+    rest = body[len(_OPENSSH) :]
+    for _ in range(3):  # the cipher, the key derivation and its options
+        _, rest = _take(rest)
+    return _take(rest[4:])[0] or None
+
+
+def certified(blob: bytes) -> bytes:
+    """The plain public key inside a certificate; a key that is no certificate is its own.
+
+    A certificate holds its type, a nonce and then the key's own fields (PROTOCOL.certkeys).
+    """
+    kind, rest = _take(blob)
+    if not kind.endswith(_CERTIFICATE):
+        return blob
+    plain = kind.removesuffix(_CERTIFICATE)
+    _, rest = _take(rest)
+    if plain.startswith(b"sk-"):
+        plain += b"@openssh.com"
+    fields = b""
+    for _ in range(_FIELDS.get(plain, 1)):
+        value, rest = _take(rest)
+        fields += _string(value)
+    return _string(plain) + fields
+
+
+_FIELDS: Final = {
+    b"ssh-rsa": 2,
+    b"ssh-ed25519": 1,
+    b"ecdsa-sha2-nistp256": 2,
+    b"ecdsa-sha2-nistp384": 2,
+    b"ecdsa-sha2-nistp521": 2,
+    b"sk-ssh-ed25519@openssh.com": 2,
+    b"sk-ecdsa-sha2-nistp256@openssh.com": 3,
+}
+
+
+def _string(value: bytes) -> bytes:
+    return len(value).to_bytes(4, "big") + value
+
+
+def _take(data: bytes) -> tuple[bytes, bytes]:
+    """The first length-prefixed string, and what follows it."""
+    length = int.from_bytes(data[:4], "big")
+    return data[4 : 4 + length], data[4 + length :]

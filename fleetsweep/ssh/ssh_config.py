@@ -1,0 +1,182 @@
+"""The SSH configuration files, read for one user: paramiko's reader, and what it lacks of ssh_config(5).
+
+paramiko follows no ``Include``, takes a ``Match`` criterion that it doesn't know for one that holds, and fills
+tokens in with what the file says where the inventory may say otherwise (and asks DNS for a name that nobody uses).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import paramiko
+
+from fleetsweep.errors import HostError, Phase
+
+MOST_INCLUDES: Final = 16
+"""How deep files may include each other, as in OpenSSH."""
+
+EXEC_TIMEOUT_S: Final = 5.0
+
+_SETTING: Final = re.compile(r"(\w+)(?:\s*=\s*|\s+)(\S.*)")
+_CRITERIA: Final = frozenset({"all", "canonical", "final", "exec", "host", "originalhost", "user", "localuser"})
+_ALONE: Final = frozenset({"all", "canonical", "final"})
+
+_USUAL: Final = (("~/.ssh/config", "~/.ssh"), ("/etc/ssh/ssh_config", "/etc/ssh"))
+
+
+class SshConfig(paramiko.SSHConfig):
+    """paramiko's, but tokens are left to the caller, who knows the port and the user that will be used.
+
+    ``Match exec`` is not left to paramiko either: its command would read what the operator types, without end.
+    """
+
+    TOKENS_BY_CONFIG_KEY = {  # noqa: RUF012 - the name and kind are paramiko's
+        "hostname": ["%h"],
+        "match-exec": paramiko.SSHConfig.TOKENS_BY_CONFIG_KEY["match-exec"],
+    }
+
+    def _does_match(
+        self,
+        match_list: list[Mapping[str, Any]],
+        target_hostname: str,
+        canonical: bool,
+        final: bool,
+        options: Mapping[str, Any],
+    ) -> bool:
+        """Whether a Match block holds. Its commands run last, and only where all the rest holds."""
+        rest = [criterion for criterion in match_list if criterion["type"] != "exec"]
+        if rest and not super()._does_match(rest, target_hostname, canonical, final, options):  # type: ignore[misc]
+            return False
+        commands = [criterion for criterion in match_list if criterion["type"] == "exec"]
+        return bool(match_list) and all(
+            _succeeds(self._tokenize(options, target_hostname, "match-exec", criterion["param"]))  # type: ignore[attr-defined]
+            is not criterion["negate"]
+            for criterion in commands
+        )
+
+
+def _succeeds(command: str) -> bool:
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own command, run as ssh would run it
+            ["/bin/sh", "-c", command],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=EXEC_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise config_error(f"Match exec {command!r} did not end within {EXEC_TIMEOUT_S:g} s") from error
+    return done.returncode == 0
+
+
+@lru_cache(maxsize=64)
+def read_ssh_config(file: str | None, user: str | None) -> SshConfig:
+    """What ``file``, or the user's and the system's, say for log-ins as ``user``. Read once a run.
+
+    Raises HostError, phase resolve.
+    """
+    # The first value that is found for a setting counts, and Match user must see the user that will be used.
+    lines = [f'User "{user}"'] if user else []
+    if file is not None:
+        path = Path(file).expanduser()
+        if not path.is_file():
+            raise config_error(f"{path} is not there", "check --ssh-config")
+        lines += _expanded(path, "~/.ssh")
+    else:
+        for usual, base in _USUAL:
+            path = Path(usual).expanduser()
+            if path.is_file():
+                lines += ["Host *", *_expanded(path, base)]
+    config = SshConfig()
+    try:
+        config.parse(iter(lines))
+    except (paramiko.SSHException, ValueError) as error:
+        raise config_error(f"{file or 'the SSH configuration'}: {error}") from error
+    return config
+
+
+def config_error(
+    message: str, remedy: str = "correct the SSH configuration, or give another with --ssh-config"
+) -> HostError:
+    """The SSH configuration can't be used."""
+    return HostError(Phase.RESOLVE, "ssh-config", message, remedy)
+
+
+def _expanded(path: Path, base: str, outer: str = "", depth: int = 0) -> Iterator[str]:
+    """The lines of a file with those that it includes. ``outer`` are the criteria under which it is included."""
+    if depth > MOST_INCLUDES:
+        raise config_error(f"{path} is included too deep: does it include itself?")
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise config_error(f"{path}: {error.strerror}", f"make {path} readable to you") from error
+    criteria = outer
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        where = f"{path}:{number}"
+        found = _SETTING.fullmatch(line)
+        if found is None:
+            raise config_error(f"{where}: {line[:60]!r} is not a setting and its value")
+        key, value = found[1].lower(), _without_comment(found[1].lower(), found[2])
+        if key in {"host", "match"}:
+            own = _criteria(key, _split(value, where), where)
+            criteria = " ".join(filter(None, (outer, own)))
+            yield _header(criteria)
+        elif key == "include":
+            for pattern in _split(value, where):
+                for included in _matching(pattern, base):
+                    yield from _expanded(included, base, criteria, depth + 1)
+                    # What follows belongs to the block in which the Include stood.
+                    yield _header(criteria)
+        else:
+            yield f"{key} {value}"
+
+
+def _without_comment(key: str, value: str) -> str:
+    """A value without the comment behind it. A command's # is its own."""
+    if key in {"proxycommand", "match"} or '"' in value:
+        return value
+    return re.split(r"\s+#", value, maxsplit=1)[0]
+
+
+def _split(value: str, where: str) -> list[str]:
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise config_error(f"{where}: {error}") from error
+
+
+def _criteria(key: str, words: list[str], where: str) -> str:
+    """A block's condition in the words of Match; empty if it holds for every host."""
+    if key == "host":
+        return "" if words == ["*"] else f"originalhost {shlex.quote(','.join(words))}"
+    kept = []
+    rest = iter(words)
+    for word in rest:
+        criterion = word.lstrip("!").lower()
+        if criterion not in _CRITERIA:
+            raise config_error(f"{where}: Match {criterion} can't be judged here")
+        if criterion == "all":
+            continue
+        kept.append(word.lower())
+        if criterion not in _ALONE:
+            kept.append(shlex.quote(next(rest, "")))
+    return " ".join(kept)
+
+
+def _header(criteria: str) -> str:
+    return f"Match {criteria}" if criteria else "Host *"
+
+
+def _matching(pattern: str, base: str) -> list[Path]:
+    path = Path(base).expanduser() / Path(pattern).expanduser()
+    return sorted(found for found in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if found.is_file())
