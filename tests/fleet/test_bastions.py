@@ -151,7 +151,7 @@ def test_a_bastion_that_keeps_hanging_up_is_tried_twice_and_no_more(boxes: SshBo
             f"Host gate\n HostName 127.0.0.1\n Port {listener.getsockname()[1]}\n IdentityFile {boxes.key}\n"
         )
         hosts = [boxes.host(1, f"h{number}", proxy_jump="gate") for number in range(20)]
-        found = boxes.survey(hosts, ssh_config=str(config), forks=4)
+        found = boxes.survey(hosts, ssh_config=str(config), forks=4, timeout_s=30.0)
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(5)
     assert {found.fault(f"h{number}").kind for number in range(20)} == {"bastion"}
