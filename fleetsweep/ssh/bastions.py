@@ -58,8 +58,8 @@ class Bastions:
         return _through(transport, route.bastions[-1], route.target, deadline)
 
     def blame(self, route: Route, error: HostError) -> None:
-        """Where a host was lost because a bastion on its way died, let the error say so."""
-        if error.kind not in {"lost", "timeout"}:
+        """Where a host was lost because a bastion on its way died, or may have, let the error say so."""
+        if error.kind not in {"lost", "timeout"} or not route.bastions:
             return
         for number in range(1, len(route.hops)):
             hops = route.hops[:number]
@@ -68,8 +68,10 @@ class Bastions:
             if bastion is not None and bastion.ended:
                 error.message += f" (the connection to bastion {hops[-1].where} ended)"
                 error.remedy = _look_at(hops[-1])
-                error.args = (error.message,)
-                return
+                break
+        else:
+            error.message += f" (behind bastion {route.bastions[-1].where})"
+        error.args = (error.message,)
 
     def _reach(
         self, hops: tuple[Hop, ...], proxy_command: str | None, deadline: Deadline, timeout_s: float
@@ -177,7 +179,8 @@ class _Bastion:
             raise HostError(Phase.CONNECT, "bastion", f"bastion {hop.where} was not reached in time", _look_at(hop))
         if self._error is not None:
             error = self._error
-            told = error.message if error.kind == "bastion" else f"bastion {hop.where}: {error.message}"
+            told = error.message.removeprefix(hop.where).lstrip(": ")
+            told = error.message if error.kind == "bastion" else f"bastion {hop.where}: {told}"
             raise HostError(error.phase, "bastion", told, error.remedy or _look_at(hop))
         if self._transport is None or not self._transport.active:
             raise _ended(hop, None)

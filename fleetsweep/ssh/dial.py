@@ -145,4 +145,6 @@ def describe(error: BaseException) -> str:
     """What an exception says, in a few words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, EOFError):
+        return "the other end hung up"
     return str(error) or type(error).__name__

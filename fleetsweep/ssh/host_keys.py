@@ -45,7 +45,7 @@ def _read(files: tuple[str, ...], states: tuple[_State, ...]) -> KnownHosts:
 
 
 def _read_fresh(files: tuple[str, ...]) -> KnownHosts:
-    entries = []
+    entries: list[Entry] = []
     for name in files:
         path = Path(name).expanduser()
         try:
@@ -56,8 +56,22 @@ def _read_fresh(files: tuple[str, ...]) -> KnownHosts:
             raise HostError(
                 Phase.HOST_KEY, "known-hosts", f"{path}: {error.strerror}", f"make {path} readable to you"
             ) from error
-        entries.extend(parse(text, str(path)))
+        entries.extend(_parsed(str(path), text))
     return KnownHosts(entries)
+
+
+_READ: Final[dict[str, tuple[str, tuple[Entry, ...]]]] = {}
+
+
+def _parsed(name: str, text: str) -> tuple[Entry, ...]:
+    """The entries of a file. Where it only grew, the new lines alone are parsed: accept-new adds one at a time."""
+    before, entries = _READ.get(name, ("", ()))
+    if not (before.endswith("\n") and text.startswith(before)):
+        before, entries = "", ()
+    if len(text) > len(before):
+        entries = (*entries, *parse(text[len(before) :], name, before.count("\n") + 1))
+    _READ[name] = (text, entries)
+    return entries
 
 
 class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
@@ -177,7 +191,6 @@ def _append(descriptor: int, line: str) -> None:
     whole = False
     try:
         whole = os.write(descriptor, data) == len(data)
-        os.fsync(descriptor)
     finally:
         if not whole:
             os.ftruncate(descriptor, size)

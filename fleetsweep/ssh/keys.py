@@ -152,9 +152,14 @@ class Offer:
             except paramiko.BadAuthenticationType as error:
                 raise self._denied(
                     f"takes no keys, only {', '.join(error.allowed_types)}",
-                    "allow PubkeyAuthentication in its sshd_config",
+                    "allow keys in its sshd_config: sudo sshd -T | grep -i pubkeyauthentication",
                 ) from error
             except paramiko.AuthenticationException as error:
+                if "agree on a pubkey algorithm" in str(error):
+                    raise self._denied(
+                        f"takes {self.offered[-1]} with SHA-1 only",
+                        "update its sshd, or make an ed25519 key: ssh-keygen -t ed25519",
+                    ) from error
                 if not transport.is_active():
                     if len(self.offered) > 1:
                         raise self._denied(
@@ -171,9 +176,11 @@ class Offer:
                     f"let a key alone suffice for {self.user} in its sshd_config (AuthenticationMethods)",
                 )
             return []
+        old = any(shown.startswith("ssh-rsa ") for shown in self.offered)
         raise self._denied(
             f"refused {self.names} ({', '.join(self.offered[:3])}{', …' if len(self.offered) > 3 else ''})",
-            f"add the public key to authorized_keys of {self.user} on the box, or name another key or user",
+            f"add the public key to authorized_keys of {self.user} on the box, or name another key or user"
+            + ("; an old sshd takes no RSA key without SHA-1: ssh-keygen -t ed25519" if old else ""),
         )
 
     def _denied(self, what: str, remedy: str) -> HostError:
@@ -243,7 +250,10 @@ def _no_private_key(path: Path, data: bytes, error: BaseException) -> KeyFileErr
     if not data.strip():
         return KeyFileError(path, "is empty", "put the private key back, or name another")
     if data.startswith(b"PuTTY-User-Key-File"):
-        return KeyFileError(path, "is a PuTTY key", f"puttygen {path} -O private-openssh -o {path.with_suffix('')}")
+        converted = path.with_name(f"{path.stem}-openssh")
+        return KeyFileError(
+            path, "is a PuTTY key", f"puttygen {path} -O private-openssh -o {converted}, then name {converted}"
+        )
     public = public_keys.of_line(data)
     if public is not None:
         return KeyFileError(path, "is a public key", f"name the private key, or ssh-add it: {path.stem}", public)

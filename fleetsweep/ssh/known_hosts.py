@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 
+_SPECIAL = frozenset("*?!|")
+
 
 class Standing(Enum):
     """How a presented host key stands to what is known."""
@@ -42,7 +44,7 @@ class KnownHosts:
         self._plain: dict[str, list[Entry]] = {}
         self._patterned: list[Entry] = []
         for entry in entries:
-            if any(character in pattern for pattern in entry.patterns for character in "*?!|"):
+            if any(not _SPECIAL.isdisjoint(pattern) for pattern in entry.patterns):
                 self._patterned.append(entry)
             else:
                 for pattern in entry.patterns:
@@ -95,10 +97,10 @@ def lookup_name(name: str, port: int) -> str:
     return name if port == 22 else f"[{name}]:{port}"
 
 
-def parse(text: str, where: str) -> list[Entry]:
-    """The usable lines of one file. Comments, blank lines and junk are passed over."""
+def parse(text: str, where: str, first: int = 1) -> list[Entry]:
+    """The usable lines of one file, from line ``first`` on. Comments, blank lines and junk are passed over."""
     entries = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(text.split("\n"), first):
         fields = line.split()
         if not fields or fields[0].startswith("#"):
             continue

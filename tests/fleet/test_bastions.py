@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,7 +151,7 @@ def test_a_bastion_that_keeps_hanging_up_is_tried_twice_and_no_more(boxes: SshBo
             f"Host gate\n HostName 127.0.0.1\n Port {listener.getsockname()[1]}\n IdentityFile {boxes.key}\n"
         )
         hosts = [boxes.host(1, f"h{number}", proxy_jump="gate") for number in range(20)]
-        found = boxes.survey(hosts, ssh_config=str(config), forks=4)
+        found = boxes.survey(hosts, ssh_config=str(config), forks=4, timeout_s=30.0)
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(5)
     assert {found.fault(f"h{number}").kind for number in range(20)} == {"bastion"}
@@ -204,6 +205,48 @@ def test_a_host_whose_turn_comes_after_its_bastions_death_has_it_reached_again(b
         run.join(30)
     assert (set(found[0].surveys), set(found[0].faults)) == ({"second"}, {"first"})
     assert logins(boxes.boxes[0]) == 2
+
+
+def test_a_bastion_that_stops_in_mid_run_holds_nobody_past_the_deadline(boxes: SshBoxes) -> None:
+    gate = Held(boxes.boxes[1].socket)
+    stopped: list[int] = []
+    with gate.serve(boxes.directory / "stopped.sock") as url:
+        hosts = [boxes.host(1, f"h{number}", proxy_jump="bastion-0", engine=url) for number in range(3)]
+        found: list[Found] = []
+
+        def look() -> None:
+            found.append(boxes.survey([*hosts, boxes.host(2)], ssh_config=jump(boxes, 0), host_timeout_s=3))
+
+        run = threading.Thread(target=look)
+        run.start()
+        try:
+            wait_for(lambda: gate.waiting == 3, "the requests being held")
+            stopped = sessions(boxes.boxes[0])
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            run.join(20)
+            assert not run.is_alive()
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+            gate.let_go_when(lambda: True)
+    assert set(found[0].surveys) == {"b2"}
+    for host in hosts:
+        fault = found[0].fault(host.name)
+        assert fault.kind == "timeout"
+        assert fault.message.endswith(f"(behind bastion 127.0.0.1 port {boxes.boxes[0].port})")
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
+def test_a_box_and_its_bastion_may_have_ipv6_addresses(boxes: SshBoxes) -> None:
+    for number in (0, 1):
+        boxes.restart(number, "ListenAddress ::1")
+    known = [f"[::1]:{box.port} {box.known_hosts_line.split(' ', 1)[1]}" for box in boxes.boxes[:2]]
+    boxes.known_hosts.write_text("".join(known))
+    config = boxes.configure(f"IdentityFile {boxes.key}\nUser root\n")
+    box = boxes.host(1, proxy_jump=f"root@[::1]:{boxes.boxes[0].port}")
+    found = boxes.survey([replace(box, address="::1")], ssh_config=str(config))
+    assert set(found.surveys) == {"b1"}, found.faults
 
 
 class Held:

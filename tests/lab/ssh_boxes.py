@@ -135,9 +135,9 @@ def own_threads() -> set[str]:
     }
 
 
-def make_key(path: Path, *words: str, kind: str = "ed25519", password: str = "") -> Path:
+def make_key(path: Path, *words: str, kind: str = "ed25519", phrase: str = "") -> Path:
     """A key pair, made by ssh-keygen."""
-    command = ["ssh-keygen", "-q", "-t", kind, "-N", password, "-C", path.name, "-f", str(path), *words]
+    command = ["ssh-keygen", "-q", "-t", kind, "-N", phrase, "-C", path.name, "-f", str(path), *words]
     subprocess.run(command, check=True)
     return path
 

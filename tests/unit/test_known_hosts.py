@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from pathlib import Path
 
 import pytest
 
+from fleetsweep.ssh.host_keys import read_known_hosts
 from fleetsweep.ssh.known_hosts import KnownHosts, Standing, parse
 
 TYPE = "ssh-ed25519"
@@ -56,3 +58,23 @@ def test_another_port_is_another_host_unless_the_plain_name_has_the_very_key() -
     assert standing(line("box", "good"), port=2222) is Standing.KNOWN
     assert standing(line("box", "bad"), port=2222) is Standing.UNKNOWN
     assert standing(line("[box]:2222", "bad") + "\n" + line("box", "good"), port=2222) is Standing.CHANGED
+
+
+def test_a_file_that_only_grew_and_one_that_was_edited_are_both_read_as_they_are_now(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+
+    def standing_now(text: str) -> tuple[Standing, str]:
+        file.write_text(text)
+        found, entries = read_known_hosts((str(file),)).stand("box", 22, TYPE, blob("good"))
+        return found, entries[0].where if entries else ""
+
+    assert standing_now("# one\n") == (Standing.UNKNOWN, "")
+    assert standing_now("# one\n" + line("box", "good")) == (Standing.KNOWN, f"{file}:2")
+    assert standing_now("# one\n" + line("box", "good") + "\n") == (Standing.KNOWN, f"{file}:2")
+    assert standing_now("# two\n# one\n" + line("box", "bad") + "\n" + line("box", "good")) == (
+        Standing.KNOWN,
+        f"{file}:4",
+    )
+    assert standing_now(line("box", "good") + "\n" + line("*", "good", "@revoked")) == (Standing.REVOKED, f"{file}:2")
+    file.unlink()
+    assert read_known_hosts((str(file),)).stand("box", 22, TYPE, blob("good"))[0] is Standing.UNKNOWN
