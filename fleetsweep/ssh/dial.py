@@ -39,7 +39,9 @@ class Dialled:
 
     def close(self) -> None:
         """Close the socket, and end the process and its children."""
-        self.sock.close()
+        # A stream's goodbye fails over a bastion's connection that broke.
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            self.sock.close()
         if self._process is None:
             return
         for number in (signal.SIGTERM, signal.SIGKILL):
