@@ -255,6 +255,7 @@ def explain(container: str | None, style: str, **options: object) -> None:
 
 @cli.command(epilog=DOCTOR_EPILOG)
 @target_options
+@list_hosts_option
 @run_options
 @click.option("--max-skew", metavar="DURATION", help="Clock difference that is tolerated. [default: 5m]")
 @click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]")

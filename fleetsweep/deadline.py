@@ -19,7 +19,11 @@ log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """One thread that calls back at given monotonic instants; leaving the context ends it."""
+    """One thread that calls back at given monotonic instants.
+
+    Leaving the context ends it and calls back whoever still waits: on a busy machine a host may be given up before its
+    socket was shut, and its thread would sleep on it for ever.
+    """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -43,10 +47,17 @@ class Watchdog:
             self._condition.notify()
         if self._thread is not None:
             self._thread.join(timeout=5)
+        for serial in list(self._callbacks):
+            callback = self._callbacks.pop(serial, None)
+            if callback is not None:
+                _call(callback)
 
     def call_at(self, instant: float, callback: Callable[[], None]) -> Callable[[], None]:
         """Have ``callback`` called at a ``time.monotonic`` instant; the answer cancels it."""
         with self._condition:
+            if self._closed:
+                _call(callback)
+                return lambda: None
             serial = next(self._serial)
             heapq.heappush(self._alarms, (instant, serial))
             self._callbacks[serial] = callback
@@ -69,11 +80,15 @@ class Watchdog:
                 if self._closed:
                     return
                 callback = self._callbacks.pop(heapq.heappop(self._alarms)[1], None)
-            try:
-                if callback is not None:
-                    callback()
-            except Exception:  # one host's stubborn socket must not leave the others unwatched
-                log.debug("closing a connection at its deadline failed", exc_info=True)
+            if callback is not None:
+                _call(callback)
+
+
+def _call(callback: Callable[[], None]) -> None:
+    try:
+        callback()
+    except Exception:  # one host's stubborn socket must not leave the others unwatched
+        log.debug("closing a connection at its deadline failed", exc_info=True)
 
 
 class Deadline:

@@ -6,6 +6,7 @@ not given: an adapter for an audit can't send a DELETE.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
@@ -153,6 +154,7 @@ class StreamAdapter(requests.adapters.HTTPAdapter):
         return b"".join(chunks)
 
     def close(self) -> None:
-        """Close every stream."""
-        self._streams.close()
+        """Close every stream. Over a connection that broke this fails, and what it broke with is the news."""
+        with contextlib.suppress(OSError, EOFError):
+            self._streams.close()
         super().close()

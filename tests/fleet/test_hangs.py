@@ -313,5 +313,6 @@ def survey_with_hangs(
             command, capture_output=True, text=True, timeout=100, check=False, cwd=Path(__file__).parents[2]
         )
     assert done.stdout, done.stderr
+    assert "a bug while working" not in done.stderr, done.stderr
     report = json.loads(done.stdout)
     return report["rows"], report
