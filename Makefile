@@ -31,8 +31,11 @@ check: $(VENV)/.installed ## format, lint, types and the import rule
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_rooms.py
 
-bench: lab-needs ## whole processes side by side: an audit and ssh, a sweep and docker rm -f
+bench: lab-needs ## audits next to their peers, an inventory next to Ansible, a sweep next to docker rm -f
 	$(BIN)/python -m tests.bench
+
+bench-tables: lab-needs ## the same, written into docs/performance.md
+	$(BIN)/python -m tests.bench --write
 
 fuzz: $(VENV)/.installed ## any text to the readers of inventories (minutes; FUZZ_EXAMPLES says how many)
 	$(BIN)/python -m pytest -q --timeout=3600 tests/fuzz/parsers.py
@@ -52,4 +55,4 @@ dist: $(VENV)/.installed ## the wheel and the source archive
 clean: ## delete what was made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs test-needs demo test check bench fuzz mutate lab dist clean
+.PHONY: help lab-needs test-needs demo test check bench bench-tables fuzz mutate lab dist clean

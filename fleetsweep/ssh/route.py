@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import socket
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -303,10 +304,15 @@ def _proxy_command(command: str | None, hop: Hop) -> str | None:
     return _filled(command, tokens, "ProxyCommand")
 
 
-@lru_cache(maxsize=64)
+_OF_THREAD: Final = threading.local()
+
+
 def _fabric_config(ssh_config: str | None, user: str | None) -> fabric.Config:
-    """fabric's configuration from the SSH configuration files alone. Made once a run.
+    """fabric's configuration from the SSH configuration files alone. Made once a thread, since reading one changes it.
 
     fabric's own files and environment variables are not read: what a sweep does must not depend on them.
     """
-    return fabric.Config(lazy=True, ssh_config=read_ssh_config(ssh_config, user))
+    made: dict[tuple[str | None, str | None], fabric.Config] = _OF_THREAD.__dict__.setdefault("configs", {})
+    if (ssh_config, user) not in made:
+        made[ssh_config, user] = fabric.Config(lazy=True, ssh_config=read_ssh_config(ssh_config, user))
+    return made[ssh_config, user]

@@ -58,6 +58,9 @@ class StreamlocalTransport(paramiko.Transport):
     active: bool
     packetizer: _Packetizer
 
+    # Seconds between looks at whether it was closed. Ours is shut when it is: hundreds that wait need not wake for it.
+    _active_check_timeout = 1.0
+
     def __init__(self, sock: object, **kwargs: object) -> None:
         super().__init__(sock, packetizer_class=_Packetizer, **kwargs)  # type: ignore[arg-type]
         self.auth_timeout = None  # type: ignore[assignment]
@@ -74,6 +77,9 @@ class StreamlocalTransport(paramiko.Transport):
         """As paramiko's, which doesn't tell afterwards which key it was."""
         self.last_key = key
         return super().auth_publickey(username, key, event)
+
+    def _parse_debug(self, message: paramiko.Message) -> None:
+        """Pass over sshd's debug messages: paramiko would render each byte by byte, for a log that nobody keeps."""
 
     def _parse_disconnect(self, message: paramiko.Message) -> None:
         message.get_int()

@@ -21,16 +21,18 @@ GROUPS = ("web", "db", "ci", "arm")
 SIZE = 250
 
 
-def run() -> None:
-    """Print one table for each form of the inventory, and what memory both took."""
+def run() -> str:
+    """One table for each form of the inventory, and what memory both took."""
+    tables = []
     with tempfile.TemporaryDirectory(prefix="fsb-") as directory:
         for name, write in {"INI": _ini, "YAML with group_vars": _yaml}.items():
             place = Path(directory) / name[:4].lower()
             place.mkdir()
-            _compare(name, write(place), place)
+            tables.append(_compare(name, write(place), place))
+    return "\n\n".join(tables)
 
 
-def _compare(name: str, inventory: Path, place: Path) -> None:
+def _compare(name: str, inventory: Path, place: Path) -> str:
     theirs = [sys.executable, "-m", "ansible", "inventory", "-i", str(inventory), "--list"]
     ours = [*OURS, "hosts", "-i", str(inventory), "-l", "web*", "--format", "json"]
     commands = {"ansible-inventory --list": theirs, "fleetsweep hosts -l 'web*'": ours}
@@ -44,9 +46,8 @@ def _compare(name: str, inventory: Path, place: Path) -> None:
                 continue
             times[label].append(took)
             peaks[label].append(peak)
-    print(table(f"{HOSTS} hosts, {name}", times))
-    print("peak memory: " + ", ".join(f"{label} {statistics.median(found):.0f} MiB" for label, found in peaks.items()))
-    print(flush=True)
+    memory = ", ".join(f"{label} {statistics.median(found):.0f} MiB" for label, found in peaks.items())
+    return f"{table(f'{HOSTS} hosts, {name}', times)}\n\nPeak memory: {memory}."
 
 
 def _cost(command: Sequence[str], cwd: Path) -> tuple[float, float]:

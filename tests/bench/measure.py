@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 OURS = [sys.executable, "-m", "fleetsweep"]
 
@@ -19,6 +22,38 @@ def seconds(command: Sequence[str]) -> float:
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[:6])} … exited with {done.returncode}:\n{done.stdout}{done.stderr}")
     return took
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one process and the children that it waited for cost. ``peak_mib`` is of the largest of them alone."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+
+def spent(
+    command: Sequence[str], environment: Mapping[str, str], is_right: Callable[[str], bool], codes: Sequence[int] = (0,)
+) -> Spent:
+    """Run one process whose output must be right. Raises RuntimeError with that output when it is not."""
+    with tempfile.TemporaryFile() as output:
+        began = time.perf_counter()
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "COLUMNS": "200", **environment},
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        took = time.perf_counter() - began
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    if child.returncode not in codes or not is_right(said):
+        raise RuntimeError(f"{' '.join(command[:3])[:200]} … exited with {child.returncode}:\n{said[-1500:]}")
+    return Spent(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def table(title: str, times: Mapping[str, Sequence[float]]) -> str:

@@ -19,8 +19,9 @@ MAX_AGE_S = 2
 AGES = ["--max-age", f"{MAX_AGE_S}s", "--job-timeout", "1s"]
 
 
-def run() -> None:
-    """Print one table for each number of containers."""
+def run() -> str:
+    """One table for each number of containers."""
+    tables = []
     with Lab(1) as lab:
         (box,) = lab.boxes
         for count, rounds in ROUNDS.items():
@@ -29,7 +30,8 @@ def run() -> None:
                 # Who is first changes, so that what the one leaves behind burdens both alike.
                 for name in sorted(times, reverse=number % 2 == 1):
                     times[name].append(_removal(box, count, lab.state, ours=name.startswith("fleetsweep")))
-            print(table(f"{count} running containers", times), flush=True)
+            tables.append(table(f"{count} running containers", times))
+    return "\n\n".join(tables)
 
 
 def _removal(box: Box, count: int, state: Path, *, ours: bool) -> float:

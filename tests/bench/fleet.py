@@ -1,0 +1,138 @@
+"""An audit of many hosts, and of one, next to every peer that does the same; a thousand hosts; and a far fleet."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from tests.bench.delay import delayed
+from tests.bench.measure import OURS, Spent, spent
+from tests.bench.peers import Tool, install, tools
+from tests.bench.stage import Stage, stage
+from tests.lab.box import Box
+
+ROUNDS = 3
+FORKS = (25, 100)
+"""The numbers of hosts at once that are tried; each tool's better one is told."""
+
+HOSTS = 200
+FEW = 20
+DELAY_S = 0.05
+
+
+def fleet() -> str:
+    """Many hosts: every tool, with the better of its settings. The docker CLI is asked for few of them only."""
+    install()
+    with stage(HOSTS) as (found, _):
+        sets = {forks: tools(found, forks) for forks in FORKS}
+        return (
+            _compared(f"{HOSTS} hosts", sets, HOSTS)
+            + "\n\n"
+            + _compared(f"{FEW} hosts", {FEW: [tool for tool in tools(found, FEW) if _is_ours_or_docker(tool)]}, FEW)
+        )
+
+
+def _is_ours_or_docker(tool: Tool) -> bool:
+    return tool.name.startswith(("fleetsweep", "docker"))
+
+
+def one() -> str:
+    """One host: where starting is what counts."""
+    install()
+    with stage(1) as (found, _):
+        return _compared("one host", {1: tools(found, 1)}, 1)
+
+
+def scale() -> str:
+    """A thousand hosts: what one more costs the controller."""
+    with stage(1000) as (found, _):
+        ours = tools(found, 100)[0]
+        lines = ["| fleetsweep audit | wall s | CPU ms a host | peak MiB |", "| --- | --- | --- | --- |"]
+        for hosts in (1, 200, 1000):
+            runs = [_run(ours, hosts) for _ in range(ROUNDS)]
+            lines.append(
+                f"| {hosts} hosts | {_middle([run.wall_s for run in runs]):.2f} "
+                f"| {_middle([run.cpu_s for run in runs]) / hosts * 1000:.1f} "
+                f"| {_middle([run.peak_mib for run in runs]):.0f} |"
+            )
+        return "\n".join(lines)
+
+
+def latency() -> str:
+    """A far fleet: behind a proxy that holds every byte back on its way there and on its way here."""
+    with stage(HOSTS) as (found, box), _far(found, box) as port:
+        ours = replace(tools(found, 100)[0], command=lambda hosts: [*OURS, "audit", *found.options(hosts, port)])
+        walls: dict[int, list[float]] = {1: [], HOSTS: []}
+        for _ in range(ROUNDS):
+            for hosts, taken in walls.items():
+                taken.append(_run(ours, hosts).wall_s)
+        alone = _middle(walls[1])
+        lines = [f"| fleetsweep audit, {DELAY_S * 1000:.0f} ms each way | wall s | ratio |", "| --- | --- | --- |"]
+        for hosts, taken in walls.items():
+            lines.append(f"| {hosts} hosts | {_middle(taken):.2f} | {_middle(taken) / alone:.2f} |")
+        return "\n".join(lines)
+
+
+@contextmanager
+def _far(found: Stage, box: Box) -> Iterator[int]:
+    with delayed(found.port, DELAY_S, found.directory / "delay") as port:
+        found.know(port, box)
+        yield port
+
+
+def _compared(title: str, sets: dict[int, list[Tool]], hosts: int) -> str:
+    """One row a tool, by the settings that are its best. All take turns, so that a busy moment burdens them alike."""
+    taken: dict[str, dict[int, list[Spent]]] = {}
+    failed: dict[tuple[str, int], str] = {}
+    loads = []
+    for _ in range(ROUNDS):
+        for forks, these in sets.items():
+            for tool in these:
+                if hosts > tool.most or (tool.name, forks) in failed:
+                    continue
+                loads.append(os.getloadavg()[0])
+                try:
+                    taken.setdefault(tool.name, {}).setdefault(forks, []).append(_run(tool, hosts))
+                except (RuntimeError, OSError) as error:
+                    failed[tool.name, forks] = str(error).splitlines()[0][-80:]
+                finally:
+                    tool.after()
+    good: dict[str, dict[int, list[Spent]]] = {}
+    for name, by_forks in taken.items():
+        whole = {forks: runs for forks, runs in by_forks.items() if (name, forks) not in failed}
+        if whole:
+            good[name] = whole
+    missing = {name: why for (name, _), why in failed.items() if name not in good}
+    return f"{_table(title, good, missing, hosts)}\n\nLoad of the machine meanwhile: {_middle(loads):.1f}."
+
+
+def _run(tool: Tool, hosts: int) -> Spent:
+    return spent(tool.command(hosts), tool.environment, lambda said: tool.prints(said, hosts))
+
+
+def _table(title: str, taken: dict[str, dict[int, list[Spent]]], missing: dict[str, str], hosts: int) -> str:
+    best = {
+        name: min(by_forks.items(), key=lambda item: _middle([run.wall_s for run in item[1]]))
+        for name, by_forks in taken.items()
+    }
+    ours = _middle([run.wall_s for run in best["fleetsweep audit"][1]])
+    lines = [
+        f"| {title} | forks | median s | min-max s | times fleetsweep | CPU ms a host | peak MiB |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, (forks, runs) in best.items():
+        walls, cpu_s, peak_mib = ([getattr(run, what) for run in runs] for what in ("wall_s", "cpu_s", "peak_mib"))
+        lines.append(
+            f"| {name} | {'default' if name.startswith('fleetsweep') else forks} | {_middle(walls):.2f} "
+            f"| {min(walls):.2f}-{max(walls):.2f} | {_middle(walls) / ours:.2f} "
+            f"| {_middle(cpu_s) / hosts * 1000:.1f} | {_middle(peak_mib):.0f} |"
+        )
+    lines += [f"| {name} | | missing: {why} | | | | |" for name, why in missing.items()]
+    return "\n".join(lines)
+
+
+def _middle(values: Sequence[float]) -> float:
+    return statistics.median(values)

@@ -1,0 +1,199 @@
+"""The tools that fleetsweep is compared with, each doing the same as well as it can."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.measure import OURS
+from tests.bench.stage import Stage
+from tests.lab.process import remove_tree
+
+HERE = Path(__file__).parent
+VENV = HERE.parents[1] / ".bench" / "venv"
+SCRIPT = HERE / "peer_script.sh"
+PACKAGES = ("ansible-core", "pyinfra", "ClusterShell", "parallel-ssh")
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One way to do the job: ``command`` for so many hosts. ``prints`` what its output must hold, by hosts.
+
+    ``after`` is done after each run and not counted. ``most`` is the number of hosts past which it is left out.
+    """
+
+    name: str
+    command: Callable[[int], Sequence[str]]
+    prints: Callable[[str, int], bool]
+    environment: dict[str, str] = field(default_factory=dict)
+    after: Callable[[], None] = lambda: None
+    most: int = 1000
+
+
+def install() -> None:
+    """The peers into an environment of their own. One that can't be had is missing in the table."""
+    if not (VENV / "bin" / "pip").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+    for package in PACKAGES:
+        subprocess.run(
+            [str(VENV / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", package],
+            check=False,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def tools(stage: Stage, forks: int) -> list[Tool]:
+    """Ours, the floor, and every peer, with so many hosts at once."""
+    directory = stage.directory
+    script = "\n".join(line for line in SCRIPT.read_text().splitlines() if not line.startswith("#"))
+    stale = stage.stale // len(stage.hosts)
+
+    def finds(output: str, hosts: int) -> bool:
+        # Ansible prints what a script said as a whole, and again by lines.
+        return output.count("STALE ws-") in {stale * hosts, 2 * stale * hosts}
+
+    def audited(output: str, hosts: int) -> bool:
+        total = output.rpartition("TOTAL")[2].split()
+        return total[:1] == [f"{hosts}/{hosts}"] and total[4] == str(stale * hosts)
+
+    def listed(output: str, hosts: int) -> bool:
+        return f"LISTED {12 * hosts}\n" in output
+
+    def by_docker(output: str, hosts: int) -> bool:
+        return output.count("/ws-") == 2 * stale * hosts
+
+    sockets = [f"{directory}/{name}.sock" for name in stage.hosts]
+    ssh = ["ssh", "-F", str(stage.ssh_config)]
+    (directory / "pyinfra.py").write_text(_pyinfra_inventory(stage))
+    (directory / "pyinfra_deploy.py").write_text(
+        "from pyinfra import host\nfrom pyinfra.operations import server\n"
+        f"server.shell(commands=['ENGINE={directory}/' + host.name + '.sock\\n' + {script!r}])\n"
+    )
+    wrapper = directory / "bin" / "ssh"
+    wrapper.parent.mkdir(exist_ok=True)
+    wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {stage.ssh_config} "$@"\n')
+    wrapper.chmod(0o755)
+    path = f"{wrapper.parent}:{VENV}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin"
+    ansible = {
+        "PATH": path,
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_SSH_COMMON_ARGS": f"-o UserKnownHostsFile={stage.known_hosts}",
+        "ANSIBLE_LOCALHOST_WARNING": "False",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
+        "ANSIBLE_LOCAL_TEMP": str(directory / "ansible"),
+        "ANSIBLE_REMOTE_TEMP": str(directory / "remote"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(directory / "cp"),
+    }
+    socket_of = f"{directory}/{{{{ inventory_hostname }}}}.sock"
+
+    def ad_hoc(module: str, arguments: str) -> Callable[[int], list[str]]:
+        return lambda hosts: [
+            *(str(VENV / "bin" / "ansible"), "all", "-i", str(stage.inventory(hosts)), "-f", str(min(forks, hosts))),
+            *("-m", module, "-a", arguments),
+        ]
+
+    def end_masters() -> None:
+        for control in (directory / "cp").glob("*"):
+            subprocess.run(["ssh", "-S", str(control), "-O", "exit", "x"], check=False, capture_output=True)
+        remove_tree(directory / "cp")
+
+    return [
+        Tool("fleetsweep audit", lambda hosts: [*OURS, "audit", *stage.options(hosts)], audited),
+        Tool(
+            "bare paramiko loop (connect, list)",
+            lambda hosts: [
+                *(sys.executable, "-m", "tests.bench.bare_paramiko", str(stage.key), str(stage.port)),
+                *(str(min(forks, hosts)), *sockets[:hosts]),
+            ],
+            listed,
+        ),
+        Tool(
+            "parallel-ssh",
+            lambda hosts: [
+                *(str(VENV / "bin" / "python"), str(HERE / "parallel_ssh.py"), str(stage.key), str(stage.port)),
+                *(str(forks), str(directory), str(SCRIPT), *stage.hosts[:hosts]),
+            ],
+            finds,
+        ),
+        Tool(
+            "pyinfra",
+            lambda hosts: [
+                *(str(VENV / "bin" / "pyinfra"), "-y", "-vvv", "--parallel", str(min(forks, hosts))),
+                str(directory / ("pyinfra.py" if hosts > 1 else "pyinfra1.py")),
+                str(directory / "pyinfra_deploy.py"),
+            ],
+            finds,
+            {"PATH": path},
+        ),
+        Tool(
+            "xargs -P + ssh",
+            lambda hosts: [
+                "sh",
+                "-c",
+                f"printf '%s\\n' \"$@\" | xargs -P {forks} -I @@ {shlex.join(ssh)} @@ {shlex.quote(script)}",
+                "sh",
+                *stage.hosts[:hosts],
+            ],
+            finds,
+        ),
+        Tool(
+            "clush",
+            lambda hosts: [
+                *(str(VENV / "bin" / "clush"), "-f", str(forks), "-o", f"-F {stage.ssh_config}"),
+                *("-w", ",".join(stage.hosts[:hosts]), script),
+            ],
+            finds,
+        ),
+        Tool(
+            "Ansible raw",
+            ad_hoc("raw", f"ENGINE={socket_of}\n{script}"),
+            finds,
+            {**ansible, "ANSIBLE_SSH_ARGS": "-o ControlMaster=no"},
+        ),
+        Tool(
+            "Ansible script",
+            ad_hoc("script", f"{SCRIPT} {socket_of}"),
+            finds,
+            ansible,
+            after=end_masters,
+        ),
+        Tool(
+            "docker -H ssh:// loop",
+            lambda hosts: [
+                "sh",
+                "-c",
+                f"printf '%s\\n' \"$@\" | xargs -P {forks} -I @@ sh -c {shlex.quote(_DOCKER)} sh @@",
+                "sh",
+                *stage.hosts[:hosts],
+            ],
+            by_docker,
+            {"PATH": path},
+            most=20,
+        ),
+    ]
+
+
+# The CLI's list can't be judged by age: each one that matches is inspected.
+_DOCKER = (
+    "docker -H ssh://$1 ps -aq --no-trunc --filter name=^ws- | xargs docker -H ssh://$1 inspect --format "
+    '"{{.State.StartedAt}} {{.Name}}"'
+)
+
+
+def _pyinfra_inventory(stage: Stage) -> str:
+    shared = {
+        "ssh_hostname": "127.0.0.1",
+        "ssh_port": stage.port,
+        "ssh_user": "root",
+        "ssh_key": str(stage.key),
+        "ssh_known_hosts_file": str(stage.known_hosts),
+        "ssh_look_for_keys": False,
+        "ssh_allow_agent": False,
+    }
+    one = stage.directory / "pyinfra1.py"
+    one.write_text(f"hosts = [({stage.hosts[0]!r}, {shared!r})]\n")
+    return f"hosts = [(name, {shared!r}) for name in {list(stage.hosts)!r}]\n"
