@@ -179,12 +179,14 @@ def test_an_engine_that_accepts_and_then_is_silent_ends_with_the_hosts_deadline(
     assert row["error"]["kind"] == "timeout"
 
 
-def test_an_ssh_port_that_never_speaks_ends_with_the_connect_deadline(run: Run) -> None:
+def test_an_ssh_port_that_never_speaks_ends_with_the_connect_deadline(run: Run, tmp_path: Path) -> None:
+    key = str(tmp_path / "key")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         target = f"127.0.0.1:{silent.getsockname()[1]}"
-        done = run("audit", "--host", target, "-T", "1s", "--format", "json")
+        done = run("audit", "--host", target, "--private-key", key, "-T", "1s", "--format", "json")
     (row,) = json.loads(done.stdout)["hosts"]
     assert done.returncode == 3
     assert (row["status"], row["error"]["phase"]) == ("unreachable", "connect")
