@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from fleetsweep import fleet
 from fleetsweep.deadline import Deadline
@@ -14,8 +14,11 @@ from fleetsweep.guards import plan_fleet
 from fleetsweep.model import Checkup, Guard, Host, HostReport, Lost, Status, Survey
 from fleetsweep.policy import Policy
 from fleetsweep.run import Request, Stopper, deliver, leave, progress
-from fleetsweep.sweep import Reach, bastions_for
+from fleetsweep.sweep import Reach, run_over
 from fleetsweep.tunnel import engine_on
+
+if TYPE_CHECKING:
+    from fleetsweep.ssh.bastions import Bastions
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ def examine(
     """Reach every host, in parallel. ``identify`` asks each engine for its id, which otherwise only a pin does."""
     told: dict[str, dict[Phase, Mapping[str, str]]] = {host.name: {} for host in hosts}
 
-    def look(host: Host, deadline: Deadline) -> _Seen:
+    def look(host: Host, deadline: Deadline, bastions: Bastions | None) -> _Seen:
         with engine_on(host, reach.ssh, bastions, deadline, READ_ONLY, tell=told[host.name].__setitem__) as client:
             engine = client.engine
             pinned = policies[host.name].engine_id is not None
@@ -46,14 +49,7 @@ def examine(
             listing = client.list_containers()
         return _Seen(Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0), round_trip_s)
 
-    with bastions_for(hosts) as bastions:
-        results = fleet.run(
-            hosts,
-            look,
-            reach.limits,
-            stopped=reach.stopped,
-            on_done=(lambda done: on_done(done.host)) if on_done else None,
-        )
+    results = run_over(hosts, look, reach, on_done)
     guards = _guards(results, policies)
     return tuple(_checkup(done, dict(told[done.host.name]), guards.get(done.host.name), reach) for done in results)
 

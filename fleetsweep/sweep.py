@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fleetsweep import fleet, removal
 from fleetsweep.deadline import Deadline
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fleetsweep.ssh.bastions import Bastions
 
 OnDone = Callable[[Host], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,25 @@ class Reach:
     stopped: threading.Event = field(default_factory=threading.Event)
 
 
+def run_over(
+    hosts: Sequence[Host],
+    work: Callable[[Host, Deadline, Bastions | None], T],
+    reach: Reach,
+    on_done: OnDone | None = None,
+) -> list[fleet.Done[T]]:
+    """Call ``work`` for every host, in parallel, with the bastions that they share. Answers in the order given."""
+    with _bastions_for(hosts) as bastions:
+        return fleet.run(
+            hosts,
+            lambda host, deadline: work(host, deadline, bastions),
+            reach.limits,
+            stopped=reach.stopped,
+            on_done=(lambda done: on_done(done.host)) if on_done else None,
+        )
+
+
 @contextmanager
-def bastions_for(hosts: Sequence[Host]) -> Iterator[Bastions | None]:
+def _bastions_for(hosts: Sequence[Host]) -> Iterator[Bastions | None]:
     """The bastions that these hosts share; none, and no SSH client loaded, where none is reached over SSH."""
     if all(host.connection is Connection.LOCAL for host in hosts):
         yield None
@@ -66,7 +84,7 @@ def survey(
 ) -> list[Survey | Lost]:
     """Look at every host, in parallel, with nothing but GET. Answers in the order given."""
 
-    def look(host: Host, deadline: Deadline) -> Survey:
+    def look(host: Host, deadline: Deadline, bastions: Bastions | None) -> Survey:
         policy = policies[host.name]
 
         def wanted(container: Container, now_ns: int) -> bool:
@@ -79,14 +97,7 @@ def survey(
             listing = client.survey(wanted)
         return Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0)
 
-    with bastions_for(hosts) as bastions:
-        results = fleet.run(
-            hosts,
-            look,
-            reach.limits,
-            stopped=reach.stopped,
-            on_done=(lambda done: on_done(done.host)) if on_done else None,
-        )
+    results = run_over(hosts, look, reach, on_done)
     return [
         replace(done.value, duration_s=done.duration_s)
         if done.value is not None
@@ -130,19 +141,12 @@ def apply(
     by_name = {item.host.name: item for item in plans}
     ledgers = {item.host.name: removal.Ledger(log_for(item.host)) for item in plans}
 
-    def work(host: Host, deadline: Deadline) -> Fault | None:
+    def work(host: Host, deadline: Deadline, bastions: Bastions | None) -> Fault | None:
         return _apply_host(
             by_name[host.name], policies[host.name], reach, bastions, ledgers[host.name], deadline, volumes=volumes
         )
 
-    with bastions_for([item.host for item in plans]) as bastions:
-        results = fleet.run(
-            [item.host for item in plans],
-            work,
-            reach.limits,
-            stopped=reach.stopped,
-            on_done=(lambda done: on_done(done.host)) if on_done else None,
-        )
+    results = run_over([item.host for item in plans], work, reach, on_done)
     applied = {}
     for done in results:
         ledger = ledgers[done.host.name]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.lab import Box, Lab
 from tests.lab.gate import Gate
 from tests.lab.place import Place
+from tests.lab.process import wait_for
 
 
 @pytest.fixture
@@ -25,3 +28,28 @@ def gate() -> Iterator[Gate]:
     shut = Gate()
     yield shut
     shut.release()
+
+
+@pytest.fixture
+def no_thread_is_left() -> Iterator[None]:
+    """Fails a test whose surveys leave a thread behind."""
+    before = threading.active_count()
+    yield
+    wait_for(lambda: threading.active_count() <= before, "the threads of a survey ending")
+
+
+@pytest.fixture
+def box(lab: Lab) -> Box:
+    """The first of the lab's boxes."""
+    return lab.box("runner-1")
+
+
+@pytest.fixture
+def other(box: Box) -> Iterator[Path]:
+    """A path on the box where there is something else than an engine."""
+    path = box.directory / "other.sock"
+    yield path
+    if path.is_dir():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)

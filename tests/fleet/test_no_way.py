@@ -6,8 +6,6 @@ import json
 import shutil
 import socket
 import subprocess
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,33 +17,10 @@ from tests.lab.accounts import account, sshd_with
 from tests.lab.process import wait_for
 from tests.lab.reach import fault, host, look, via
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("no_thread_is_left")]
 
 NO_STREAMLOCAL = "AllowStreamLocalForwarding no"
 ONE_COMMAND = 'restrict,command="docker -H unix://{socket} system dial-stdio"'
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    before = threading.active_count()
-    yield
-    wait_for(lambda: threading.active_count() <= before, "the threads of a survey ending")
-
-
-@pytest.fixture
-def box(lab: Lab) -> Box:
-    return lab.box("runner-1")
-
-
-@pytest.fixture
-def other(box: Box) -> Iterator[Path]:
-    """A path on the box where there is something else than an engine."""
-    path = box.directory / "other.sock"
-    yield path
-    if path.is_dir():
-        path.rmdir()
-    else:
-        path.unlink(missing_ok=True)
 
 
 def test_no_way_at_all_says_what_each_said_and_what_to_type(lab: Lab, box: Box) -> None:

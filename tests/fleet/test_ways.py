@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,36 +24,13 @@ from tests.lab.podman import Podman
 from tests.lab.process import wait_for
 from tests.lab.reach import fault, host, look, via
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("no_thread_is_left")]
 
 DAYS = timedelta(days=2)
 NO_STREAMLOCAL = "AllowStreamLocalForwarding no"
 ONE_SOCKET = 'restrict,port-forwarding,permitopen="[{socket}]:*"'
 ONE_COMMAND = 'restrict,command="docker -H unix://{socket} system dial-stdio"'
 PODMANS_COMMAND = 'restrict,command="env CONTAINER_HOST=unix://{socket} podman system dial-stdio"'
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    before = threading.active_count()
-    yield
-    wait_for(lambda: threading.active_count() <= before, "the threads of a survey ending")
-
-
-@pytest.fixture
-def box(lab: Lab) -> Box:
-    return lab.box("runner-1")
-
-
-@pytest.fixture
-def other(box: Box) -> Iterator[Path]:
-    """A path on the box where there is something else than an engine."""
-    path = box.directory / "other.sock"
-    yield path
-    if path.is_dir():
-        path.rmdir()
-    else:
-        path.unlink(missing_ok=True)
 
 
 def stdio(box: Box, docker: str = "docker") -> str:
