@@ -22,16 +22,14 @@ def settle(
     settled: dict[str, list[Settlement]] = {}
     for intent in open_intents:
         if intent.container_id in holders:
-            where, found = holders[intent.container_id], Settlement(intent, SettledAs.STILL_THERE)
+            where, found = holders[intent.container_id].host, Settlement(intent, SettledAs.STILL_THERE)
         elif intent.endpoint in looked_at:
-            where, found = looked_at[intent.endpoint], Settlement(intent, SettledAs.GONE)
+            where, found = looked_at[intent.endpoint].host, Settlement(intent, SettledAs.GONE)
         elif intent.host in selected:
-            # A host that moved will never tell; one that was not reached may do so next time.
+            # A host that was looked at elsewhere has moved and will never tell; one that was not may do so next time.
             item = selected[intent.host]
-            moved = item.host.endpoint != intent.endpoint and isinstance(item, Survey)
-            settled.setdefault(intent.host, []).append(Settlement(intent, SettledAs.UNKNOWN, final=moved))
-            continue
+            where, found = item.host, Settlement(intent, SettledAs.UNKNOWN, final=isinstance(item, Survey))
         else:
             continue
-        settled.setdefault(where.host.name, []).append(found)
+        settled.setdefault(where.name, []).append(found)
     return {name: tuple(found) for name, found in settled.items()}

@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,6 +48,25 @@ def image_archive(salt: str) -> bytes:
         note.size = len(salt)
         tar.addfile(note, io.BytesIO(salt.encode()))
     return archive.getvalue()
+
+
+def wait_for_engine(daemon: Daemon, address: Path, api: Callable[[], docker.APIClient], name: str) -> None:
+    """Poll until an engine answers on its socket. Raises RuntimeError where it ends, or takes too long."""
+
+    def answers() -> bool:
+        if not daemon.alive():
+            raise RuntimeError(f"{name} ended:\n{daemon.tail()}")
+        # The SDK leaves its socket open where nobody listens.
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(address)) != 0:
+                return False
+        try:
+            with api() as client:
+                return bool(client.ping())
+        except (docker.errors.DockerException, OSError):
+            return False
+
+    wait_for(answers, f"{name} answering", 60)
 
 
 class Box:
@@ -161,21 +180,8 @@ class Box:
             "--live-restore",
             *self.dockerd_options,
         ]
-        dockerd = self._dockerd = Daemon(command, self.directory / "dockerd.log")
-
-        def answers() -> bool:
-            if not dockerd.alive():
-                raise RuntimeError(f"dockerd of {self.name} ended:\n{dockerd.tail()}")
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(str(self.socket)) != 0:
-                    return False
-            try:
-                with self.api() as api:
-                    return bool(api.ping())
-            except (docker.errors.DockerException, OSError):
-                return False
-
-        wait_for(answers, f"dockerd of {self.name} answering", 60)
+        self._dockerd = Daemon(command, self.directory / "dockerd.log")
+        wait_for_engine(self._dockerd, self.socket, self.api, f"dockerd of {self.name}")
 
     def stop_dockerd(self) -> None:
         """Stop dockerd; its containers run on."""

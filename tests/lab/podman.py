@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +10,8 @@ from typing import Self
 import docker
 import docker.errors
 
-from tests.lab.box import image_archive
-from tests.lab.process import Daemon, remove_tree, wait_for
+from tests.lab.box import image_archive, wait_for_engine
+from tests.lab.process import Daemon, remove_tree
 
 
 class Podman:
@@ -27,23 +26,9 @@ class Podman:
     def __enter__(self) -> Self:
         self.directory.mkdir()
         service = ["--cgroup-manager", "cgroupfs", "--events-backend", "file", "system", "service", "-t", "0"]
-        daemon = self._daemon = Daemon([*self._words, *service, f"unix://{self.socket}"], self.directory / "log")
-
-        def answers() -> bool:
-            if not daemon.alive():
-                raise RuntimeError(f"podman ended:\n{daemon.tail()}")
-            # The SDK leaves its socket open where nobody listens.
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(str(self.socket)) != 0:
-                    return False
-            try:
-                with self.api() as api:
-                    return bool(api.ping())
-            except (docker.errors.DockerException, OSError):
-                return False
-
+        self._daemon = Daemon([*self._words, *service, f"unix://{self.socket}"], self.directory / "log")
         try:
-            wait_for(answers, "podman answering")
+            wait_for_engine(self._daemon, self.socket, self.api, "podman")
         except BaseException:
             self._end()
             raise
