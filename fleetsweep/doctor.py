@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from fleetsweep import fleet
 from fleetsweep.deadline import Deadline
@@ -14,11 +14,8 @@ from fleetsweep.guards import plan_fleet
 from fleetsweep.model import Checkup, Guard, Host, HostReport, Lost, Status, Survey
 from fleetsweep.policy import Policy
 from fleetsweep.run import Request, Stopper, deliver, leave, progress
-from fleetsweep.sweep import Reach, run_over
+from fleetsweep.sweep import Reach, reaching, run_over
 from fleetsweep.tunnel import engine_on
-
-if TYPE_CHECKING:
-    from fleetsweep.ssh.bastions import Bastions
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +35,9 @@ def examine(
     """Reach every host, in parallel. ``identify`` asks each engine for its id, which otherwise only a pin does."""
     told: dict[str, dict[Phase, Mapping[str, str]]] = {host.name: {} for host in hosts}
 
-    def look(host: Host, deadline: Deadline, bastions: Bastions | None) -> _Seen:
-        with engine_on(host, reach.ssh, bastions, deadline, READ_ONLY, tell=told[host.name].__setitem__) as client:
+    def look(host: Host, deadline: Deadline) -> _Seen:
+        tell = told[host.name].__setitem__
+        with engine_on(host, reach.ssh, reach.bastions, deadline, READ_ONLY, tell=tell) as client:
             engine = client.engine
             pinned = policies[host.name].engine_id is not None
             if pinned or identify:
@@ -103,8 +101,11 @@ def execute(request: Request) -> NoReturn:
     else:
         stopper.install()
         identify = request.output.verbose or request.output.style == "json"
-        with progress("Examining", len(request.hosts), request) as advance:
-            found = examine(request.hosts, request.policies, request.reach, advance, identify=identify)
+        with (
+            reaching(request.hosts, request.reach) as reach,
+            progress("Examining", len(request.hosts), request) as advance,
+        ):
+            found = examine(request.hosts, request.policies, reach, advance, identify=identify)
     rows = [HostReport(item.host, item.status, fault=item.fault, guard=item.guard) for item in found]
     code = exit_code(rows, request.unexpected, fail_on_stale=False, stopped_by=stopper.signal)
     text = render_checkups(found, code, request.output.style, verbose=request.output.verbose)

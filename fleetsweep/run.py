@@ -158,7 +158,6 @@ def _carry_out(
 ) -> tuple[Sequence[HostReport], Guard | None, bool]:
     """The phases. Answers the rows, the fleet's guard, and whether all that was to be written was."""
     from fleetsweep import sweep as phases
-    from fleetsweep.settlement import settle
     from fleetsweep.state import sweep_lock
 
     holder = f"run {run_id} (process {os.getpid()})"
@@ -169,6 +168,16 @@ def _carry_out(
         if not stack.enter_context(lock):
             fault = Fault(Status.INTERRUPTED, None, "stopped", "stopped while it waited for another sweep")
             return [HostReport(host, Status.INTERRUPTED, fault=fault) for host in request.hosts], None, True
+    with phases.reaching(request.hosts, request.reach) as reach:
+        return _look_and_act(request, run_id, journal, stopper, reach, holder)
+
+
+def _look_and_act(
+    request: Request, run_id: str, journal: Journal | None, stopper: Stopper, reach: Reach, holder: str
+) -> tuple[Sequence[HostReport], Guard | None, bool]:
+    from fleetsweep import sweep as phases
+    from fleetsweep.settlement import settle
+
     settled: Mapping[str, tuple[Settlement, ...]] = {}
     if request.saved is not None:
         plan = guard_fleet(request.saved.plan.hosts, request.policies, request.fleet_cap)
@@ -177,7 +186,7 @@ def _carry_out(
         # Read before the look: what a sweep does meanwhile is not to be settled by what was seen before it.
         open_intents = _open_intents(request, journal, holder)
         with progress("Surveying", len(request.hosts), request) as advance:
-            surveys = phases.survey(request.hosts, request.policies, request.reach, advance)
+            surveys = phases.survey(request.hosts, request.policies, reach, advance)
         plan = plan_fleet(surveys, request.policies, request.fleet_cap)
         settled = settle(open_intents, surveys)
         try:
@@ -203,7 +212,7 @@ def _carry_out(
         else:
             with progress("Removing", len(todo), request) as advance:
                 applied = phases.apply(
-                    todo, request.policies, request.reach, journal.for_host, volumes=request.volumes, on_done=advance
+                    todo, request.policies, reach, journal.for_host, volumes=request.volumes, on_done=advance
                 )
     return phases.host_reports(plan, applied, settled), plan.guard, whole
 
@@ -371,6 +380,9 @@ def look(request: Request) -> tuple[Sequence[Survey | Lost], FleetPlan]:
     """Survey and plan alone, for a command that explains what a sweep would do."""
     from fleetsweep import sweep as phases
 
-    with progress("Surveying", len(request.hosts), request) as advance:
-        surveys = phases.survey(request.hosts, request.policies, request.reach, advance)
+    with (
+        phases.reaching(request.hosts, request.reach) as reach,
+        progress("Surveying", len(request.hosts), request) as advance,
+    ):
+        surveys = phases.survey(request.hosts, request.policies, reach, advance)
     return surveys, plan_fleet(surveys, request.policies, request.fleet_cap)

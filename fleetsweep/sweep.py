@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fleetsweep import fleet, removal
 from fleetsweep.deadline import Deadline
-from fleetsweep.engine import AT_ONCE, MAY_REMOVE, READ_ONLY
+from fleetsweep.engine import MAY_REMOVE, READ_ONLY
 from fleetsweep.errors import FleetsweepError, HostError
 from fleetsweep.model import (
     Connection,
@@ -43,40 +43,40 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How hosts are reached, and how long they may take. ``stopped`` is set when nothing new may begin."""
+    """How hosts are reached, and how long they may take. ``stopped`` is set when nothing new may begin.
+
+    ``bastions`` are the connections that hosts share: ``reaching`` makes them, for the phases of one run together.
+    """
 
     ssh: SshOptions
     limits: fleet.Limits
     stopped: threading.Event = field(default_factory=threading.Event)
-
-
-def run_over(
-    hosts: Sequence[Host],
-    work: Callable[[Host, Deadline, Bastions | None], T],
-    reach: Reach,
-    on_done: OnDone | None = None,
-) -> list[fleet.Done[T]]:
-    """Call ``work`` for every host, in parallel, with the bastions that they share. Answers in the order given."""
-    with _bastions_for(hosts) as bastions:
-        return fleet.run(
-            hosts,
-            lambda host, deadline: work(host, deadline, bastions),
-            reach.limits,
-            stopped=reach.stopped,
-            on_done=(lambda done: on_done(done.host)) if on_done else None,
-        )
+    bastions: Bastions | None = None
 
 
 @contextmanager
-def _bastions_for(hosts: Sequence[Host]) -> Iterator[Bastions | None]:
-    """The bastions that these hosts share; none, and no SSH client loaded, where none is reached over SSH."""
+def reaching(hosts: Sequence[Host], reach: Reach) -> Iterator[Reach]:
+    """``reach`` with the bastions of one run. None, and no SSH client loaded, where no host is reached over SSH."""
     if all(host.connection is Connection.LOCAL for host in hosts):
-        yield None
+        yield reach
         return
     from fleetsweep.ssh.bastions import Bastions
 
     with Bastions() as bastions:
-        yield bastions
+        yield replace(reach, bastions=bastions)
+
+
+def run_over(
+    hosts: Sequence[Host], work: Callable[[Host, Deadline], T], reach: Reach, on_done: OnDone | None = None
+) -> list[fleet.Done[T]]:
+    """Call ``work`` for every host, in parallel. Answers in the order given."""
+    return fleet.run(
+        hosts,
+        work,
+        reach.limits,
+        stopped=reach.stopped,
+        on_done=(lambda done: on_done(done.host)) if on_done else None,
+    )
 
 
 def survey(
@@ -84,13 +84,13 @@ def survey(
 ) -> list[Survey | Lost]:
     """Look at every host, in parallel, with nothing but GET. Answers in the order given."""
 
-    def look(host: Host, deadline: Deadline, bastions: Bastions | None) -> Survey:
+    def look(host: Host, deadline: Deadline) -> Survey:
         policy = policies[host.name]
 
         def wanted(container: Container, now_ns: int) -> bool:
             return needs_inspection(container, policy, now_ns)
 
-        with engine_on(host, reach.ssh, bastions, deadline, READ_ONLY, AT_ONCE) as client:
+        with engine_on(host, reach.ssh, reach.bastions, deadline, READ_ONLY) as client:
             engine = client.engine
             if policy.engine_id is not None:
                 engine = replace(engine, id=client.engine_id())
@@ -141,9 +141,9 @@ def apply(
     by_name = {item.host.name: item for item in plans}
     ledgers = {item.host.name: removal.Ledger(log_for(item.host)) for item in plans}
 
-    def work(host: Host, deadline: Deadline, bastions: Bastions | None) -> Fault | None:
+    def work(host: Host, deadline: Deadline) -> Fault | None:
         return _apply_host(
-            by_name[host.name], policies[host.name], reach, bastions, ledgers[host.name], deadline, volumes=volumes
+            by_name[host.name], policies[host.name], reach, ledgers[host.name], deadline, volumes=volumes
         )
 
     results = run_over([item.host for item in plans], work, reach, on_done)
@@ -165,7 +165,6 @@ def _apply_host(
     host_plan: HostPlan,
     policy: Policy,
     reach: Reach,
-    bastions: Bastions | None,
     ledger: removal.Ledger,
     deadline: Deadline,
     *,
@@ -174,7 +173,7 @@ def _apply_host(
     candidates = host_plan.candidates
     connections = min(removal.AT_ONCE, len(candidates))
     fault: Fault | None = None
-    with engine_on(host_plan.host, reach.ssh, bastions, deadline, MAY_REMOVE, connections) as client:
+    with engine_on(host_plan.host, reach.ssh, reach.bastions, deadline, MAY_REMOVE, connections) as client:
         try:
             unproven = removal.remove_all(
                 client,

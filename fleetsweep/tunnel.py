@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine import EngineClient
-from fleetsweep.engine.adapter import Dial, Stream
 from fleetsweep.engine.endpoint import TcpEndpoint, local_dial, parse_endpoint
+from fleetsweep.engine.exchange import Dial, Stream
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Connection, Host, Tell, tell_nobody
 from fleetsweep.refusal import Refused, look_command, no_way, parse_look

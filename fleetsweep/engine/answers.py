@@ -111,7 +111,7 @@ def parse_started(value: object) -> int | None:
 def parse_date(headers: Mapping[str, str]) -> int:
     """The engine's own clock: the ``Date`` header, in nanoseconds since the epoch. Raises EngineError."""
     try:
-        when = parsedate_to_datetime(headers.get("Date", ""))
+        when = parsedate_to_datetime(headers.get("date", ""))
         return int(when.replace(tzinfo=when.tzinfo or UTC).timestamp()) * SECOND
     except (ValueError, TypeError, OverflowError):
         raise _invalid("the answer has no readable Date header, so no age can be told") from None

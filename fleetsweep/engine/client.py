@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from http.client import HTTPException
 from typing import Final
 
 import requests
-import urllib3
 
 from fleetsweep.deadline import Deadline
-from fleetsweep.engine.adapter import BASE_URL, Dial, StreamAdapter
+from fleetsweep.engine.answer import Answer
 from fleetsweep.engine.answers import FULL_ID, merge, parse_date, parse_inspect, parse_list
-from fleetsweep.engine.sdk import docker
+from fleetsweep.engine.exchange import AHEAD, Dial, Exchange
+from fleetsweep.engine.sdk import ApiClient, docker
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
 from fleetsweep.model import SECOND, Container, Engine
 
@@ -32,11 +31,8 @@ OLDEST_API: Final = (1, 24)
 NEWEST_API: Final = (1, 44)
 """The newest version that is asked for: engines that speak a newer one still speak this."""
 
-AT_ONCE: Final = 4
-"""Inspects at a time, and so connections, on one engine."""
-
-_WORTH_A_CONNECTION: Final = 8
-"""Inspects. With fewer, another connection costs more than it saves."""
+FIRST_API: Final = "1.40"
+"""The version of a list that is asked for before the engine told its own: most speak it (Docker 19.03 and newer)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +48,71 @@ class Listing:
 
 
 class EngineClient:
-    """An engine that has said who it is. Threads may share it when it was given several connections."""
+    """An engine that has said who it is. Threads may share it when it was given several connections.
+
+    ``now_ns`` is its clock at that moment. One that may only read lets the container list say who answers, and keeps
+    that list for the first who asks for one: it saves a round trip.
+    """
 
     def __init__(self, dial: Dial, via: str, deadline: Deadline, methods: frozenset[str], connections: int = 1) -> None:
         self._deadline = deadline
-        self._connections = connections
-        self._adapter = StreamAdapter(dial, deadline, methods, connections)
+        self._exchange = Exchange(dial, deadline, methods, connections)
+        self._first: Listing | None = None
         try:
-            self.engine = self._hello(via)
-            self._api = self._sdk_client(self.engine.api)
+            with self._translated("its first answer"):
+                self._exchange.open()
+            hello = self._list_first() if methods == READ_ONLY else None
+            if hello is None:
+                hello = self._ping()
+            self.engine = _engine_of(hello, via)
+            self.now_ns = parse_date(hello.headers)
+            self._api = ApiClient.over(self._exchange, self.engine.api)
         except BaseException:
-            self._adapter.close()
+            self._exchange.close()
             raise
 
     def close(self) -> None:
         """Close the connections to the engine."""
-        self._adapter.close()
+        self._exchange.close()
+
+    def _list_first(self) -> Answer | None:
+        """The answer to a list; None where it must be asked for in another way, or does not say who answered."""
+        self._api = ApiClient.over(self._exchange, FIRST_API)
+        try:
+            listing = self.list_containers()
+        except EngineError as error:
+            if error.kind != "refused":
+                raise
+            return None
+        if self._api.last is None or "api-version" not in self._api.last.headers:
+            return None
+        self._first = listing
+        return self._api.last
+
+    def _ping(self) -> Answer:
+        with self._translated("the answer to /_ping"):
+            answer = self._exchange.ask("GET", "/_ping")
+        if answer.status != 200:
+            raise EngineError(
+                "not-an-engine",
+                f"/_ping was answered with {answer.status}",
+                "check which service answers at the engine's address",
+                http_status=answer.status,
+            )
+        return answer
 
     def list_containers(self) -> Listing:
         """Every container, running or not, with one request. Raises HostError."""
+        first, self._first = self._first, None
+        if first is not None:
+            return first
         with self._translated("the container list"):
             asked = time.time()
-            headers: list[requests.structures.CaseInsensitiveDict[str]] = []
-            self._api.hooks["response"] = [lambda response, *_, **__: headers.append(response.headers)]
-            try:
-                answer = self._api.containers(all=True)
-            finally:
-                self._api.hooks["response"] = []
+            answer = self._api.containers(all=True)
             answered = time.time()
-            now_ns = parse_date(headers[-1])
+            if self._api.last is None:
+                raise TypeError("the SDK asked nothing")
+            now_ns = parse_date(self._api.last.headers)
             # The header was rounded down to its second: on average it is half a second behind.
             skew_s = now_ns / SECOND + 0.5 - (asked + answered) / 2
             return Listing(tuple(parse_list(answer)), now_ns, skew_s)
@@ -101,36 +133,14 @@ class EngineClient:
         return Listing(tuple(containers), listing.now_ns, listing.skew_s)
 
     def _inspect_all(self, container_ids: Sequence[str]) -> dict[str, Container | None]:
-        """All of them inspected, over as many connections as are worth it. Raises HostError, the first there was."""
-        crew_size = min(self._connections, -(-len(container_ids) // _WORTH_A_CONNECTION))
-        waiting: SimpleQueue[str] = SimpleQueue()
-        for container_id in container_ids:
-            waiting.put(container_id)
+        """All of them inspected, a batch of requests in one write. Raises HostError."""
         found: dict[str, Container | None] = {}
-        failures: list[Exception] = []
-
-        def take() -> None:
-            while not failures:
-                try:
-                    container_id = waiting.get_nowait()
-                except Empty:
-                    return
-                try:
-                    found[container_id] = self.inspect(container_id)
-                except Exception as error:  # it is raised in the calling thread, once the others have ended
-                    failures.append(error)
-
-        # The calling thread is one of the crew, so that the usual few need no other.
-        crew = [
-            threading.Thread(target=take, name="fleetsweep-inspect", daemon=True) for _ in range(max(0, crew_size - 1))
-        ]
-        for thread in crew:
-            thread.start()
-        take()
-        for thread in crew:
-            thread.join()
-        if failures:
-            raise failures[0]
+        for start in range(0, len(container_ids), AHEAD):
+            batch = container_ids[start : start + AHEAD]
+            with self._translated("an inspect answer"):
+                self._api.send_inspects_ahead(batch)
+            for container_id in batch:
+                found[container_id] = self.inspect(container_id)
         return found
 
     def inspect(self, container_id: str) -> Container | None:
@@ -155,7 +165,7 @@ class EngineClient:
         """Seconds that the smallest question takes over a connection that is open already. Raises HostError."""
         with self._translated("the answer to /_ping"):
             asked = time.monotonic()
-            self._adapter.send(requests.Request("GET", f"{BASE_URL}/_ping").prepare())
+            self._exchange.ask("GET", "/_ping")
             return time.monotonic() - asked
 
     def remove(self, container_id: str, *, force: bool, volumes: bool) -> None:
@@ -167,34 +177,6 @@ class EngineClient:
         _check_id(container_id)
         with self._translated("the answer to a removal"):
             self._api.remove_container(container_id, v=volumes, link=False, force=force)
-
-    def _hello(self, via: str) -> Engine:
-        """``/_ping`` costs a twentieth of ``/version`` and says all that is needed."""
-        with self._translated("the answer to /_ping"):
-            response = self._adapter.send(requests.Request("GET", f"{BASE_URL}/_ping").prepare())
-            if response.status_code != 200:
-                raise EngineError(
-                    "not-an-engine",
-                    f"/_ping was answered with {response.status_code}",
-                    "check which service answers at the engine's address",
-                    http_status=response.status_code,
-                )
-            self.now_ns = parse_date(response.headers)
-            server = response.headers.get("Server", "")[:200]
-            version = _negotiate(response.headers.get("Api-Version", ""), server)
-        kind = "podman" if server.startswith("Libpod") else "docker"
-        return Engine(kind, server, version, via)
-
-    def _sdk_client(self, version: str) -> docker.APIClient:
-        api = docker.APIClient(base_url=BASE_URL, version=version)
-        # Nothing of the operator's own Docker configuration, proxies or .netrc may colour what is sent.
-        api.trust_env = False
-        api.max_redirects = 0
-        api.headers.clear()
-        api.headers.update({"User-Agent": "fleetsweep", "Accept": "application/json"})
-        api.adapters.clear()
-        api.mount("http://", self._adapter)
-        return api
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
@@ -209,7 +191,7 @@ class EngineClient:
             raise EngineError("refused", f"HTTP {status}: {explanation}", http_status=status) from error
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EngineError("invalid-answer", f"{what} is not usable JSON: {type(error).__name__}") from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, EOFError) as error:
+        except (requests.RequestException, HTTPException, OSError, EOFError) as error:
             if self._deadline.expired:
                 raise LostAnswer(
                     Phase.ENGINE,
@@ -227,13 +209,20 @@ class EngineClient:
             raise EngineError("sdk", f"{what}: {str(error)[:500]}") from error
 
 
+def _engine_of(answer: Answer, via: str) -> Engine:
+    """Who answered, by the headers that every answer has. Raises EngineError."""
+    server = answer.headers.get("server", "")[:200]
+    version = _negotiate(answer.headers.get("api-version", ""), server)
+    return Engine("podman" if server.startswith("Libpod") else "docker", server, version, via)
+
+
 def _negotiate(offered: str, server: str) -> str:
     """The API version to speak: the engine's own, or the newest that is known here. Raises EngineError."""
     found = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", offered, re.ASCII)
     if found is None:
         raise EngineError(
             "not-an-engine",
-            f"/_ping was answered without a usable Api-Version ({offered[:20]!r})",
+            f"it answered without a usable Api-Version ({offered[:20]!r})",
             "check which service answers at the engine's address",
         )
     newest = (int(found[1]), int(found[2]))

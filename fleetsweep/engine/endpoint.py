@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleetsweep.deadline import Deadline
-from fleetsweep.engine.adapter import Dial
+from fleetsweep.engine.exchange import Dial
 from fleetsweep.errors import HostError, Phase, UsageError
 
 

@@ -26,9 +26,9 @@ class CommandStream:
         """Write all of ``data``."""
         self._channel.sendall(data)
 
-    def makefile(self, *mode: str) -> paramiko.ChannelFile:
-        """A buffered reader of what the command prints."""
-        return self._channel.makefile(*mode)
+    def recv(self, nbytes: int) -> bytes:
+        """What the command printed, at most so many bytes; none at its end."""
+        return self._channel.recv(nbytes)
 
     def settimeout(self, value: float | None) -> None:
         """Bound each following read and write, in seconds."""

@@ -84,11 +84,8 @@ def _log_in(
     client: paramiko.SSHClient = connection.client
     # fabric would accept any key.
     client.set_missing_host_key_policy(policy)
-    connection.connect_timeout = None
     connection.connect_kwargs = {
         "sock": sock,
-        # No timeouts of paramiko's: at the deadline the socket is shut under it.
-        "timeout": None,
         "auth_strategy": offer,
         "transport_factory": _transport_factory(known_types),
     }

@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import socket
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -196,13 +195,15 @@ def _hop(
     known_hosts: str | None = None,
 ) -> tuple[Hop, Mapping[str, object]]:
     try:
-        connection = fabric.Connection(
+        connection = _Connection(
             address,
             user=user,
             port=port,
             config=_fabric_config(ssh_config, user),
             gateway=False,
             forward_agent=False,
+            # None of fabric's own: at the host's deadline the socket is shut.
+            connect_timeout=0,
         )
     except (paramiko.SSHException, KeyError, ValueError, OSError) as error:
         raise config_error(f"{address}: {error}") from error
@@ -304,15 +305,17 @@ def _proxy_command(command: str | None, hop: Hop) -> str | None:
     return _filled(command, tokens, "ProxyCommand")
 
 
-_OF_THREAD: Final = threading.local()
+class _Connection(fabric.Connection):  # type: ignore[misc]  # fabric tells no types
+    """fabric's. What is set on that one goes into the configuration that all connections of a run share."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
 
 
+@lru_cache(maxsize=64)
 def _fabric_config(ssh_config: str | None, user: str | None) -> fabric.Config:
-    """fabric's configuration from the SSH configuration files alone. Made once a thread, since reading one changes it.
+    """fabric's configuration from the SSH configuration files alone. Made once a run; nothing writes to it.
 
     fabric's own files and environment variables are not read: what a sweep does must not depend on them.
     """
-    made: dict[tuple[str | None, str | None], fabric.Config] = _OF_THREAD.__dict__.setdefault("configs", {})
-    if (ssh_config, user) not in made:
-        made[ssh_config, user] = fabric.Config(lazy=True, ssh_config=read_ssh_config(ssh_config, user))
-    return made[ssh_config, user]
+    return fabric.Config(lazy=True, ssh_config=read_ssh_config(ssh_config, user))

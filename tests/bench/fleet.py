@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from tests.bench.delay import delayed
-from tests.bench.measure import OURS, Spent, spent
+from tests.bench.measure import Spent, spent
 from tests.bench.peers import Tool, install, tools
 from tests.bench.stage import Stage, stage
 from tests.lab.box import Box
@@ -64,15 +64,16 @@ def scale() -> str:
 def latency() -> str:
     """A far fleet: behind a proxy that holds every byte back on its way there and on its way here."""
     with stage(HOSTS) as (found, box), _far(found, box) as port:
-        ours = replace(tools(found, 100)[0], command=lambda hosts: [*OURS, "audit", *found.options(hosts, port)])
-        walls: dict[int, list[float]] = {1: [], HOSTS: []}
+        far = [tool for tool in tools(replace(found, port=port), 100) if tool.name.startswith(("fleetsweep", "bare"))]
+        walls: dict[tuple[str, int], list[float]] = {}
         for _ in range(ROUNDS):
-            for hosts, taken in walls.items():
-                taken.append(_run(ours, hosts).wall_s)
-        alone = _middle(walls[1])
-        lines = [f"| fleetsweep audit, {DELAY_S * 1000:.0f} ms each way | wall s | ratio |", "| --- | --- | --- |"]
-        for hosts, taken in walls.items():
-            lines.append(f"| {hosts} hosts | {_middle(taken):.2f} | {_middle(taken) / alone:.2f} |")
+            for tool in far:
+                for hosts in (1, HOSTS):
+                    walls.setdefault((tool.name, hosts), []).append(_run(tool, hosts).wall_s)
+        lines = [f"| {DELAY_S * 1000:.0f} ms each way | hosts | wall s | to one host |", "| --- | --- | --- | --- |"]
+        for (name, hosts), taken in walls.items():
+            alone = _middle(walls[name, 1])
+            lines.append(f"| {name} | {hosts} | {_middle(taken):.2f} | {_middle(taken) / alone:.2f} |")
         return "\n".join(lines)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -81,6 +83,23 @@ def test_many_hosts_behind_a_bastion_share_one_connection(boxes: SshBoxes) -> No
     found = boxes.survey(hosts, ssh_config=jump(boxes, 0))
     assert len(found.surveys) == 30, found.faults
     assert logins(boxes.boxes[0]) == 1
+
+
+def test_a_whole_sweep_logs_in_to_a_bastion_once_and_to_its_box_for_each_phase(boxes: SshBoxes) -> None:
+    box = boxes.boxes[3]
+    inventory = boxes.directory / "behind.ini"
+    inventory.write_text(
+        f"far ansible_host=127.0.0.1 ansible_port={box.port} ansible_user=root "
+        f"ansible_ssh_private_key_file={boxes.key} "
+        f"fleetsweep_engine=unix://{box.socket} ansible_ssh_common_args='-o ProxyJump=bastion-0'\n"
+    )
+    command = [sys.executable, "-m", "fleetsweep", "sweep", "--yes", "-i", str(inventory)]
+    command += ["--ssh-config", jump(boxes, 0), "--known-hosts", str(boxes.known_hosts)]
+    command += ["--state-dir", str(boxes.directory / "state"), "--format", "json"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["totals"]["removed"] == 1
+    assert [logins(boxes.boxes[0]), logins(box)] == [1, 2]
 
 
 def test_a_bastion_that_is_down_fails_the_hosts_behind_it_and_no_other(boxes: SshBoxes) -> None:

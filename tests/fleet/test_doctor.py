@@ -93,7 +93,7 @@ def test_each_phase_that_fails_ends_its_row_and_has_a_command(run: Run, ground: 
     )
     url = ground.engine()
     silent_engine = ScriptedEngine([])
-    silent_engine.on("_ping", lambda _: Answer(500, {"message": "no"}))
+    silent_engine.on(".", lambda _: Answer(500, {"message": "no"}))
     ground.host("no-name", None, url, address="box.invalid")
     with socket.socket() as unused, silent_port() as silent:
         unused.bind(("127.0.0.1", 0))

@@ -15,7 +15,7 @@ import pytest
 from tests.lab.box import Box
 from tests.lab.ground import Ground, open_ground, sessions, stopped
 from tests.lab.link import Link, Shape, cut_after, drip, hold_after, whole
-from tests.lab.scripted import Answer, ScriptedEngine
+from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
 from tests.lab.traps import behind_firewall, full_port, silent_dns, silent_port
 
 pytestmark = pytest.mark.lab
@@ -215,6 +215,9 @@ def test_a_log_in_that_takes_a_minute(ground: Ground) -> None:
     assert rows["well"]["status"] == "ok"
 
 
+FIRST_ANSWER = "/containers/json"
+INSPECT = "/containers/b{64}/json"
+
 SLEEPY = ("AuthorizedKeysFile none", "AuthorizedKeysCommand /bin/sleep 60", "AuthorizedKeysCommandUser root")
 
 
@@ -229,8 +232,8 @@ def test_a_name_server_that_never_answers(ground: Ground) -> None:
 
 def test_an_engine_that_never_answers(ground: Ground) -> None:
     box = ground.sshd()
-    ground.host("bad", box, hanging_engine(ground, "_ping"))
-    ground.host("worse", box, hanging_engine(ground, "containers"))
+    ground.host("bad", box, hanging_engine(ground, FIRST_ANSWER))
+    ground.host("worse", box, hanging_engine(ground, INSPECT))
     ground.host("well", box, ground.engine())
     code, rows = audit(ground)
     assert code == 3
@@ -239,7 +242,7 @@ def test_an_engine_that_never_answers(ground: Ground) -> None:
 
 
 def hanging_engine(ground: Ground, path: str) -> str:
-    engine = ScriptedEngine([])
+    engine = ScriptedEngine([ScriptedContainer("b" * 64)])
     engine.on(
         path, lambda _: Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[") if ground.ended.wait() else None
     )
@@ -275,7 +278,7 @@ def test_two_hundred_hosts_of_which_twenty_hang_everywhere_leave_nothing_behind(
         "stopped": "tunnel",
         "sleepy": "auth",
         "engine": "engine",
-        "list": "engine",
+        "inspect": "engine",
     }
     assert {name.rpartition("-")[0]: row["phase"] for name, row in rows.items() if row["phase"]} == expected
     assert {row["kind"] for row in rows.values() if row["phase"]} == {"timeout"}
@@ -286,7 +289,7 @@ def survey_with_hangs(
 ) -> tuple[dict[str, Row], dict[str, Any]]:
     """So many boxes that are well, and so many that hang at each step, surveyed in one process of its own."""
     box, sleepy = ground.sshd(), ground.sshd(*SLEEPY)
-    well, ping, listing = ground.engine(), hanging_engine(ground, "_ping"), hanging_engine(ground, "containers")
+    well, mute, slow = ground.engine(), hanging_engine(ground, FIRST_ANSWER), hanging_engine(ground, INSPECT)
     shapes = {"drip": drip(0.3), "unended": once(b"SSH-2.0-x"), "kex": hold_after(version_length(box) + MID_KEX)}
     links = {name: ground.link(box, down=shape).port for name, shape in shapes.items()}
     with full_port() as full, silent_port() as silent, silent_dns(ground.directory) as prefix:
@@ -304,8 +307,8 @@ def survey_with_hangs(
                 f"stopped-{number}", stopping, well, port=ground.link(stopping, up=stop_after_log_in(stopping)).port
             )
             ground.host(f"sleepy-{number}", sleepy, well)
-            ground.host(f"engine-{number}", box, ping)
-            ground.host(f"list-{number}", box, listing)
+            ground.host(f"engine-{number}", box, mute)
+            ground.host(f"inspect-{number}", box, slow)
         connect, host = deadlines
         words = [*ground.options(), "--timeout", connect, "--host-timeout", host]
         command = [*prefix, sys.executable, "-m", "tests.lab.residue", *words]

@@ -6,7 +6,7 @@ from fleetsweep.fleet import Limits
 from fleetsweep.model import Fault, Host, Lost, Survey
 from fleetsweep.policy import Policy
 from fleetsweep.ssh import SshOptions
-from fleetsweep.sweep import Reach, survey
+from fleetsweep.sweep import Reach, reaching, survey
 from tests.lab.accounts import Account
 from tests.lab.box import Box
 from tests.lab.lab import Lab
@@ -26,7 +26,8 @@ def host(lab: Lab, box: Box, who: Account | None = None, *, engine: str | None =
 
 
 def look(target: Host, seconds: float = 30) -> Survey | Lost:
-    (found,) = survey([target], {target.name: Policy()}, Reach(SshOptions(), Limits(1, seconds, seconds)))
+    with reaching([target], Reach(SshOptions(), Limits(1, seconds, seconds))) as ready:
+        (found,) = survey([target], {target.name: Policy()}, ready)
     return found
 
 

@@ -38,7 +38,8 @@ def main() -> None:
     policies = {host.name: Policy() for host in hosts}
     before = _held()
     began = time.monotonic()
-    surveys = sweep.survey(hosts, policies, reach)
+    with sweep.reaching(hosts, reach) as ready:
+        surveys = sweep.survey(hosts, policies, ready)
     took = time.monotonic() - began
     at_once = _left(before)
     ends = time.monotonic() + 30

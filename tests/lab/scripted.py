@@ -47,13 +47,20 @@ Hook = Callable[[re.Match[str]], Answer | None]
 
 
 class ScriptedEngine:
-    """Speaks the few calls of the Docker API that are used, on a Unix socket. ``requests`` are what it was asked."""
+    """Speaks the few calls of the Docker API that are used, on a Unix socket.
+
+    ``requests`` are what it was asked, ``targets`` the same as they were spelled. It refuses versions newer than
+    ``api``. ``closing`` ends the stream after each answer; answers about the path ``nameless`` don't say who answers.
+    """
 
     def __init__(self, containers: list[ScriptedContainer], *, offset: timedelta = timedelta(0)) -> None:
         self.containers = {container.id: container for container in containers}
         self.offset = offset
         self.requests: list[tuple[str, str]] = []
         self.api = "1.41"
+        self.targets: list[str] = []
+        self.closing = False
+        self.nameless = ""
         self._began = datetime.now(UTC).replace(microsecond=0)
         self._hooks: list[tuple[re.Pattern[str], Hook]] = []
         self.lock = threading.Lock()
@@ -71,6 +78,10 @@ class ScriptedEngine:
         path = re.sub(r"^/v[\d.]+", "", urlsplit(target).path)
         with self.lock:
             self.requests.append((method, path))
+            self.targets.append(urlsplit(target).path)
+        version = re.match(r"/v1\.(\d+)/", target)
+        if version and int(version[1]) > int(self.api.partition(".")[2]):
+            return Answer(400, {"message": f"client version is too new. Maximum supported API version is {self.api}"})
         for pattern, hook in self._hooks:
             found = pattern.search(f"{method} {path}")
             said = hook(found) if found else None
@@ -152,7 +163,10 @@ class ScriptedEngine:
                 self.send_response_only(said.status)
                 self.send_header("Date", engine.now().strftime("%a, %d %b %Y %H:%M:%S GMT"))
                 self.send_header("Server", "Docker/20.10.24 (linux)")
-                self.send_header("Api-Version", engine.api)
+                if not (engine.nameless and urlsplit(self.path).path.endswith(engine.nameless)):
+                    self.send_header("Api-Version", engine.api)
+                if engine.closing:
+                    self.send_header("Connection", "close")
                 self.send_header("Content-Type", "application/json")
                 for name, value in said.headers:
                     self.send_header(name, value)

@@ -16,7 +16,7 @@ from fleetsweep.fleet import Limits
 from fleetsweep.model import Fault, Host, Lost, Survey
 from fleetsweep.policy import Policy
 from fleetsweep.ssh import SshOptions
-from fleetsweep.sweep import Reach, survey
+from fleetsweep.sweep import Reach, reaching, survey
 from tests.lab.box import Box
 from tests.lab.process import remove_tree
 from tests.lab.scripted import ScriptedContainer, ScriptedEngine
@@ -118,7 +118,9 @@ class SshBoxes:
         options = SshOptions(**{**known, **ssh})
         reach = Reach(options, Limits(forks, host_timeout_s, 60))
         found = Found()
-        for seen in survey(hosts, {host.name: Policy() for host in hosts}, reach):
+        with reaching(hosts, reach) as ready:
+            surveys = survey(hosts, {host.name: Policy() for host in hosts}, ready)
+        for seen in surveys:
             if isinstance(seen, Lost):
                 found.faults[seen.host.name] = seen.fault
             else:

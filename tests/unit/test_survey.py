@@ -1,7 +1,8 @@
-"""A survey inspects many containers over several connections, and reads as if it had used one."""
+"""A survey sends its inspects ahead, asks each once, and makes do where an engine won't have it that way."""
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.deadline import Deadline, Watchdog
-from fleetsweep.engine import AT_ONCE, READ_ONLY, EngineClient
-from fleetsweep.engine.adapter import Dial, Stream
+from fleetsweep.engine import MAY_REMOVE, READ_ONLY, EngineClient
 from fleetsweep.engine.endpoint import local_dial, parse_endpoint
-from fleetsweep.errors import HostError
+from fleetsweep.engine.exchange import AHEAD, Dial, Exchange, Stream
+from fleetsweep.errors import HostError, Phase
 from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
 
 IDS = [f"{number:064x}" for number in range(100)]
@@ -25,65 +26,175 @@ def engine_of(ids: list[str]) -> ScriptedEngine:
     return ScriptedEngine([ScriptedContainer(container_id, age=timedelta(hours=3)) for container_id in ids])
 
 
+class Sent:
+    """A stream that counts what is written to it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.writes: list[bytes] = []
+        self.settimeout = stream.settimeout
+        self.recv = stream.recv
+        self.close = stream.close
+
+    def sendall(self, data: bytes) -> None:
+        self.writes.append(data)
+        self._stream.sendall(data)
+
+
 @contextmanager
-def client_of(engine: ScriptedEngine, dialled: list[Stream], connections: int = AT_ONCE) -> Iterator[EngineClient]:
+def dial_of(engine: ScriptedEngine, dialled: list[Sent]) -> Iterator[tuple[Dial, Deadline]]:
     with tempfile.TemporaryDirectory(prefix="fs-") as directory, Watchdog() as watchdog:
         deadline = Deadline(20, watchdog)
-        with (
-            engine.serve(Path(directory) / "e.sock") as url,
-            local_dial(parse_endpoint(url), deadline) as dial,
-        ):
-            counted = _counting(dial, dialled)
-            client = EngineClient(counted, "local", deadline, READ_ONLY, connections)
-            try:
-                yield client
-            finally:
-                client.close()
+        with engine.serve(Path(directory) / "e.sock") as url, local_dial(parse_endpoint(url), deadline) as dial:
+
+            def counted() -> Stream:
+                dialled.append(Sent(dial()))
+                return dialled[-1]
+
+            yield counted, deadline
 
 
-def _counting(dial: Dial, dialled: list[Stream]) -> Dial:
-    def counted() -> Stream:
-        dialled.append(dial())
-        return dialled[-1]
+@contextmanager
+def client_of(engine: ScriptedEngine, dialled: list[Sent] | None = None) -> Iterator[EngineClient]:
+    with dial_of(engine, [] if dialled is None else dialled) as (dial, deadline):
+        client = EngineClient(dial, "local", deadline, READ_ONLY)
+        try:
+            yield client
+        finally:
+            client.close()
 
-    return counted
+
+def inspected(engine: ScriptedEngine) -> list[str]:
+    return [path.split("/")[2] for _, path in engine.requests if re.match("/containers/[0-9a-f]", path)]
 
 
-def test_each_is_inspected_once_and_the_order_is_the_lists() -> None:
+def test_each_is_inspected_once_over_one_stream_and_a_batch_of_them_in_one_write() -> None:
     engine = engine_of(IDS)
-    dialled: list[Stream] = []
+    dialled: list[Sent] = []
     with client_of(engine, dialled) as client:
         listing = client.survey(lambda container, _: container.id != IDS[7])
     assert [container.id for container in listing.containers] == IDS
     assert [container.id for container in listing.containers if not container.inspected] == [IDS[7]]
-    asked = [path.split("/")[2] for _, path in engine.requests if path.startswith("/containers/" + "0" * 60)]
-    assert sorted(asked) == sorted(set(IDS) - {IDS[7]})
-    assert len(engine.requests) == 2 + 99
-    assert 1 <= len(dialled) <= AT_ONCE
-
-
-@pytest.mark.parametrize(("count", "connections"), [(3, AT_ONCE), (100, 1)])
-def test_few_containers_or_one_connection_need_no_other_thread(count: int, connections: int) -> None:
-    engine = engine_of(IDS[:count])
-    threads: set[str] = set()
-    dialled: list[Stream] = []
-    with client_of(engine, dialled, connections) as client:
-        inspect = client.inspect
-
-        def watched(container_id: str) -> object:
-            threads.add(threading.current_thread().name)
-            return inspect(container_id)
-
-        client.inspect = watched  # type: ignore[method-assign,assignment]
-        assert len(client.survey(lambda *_: True).containers) == count
-    assert threads == {threading.current_thread().name}
+    assert inspected(engine) == IDS[:7] + IDS[8:]
+    assert len(engine.requests) == 1 + 99, "the list says who answers: nothing else is asked"
     assert len(dialled) == 1
+    assert len(dialled[0].writes) == 1 + -(-99 // AHEAD)
+
+
+def test_an_engine_that_ends_the_stream_after_each_answer_is_asked_again_for_the_rest_alone() -> None:
+    engine = engine_of(IDS[:40])
+    engine.closing = True
+    dialled: list[Sent] = []
+    with client_of(engine, dialled) as client:
+        listing = client.survey(lambda *_: True)
+    assert all(container.inspected for container in listing.containers)
+    assert len(dialled) == 1 + 40
+
+
+@pytest.mark.parametrize(
+    ("api", "asked"), [("1.39", "/v1.39/containers/json"), ("1.24", "/v1.24/containers/json"), ("1.52", None)]
+)
+def test_an_engine_that_does_not_speak_the_first_version_is_asked_in_its_own(api: str, asked: str | None) -> None:
+    engine = engine_of(IDS[:3])
+    engine.api = api
+    with client_of(engine) as client:
+        assert len(client.survey(lambda *_: False).containers) == 3
+    first = "/v1.40/containers/json"
+    assert engine.targets == ([first] if asked is None else [first, "/_ping", asked])
+
+
+def test_a_list_that_does_not_say_who_answers_is_followed_by_a_ping() -> None:
+    engine = engine_of(IDS[:3])
+    engine.nameless = "/containers/json"
+    with client_of(engine) as client:
+        assert client.engine.server == "Docker/20.10.24 (linux)"
+        assert len(client.survey(lambda *_: False).containers) == 3
+    assert [path for _, path in engine.requests] == ["/containers/json", "/_ping", "/containers/json"]
+
+
+def test_a_second_list_is_a_new_one() -> None:
+    engine = engine_of(IDS[:3])
+    with client_of(engine) as client:
+        client.list_containers()
+        del engine.containers[IDS[0]]
+        assert [container.id for container in client.list_containers().containers] == IDS[1:3]
+
+
+def test_one_that_may_remove_does_not_begin_with_a_list() -> None:
+    engine = engine_of(IDS[:3])
+    with dial_of(engine, []) as (dial, deadline):
+        client = EngineClient(dial, "local", deadline, MAY_REMOVE)
+        client.close()
+    assert engine.requests == [("GET", "/_ping")]
+
+
+def test_an_exchange_refuses_a_method_it_was_not_given_and_a_target_that_is_more_than_one() -> None:
+    engine = engine_of(IDS[:3])
+    with dial_of(engine, []) as (dial, deadline):
+        exchange = Exchange(dial, deadline, READ_ONLY)
+        with pytest.raises(PermissionError):
+            exchange.ask("DELETE", f"/v1.40/containers/{IDS[0]}")
+        for target in ("/a b", "/a\r\nX: y", "/ä", "/a\tb"):
+            with pytest.raises(ValueError, match="target"):
+                exchange.ask("GET", target)
+        exchange.close()
+    assert engine.requests == []
+
+
+def test_where_a_second_stream_is_refused_the_threads_share_the_first() -> None:
+    engine = engine_of(IDS)
+    dialled: list[Sent] = []
+    with dial_of(engine, dialled) as (dial, deadline):
+
+        def once() -> Stream:
+            if dialled:
+                raise HostError(Phase.TUNNEL, "refused", "no more sessions", "raise MaxSessions")
+            return dial()
+
+        exchange = Exchange(once, deadline, READ_ONLY, connections=4)
+        exchange.open()
+        answers: list[int] = []
+
+        def ask() -> None:
+            answers.extend(exchange.ask("GET", "/containers/json").status for _ in range(5))
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        exchange.close()
+    assert answers == [200] * 20
+
+
+def test_what_comes_next_on_a_stream_is_never_taken_for_another_answer() -> None:
+    """Requests sent ahead and not asked for in their order are given up with the stream."""
+    engine = engine_of(IDS)
+    dialled: list[Sent] = []
+    with dial_of(engine, dialled) as (dial, deadline):
+        exchange = Exchange(dial, deadline, MAY_REMOVE)
+        targets = [f"/containers/{one}/json" for one in IDS[:3]]
+        exchange.send_ahead(targets)
+        assert IDS[1].encode() in exchange.ask("GET", targets[1]).body
+        assert exchange.ask("DELETE", f"/containers/{IDS[5]}?force=True").status == 204
+        exchange.close()
+    assert len(dialled) == 2
+
+
+def test_no_more_is_sent_ahead_than_a_stream_can_hold() -> None:
+    engine = engine_of(IDS)
+    with dial_of(engine, []) as (dial, deadline):
+        exchange = Exchange(dial, deadline, READ_ONLY)
+        with pytest.raises(ValueError, match="under way"):
+            exchange.send_ahead(["/_ping"] * (AHEAD + 1))
+        exchange.close()
+    assert engine.requests == []
 
 
 def test_one_that_is_gone_by_then_is_left_out() -> None:
     engine = engine_of(IDS)
     engine.on(f"GET /containers/{IDS[50]}/json", lambda _: Answer(404, {"message": "No such container"}))
-    with client_of(engine, []) as client:
+    with client_of(engine) as client:
         listing = client.survey(lambda *_: True)
     assert [container.id for container in listing.containers] == IDS[:50] + IDS[51:]
 
@@ -91,5 +202,5 @@ def test_one_that_is_gone_by_then_is_left_out() -> None:
 def test_one_answer_that_cannot_be_used_fails_the_survey() -> None:
     engine = engine_of(IDS)
     engine.on(f"GET /containers/{IDS[50]}/json", lambda _: Answer(500, {"message": "busy"}))
-    with client_of(engine, []) as client, pytest.raises(HostError, match="busy"):
+    with client_of(engine) as client, pytest.raises(HostError, match="busy"):
         client.survey(lambda *_: True)
