@@ -27,6 +27,7 @@ from fleetsweep.examples import (
 from fleetsweep.guards import expect_guard
 from fleetsweep.model import Guard, Host
 from fleetsweep.options import (
+    Duration,
     Selection,
     guard_options,
     list_hosts_option,
@@ -131,12 +132,16 @@ def _exit_if_unexpected(selected: Sequence[Host], options: dict[str, object]) ->
 @policy_options
 @output_options
 @save_plan_option
+@click.option(
+    "--max-silence", type=Duration(), help="Name the hosts that no run has looked at for so long, by the journal."
+)
 def audit(**options: object) -> None:
     """Look at the fleet, remove nothing: sends only GET.
 
     Prints one row a host: what is there, what matches, what is stale, and which guard would stop a sweep.
     """
-    execute(_request("audit", options))
+    silence = options["max_silence"]
+    execute(replace(_request("audit", options), max_silence_s=float(str(silence)) if silence is not None else None))
 
 
 @cli.command(epilog=SWEEP_EPILOG)

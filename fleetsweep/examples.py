@@ -30,6 +30,7 @@ Examples:
   fleetsweep audit -i inventory.yml -l runners        look at one group
   fleetsweep audit -i inventory.yml -v                with every matched container
   fleetsweep audit -i inventory.yml --fail-on-stale   exit 6 if anything is stale: for a timer
+  fleetsweep audit -i inventory.yml --max-silence 26h tell apart a bad night and a box that nobody reaches
   fleetsweep audit -i inventory.yml --format json     for a program
   fleetsweep audit -i inventory.yml --save-plan plan.json
 """

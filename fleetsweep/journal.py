@@ -137,6 +137,14 @@ class Journal:
         rows = self.read("SELECT id, run, host, endpoint, container_id, name, at_ns FROM open_intent ORDER BY id")
         return [OpenIntent(*row) for row in rows]  # type: ignore[arg-type]
 
+    def last_looks(self) -> dict[str, int]:
+        """When each host was last looked at by a run that has ended, in nanoseconds. Raises JournalError."""
+        rows = self.read(
+            "SELECT host.name, max(run.started_ns) FROM host JOIN run ON run.id = host.run "
+            "WHERE host.surveyed GROUP BY host.name"
+        )
+        return dict(rows)  # type: ignore[arg-type]
+
     def settle(self, settled: Mapping[str, Sequence[Settlement]]) -> None:
         """Queue what became of earlier runs' open intents. Raises JournalError if the journal is broken."""
         now_ns = time.time_ns()

@@ -342,6 +342,14 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """A host was looked at last at ``since_ns``, or never as far as the journal goes: longer ago than ``limit_s``."""
+
+    since_ns: int | None
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class HostReport:
     """One row: a host's plan or fault, and what was done about it. ``settled`` are earlier runs' open intents.
 
@@ -357,6 +365,7 @@ class HostReport:
     duration_s: float = 0.0
     settled: tuple[Settlement, ...] = ()
     resources: tuple[Removal, ...] = ()
+    silence: Silence | None = None
 
 
 @dataclass(frozen=True, slots=True)

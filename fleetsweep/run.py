@@ -37,6 +37,7 @@ from fleetsweep.model import (
 from fleetsweep.policy import Policy
 from fleetsweep.scope import ResourceKind
 from fleetsweep.settings import Flags
+from fleetsweep.silence import mark
 
 if TYPE_CHECKING:
     from fleetsweep.journal import Journal
@@ -83,6 +84,7 @@ class Request:
     lock_wait_s: float = 0.0
     saved: SavedPlan | None = None
     resource_kinds: tuple[ResourceKind, ...] = ()
+    max_silence_s: float | None = None
 
 
 class Stopper:
@@ -129,7 +131,10 @@ def execute(request: Request) -> NoReturn:
         journal = _open_journal(request, run_id)
         if journal is not None:
             stack.enter_context(journal)
+        last_looks = _last_looks(request, journal)
         rows, guard, whole = _carry_out(request, run_id, journal, stopper, stack)
+        if request.max_silence_s is not None:
+            rows = mark(rows, last_looks, started_ns, request.max_silence_s)
         done = _report(request, run_id, started_ns, rows, guard, stopper.signal)
         code = _print_report(done, request.output)
         code = code if whole else code or INCOMPLETE
@@ -149,7 +154,8 @@ def _open_journal(request: Request, run_id: str) -> Journal | None:
     try:
         return Journal(request.state_dir, run_id, request.command, dry_run=request.dry_run)
     except UsageError as error:
-        if request.remove:
+        # Without a journal nobody can tell how long a host has been silent.
+        if request.remove or request.max_silence_s is not None:
             raise
         _say(f"fleetsweep: warning: {error}: this look is not remembered")
         return None
@@ -228,6 +234,16 @@ def _check_baselines(request: Request, surveys: Sequence[Survey | Lost]) -> None
             from fleetsweep.baseline import check_engine
 
             check_engine(scope.baseline, survey)
+
+
+def _last_looks(request: Request, journal: Journal | None) -> Mapping[str, int]:
+    """When each host was looked at last, where that is asked for. Raises UsageError."""
+    if journal is None or request.max_silence_s is None:
+        return {}
+    try:
+        return journal.last_looks()
+    except FleetsweepError as error:
+        raise UsageError(f"--max-silence: {error}") from error
 
 
 def _open_intents(request: Request, journal: Journal | None, holder: str) -> Sequence[OpenIntent]:

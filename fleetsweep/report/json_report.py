@@ -16,6 +16,7 @@ from fleetsweep.model import (
     HostReport,
     Removal,
     Settlement,
+    Silence,
 )
 from fleetsweep.report.escape import well_formed
 from fleetsweep.report.rows import created_age_s, iso_utc, removals_by_id, resource_removal
@@ -95,6 +96,7 @@ def host_object(host: HostReport) -> JsonObject:
         "decisions": [_decision(d, plan, removals.get(d.container.id)) for d in plan.decisions] if plan else [],
         "settled": [_settlement(settlement) for settlement in host.settled],
         "resources": [_resource(found, host) for found in host.plan.resources] if host.plan else [],
+        "silent_since": _silent_since(host.silence),
     }
 
 
@@ -116,6 +118,12 @@ def _decision(decision: Decision, plan: HostPlan, removal: Removal | None) -> Js
         "restarts": container.restarts,
         "created_age_s": created_age_s(decision, plan),
     }
+
+
+def _silent_since(silence: Silence | None) -> str | None:
+    if silence is None:
+        return None
+    return "ever" if silence.since_ns is None else iso_utc(silence.since_ns)
 
 
 def _resource(resource: Resource, host: HostReport) -> JsonObject:

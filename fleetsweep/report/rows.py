@@ -23,6 +23,7 @@ from fleetsweep.model import (
     Removal,
     SettledAs,
     Settlement,
+    Silence,
     Status,
 )
 from fleetsweep.report.escape import printable
@@ -178,6 +179,8 @@ def note(host: HostReport, totals: HostTotals) -> str:
     if host.fault:
         kind = printable(host.fault.kind, WORD_LIMIT)
         parts.append(f"{host.fault.phase.value}: {kind}" if host.fault.phase else kind)
+    if host.silence:
+        parts.append("silent")
     if guard:
         parts.append(_guard_note(guard))
     counts = (
@@ -291,6 +294,8 @@ def _host_attention(host: HostReport, *, verbose: bool) -> Iterator[str]:
     guard = guard_of(host)
     if host.fault:
         yield _fault_line(host, host.fault)
+    if host.silence:
+        yield _silence_line(host.silence)
     if guard:
         yield guard_line(guard)
     if host.status is not Status.OK and not host.fault and not guard:
@@ -315,6 +320,15 @@ def _host_attention(host: HostReport, *, verbose: bool) -> Iterator[str]:
     for d in doubtful[:most]:
         yield f"{_label(d.container.id, d)} was kept: its age can't be known ({_timestamps(d)})"
     yield from _more(len(doubtful), most)
+
+
+def _silence_line(silence: Silence) -> str:
+    limit = humanize(silence.limit_s)
+    if silence.since_ns is None:
+        found = "no run in the journal has ever looked at it"
+    else:
+        found = f"the last run that looked at it began at {iso_utc(silence.since_ns)}, more than {limit} ago"
+    return f"silent: {found} -> have it reached, or take it out of the inventory"
 
 
 def _settlement_line(settlement: Settlement) -> str:

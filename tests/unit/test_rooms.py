@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "state": PURE,
     "journal": PURE | {"state"},
     "settlement": PURE,
+    "silence": PURE,
     "listing": PURE | {"policy", "report", "inventory"},
     "explain": PURE | {"policy"},
     "examples": set[str](),
