@@ -19,6 +19,7 @@ from fleetsweep.model import Guard, Host
 from fleetsweep.options import (
     Selection,
     list_hosts_option,
+    named_sources,
     output,
     output_options,
     parse_expect,
@@ -27,6 +28,7 @@ from fleetsweep.options import (
     reach,
     removal_options,
     run_options,
+    schedule_options,
     select_hosts,
     state_dir,
     target_options,
@@ -271,6 +273,49 @@ def doctor(**options: object) -> None:
     from fleetsweep.doctor import execute as examine
 
     examine(_request("doctor", options))
+
+
+SCHEDULE_EPILOG = """\b
+Examples:
+  fleetsweep schedule systemd -i inventory.yml        a service and a timer: read them first
+  fleetsweep schedule systemd -i inventory.yml --write /etc/systemd/system
+  fleetsweep schedule systemd --local --job audit     fails when anything here is stale
+  fleetsweep schedule cron -i inventory.yml --max-age 4h --write /etc/cron.d
+  fleetsweep schedule gitea -i /etc/fleetsweep/inventory.yml --write .gitea/workflows
+  fleetsweep schedule github --job teardown           a job that takes its containers along
+"""
+
+
+@cli.command(epilog=SCHEDULE_EPILOG)
+@click.argument("kind", type=click.Choice(["systemd", "cron", "gitea", "github"]), metavar="KIND")
+@target_options
+@schedule_options
+@policy_options
+def schedule(kind: str, **options: object) -> None:
+    """Print the units or workflows that run it by themselves, every hour at minute 17.
+
+    KIND is systemd, cron, gitea (Forgejo too) or github. The files are filled in with the options given here, each
+    path made absolute; what a run would refuse is refused now. Contacts nobody, and installs nothing but with --write.
+    """
+    from fleetsweep.schedule import Job, Kind, plan, render, write
+
+    job = Job(str(options["job"])) if options["job"] else None
+    flags = policy_flags(options)
+    # Nothing of the environment: a unit doesn't have it, and a workflow has its own.
+    resolve_fleet_cap(flags, {})
+    # A teardown is this machine's, whatever else is given.
+    here = job is Job.TEARDOWN or options["local"]
+    chosen = (Host("localhost", "localhost"),) if job is Job.TEARDOWN else _selection(options).hosts
+    sources = () if here else named_sources(tuple(options["inventory"]))  # type: ignore[arg-type]
+    if job is not Job.TEARDOWN:
+        _exit_if_unexpected(chosen, options)
+    policies = [resolve(flags, {}, host) for host in chosen]
+    files = render(plan(Kind(kind), job, options, flags, chosen, sources, policies[0]))
+    if options["write"] is None:
+        click.echo("\n".join(file.text for file in files), nl=False)
+        return
+    for line in write(files, Path(str(options["write"])), force=bool(options["force"])):
+        click.echo(line)
 
 
 def _request(command: str, options: dict[str, object]) -> Request:

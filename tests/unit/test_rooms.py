@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "listing": PURE | {"policy", "report", "inventory"},
     "explain": PURE | {"policy"},
     "saved_plan": PURE | {"policy", "guards", "settings"},
+    "schedule": PURE | {"policy", "settings"},
     "options": PURE | {"settings", "inventory", "engine", "fleet", "ssh", "sweep", "run"},
 }
 FOREIGN = {"fabric", "paramiko", "docker", "requests", "urllib3"}
