@@ -143,7 +143,7 @@ def plan(
     program = ("fleetsweep",) if kind.is_workflow else running_program()
     max_age_hours, cap = _defaults(flags, policy, of_inventory=bool(inventories))
     read = (
-        *(() if kind.is_workflow else program),
+        *(() if kind.is_workflow else (*program, sys.prefix, sys.base_prefix)),
         *inventories,
         *(path for path in files.values() if path),
         *known_hosts,
