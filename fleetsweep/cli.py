@@ -303,12 +303,11 @@ def schedule(kind: str, **options: object) -> None:
     flags = policy_flags(options)
     # Nothing of the environment: a unit doesn't have it, and a workflow has its own.
     resolve_fleet_cap(flags, {})
-    # A teardown is this machine's, whatever else is given.
-    here = job is Job.TEARDOWN or options["local"]
-    chosen = (Host("localhost", "localhost"),) if job is Job.TEARDOWN else _selection(options).hosts
-    sources = () if here else named_sources(tuple(options["inventory"]))  # type: ignore[arg-type]
-    if job is not Job.TEARDOWN:
-        _exit_if_unexpected(chosen, options)
+    # A teardown is of the machine that its job runs on.
+    local = job is Job.TEARDOWN or bool(options["local"])
+    chosen = _selection({**options, "local": local}).hosts
+    sources = () if local else named_sources(tuple(options["inventory"]))  # type: ignore[arg-type]
+    _exit_if_unexpected(chosen, options)
     policies = [resolve(flags, {}, host) for host in chosen]
     files = render(plan(Kind(kind), job, options, flags, chosen, sources, policies[0]))
     if options["write"] is None:

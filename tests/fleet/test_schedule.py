@@ -8,12 +8,13 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fleetsweep import __version__
 from tests.conftest import Run
-from tests.lab import Lab, Spec, crontab, systemd, workflow
+from tests.lab import Box, Lab, Spec, crontab, systemd, workflow
 from tests.lab.place import Place, deletes, leaks
 from tests.lab.scripted import ScriptedContainer, ScriptedEngine
 
@@ -144,3 +145,43 @@ def test_the_workflow_sweeps_real_boxes_over_ssh(run: Run, lab: Lab, tmp_path: P
     runs = runner(tmp_path)
     assert runs.carry_out(flow) == [0, 0], runs.done
     assert [box.names() for box in lab.boxes] == [{"db"}] * 3
+
+
+def teardown(run: Run, box: Box, directory: Path, **known: str) -> tuple[dict[str, Any], workflow.Runner]:
+    """The example on a box's engine, for its tool and for the Docker CLI alike."""
+    url = f"unix://{box.socket}"
+    words = ["--job", "teardown", "--engine", url]
+    flow = workflow.read(written(run, directory / "w", "gitea", *words) / "fleetsweep-teardown.yml")
+    runs = runner(directory, **known)
+    runs.environment = {"DOCKER_HOST": url}
+    return flow, runs
+
+
+@pytest.mark.lab
+def test_the_example_takes_its_own_containers_along_and_no_others(run: Run, box: Box, tmp_path: Path) -> None:
+    box.seed([Spec("ws-other", labels={"fleetsweep.run": "4711-1"}), Spec("ws-before")])
+    flow, runs = teardown(run, box, tmp_path)
+    workflow.steps(flow).insert(
+        3, {"name": "look", "run": "docker ps --format '{{.Names}} {{.Label \"fleetsweep.run\"}}'"}
+    )
+    assert runs.carry_out(flow) == [0, 0, 0, 0, 0], runs.done
+    # While it ran, its own was there with the label of this run's second attempt.
+    assert "ws-4711-2 4711-2" in dict(runs.done)["look"].stdout.splitlines()
+    assert box.names() == {"ws-other", "ws-before"}
+
+
+@pytest.mark.lab
+def test_the_example_takes_its_containers_along_when_the_work_fails(run: Run, box: Box, tmp_path: Path) -> None:
+    box.seed([Spec("ws-before")])
+    flow, runs = teardown(run, box, tmp_path)
+    workflow.steps(flow).insert(3, {"name": "fail", "run": "exit 7"})
+    workflow.steps(flow).insert(4, {"name": "never", "run": "exit 0"})
+    assert runs.carry_out(flow) == [0, 0, 0, 7, 0], runs.done
+    assert box.names() == {"ws-before"}
+
+
+@pytest.mark.lab
+def test_a_dry_run_of_the_example_leaves_what_it_started(run: Run, box: Box, tmp_path: Path) -> None:
+    flow, runs = teardown(run, box, tmp_path, dry_run="true")
+    assert runs.carry_out(flow) == [0, 0, 0, 0], runs.done
+    assert box.names() == {"ws-4711-2"}

@@ -7,10 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from fleetsweep.cli import cli
 from tests.conftest import Run
 from tests.lab import crontab, systemd, workflow
 
@@ -110,22 +113,56 @@ def test_only_a_sweep_of_this_machine_is_of_the_docker_group(run: Run, tmp_path:
     assert "docker" not in fleet
 
 
+@pytest.fixture
+def in_opt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Prints the units as a fleetsweep would that is installed in /opt, wherever the one under test is."""
+    for name, value in {
+        "prefix": "/opt/fleetsweep",
+        "base_prefix": "/usr",
+        "executable": "/opt/fleetsweep/bin/python",
+    }.items():
+        monkeypatch.setattr(sys, name, value)
+    monkeypatch.setattr(sys, "argv", ["/opt/fleetsweep/bin/fleetsweep"])
+    monkeypatch.chdir("/")
+
+    def call(*words: str) -> str:
+        done = CliRunner().invoke(cli, ["schedule", "systemd", *words], catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.output
+
+    return call
+
+
 @pytest.mark.parametrize(
     "words",
     [["--private-key", "~/.ssh/id"], ["--known-hosts", "/home/ci/known_hosts"], ["--engine", "unix:///run/user/1/d"]],
 )
-def test_homes_are_shut_unless_the_command_needs_something_there(run: Run, tmp_path: Path, words: list[str]) -> None:
-    shut = written(run, tmp_path / "a", "systemd", "--local")["fleetsweep-sweep.service"]
-    open_ = written(run, tmp_path / "b", "systemd", "--local", *words)["fleetsweep-sweep.service"]
-    assert "\nProtectHome=read-only\n" in open_
-    if not any(name.startswith(("/home/", "/root/")) for name in (sys.prefix, sys.base_prefix)):
-        assert "\nProtectHome=yes\n" in shut
+def test_homes_are_shut_unless_the_command_needs_something_there(
+    in_opt: Callable[..., str], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert "\nProtectHome=yes\n" in in_opt("--local", "--private-key", "/etc/fleetsweep/key")
+    assert "\nProtectHome=read-only\n" in in_opt("--local", *words)
 
 
-def test_a_key_that_the_inventory_names_opens_the_homes_too(run: Run, tmp_path: Path, inventory: Path) -> None:
-    inventory.write_text("runner-1 ansible_ssh_private_key_file=/home/ci/.ssh/id\n")
-    unit = written(run, tmp_path / "units", "systemd", "-i", str(inventory))["fleetsweep-sweep.service"]
-    assert "\nProtectHome=read-only\n" in unit
+def test_the_interpreter_is_something_that_the_command_needs(
+    in_opt: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "base_prefix", "/root/python3.12")
+    assert "\nProtectHome=read-only\n" in in_opt("--local")
+
+
+@pytest.mark.parametrize(("key", "home"), [("/home/ci/.ssh/id", "read-only"), ("/etc/fleetsweep/key", "yes")])
+def test_a_key_that_the_inventory_names_opens_the_homes_too(
+    in_opt: Callable[..., str], inventory: Path, key: str, home: str
+) -> None:
+    inventory.write_text(f"runner-1 ansible_ssh_private_key_file={key}\n")
+    assert f"\nProtectHome={home}\n" in in_opt("-i", str(inventory))
+
+
+def test_the_unit_has_a_tmp_of_its_own_unless_the_command_needs_something_there(in_opt: Callable[..., str]) -> None:
+    assert "\nPrivateTmp=yes\n" in in_opt("--local")
+    assert "\nPrivateTmp=no\n" in in_opt("--local", "--private-key", "/tmp/key")
 
 
 @pytest.mark.parametrize(
@@ -268,6 +305,18 @@ def test_what_a_run_would_refuse_is_refused_before_it_is_scheduled(run: Run, inv
     assert inventory.exists()
     done = run("schedule", "systemd", *words)
     assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"), [(["--engine", "docker.sock"], "docker.sock"), (["-i", "inventory.ini"], "--inventory")]
+)
+def test_a_teardown_is_of_the_machine_that_its_job_runs_on(
+    run: Run, inventory: Path, words: list[str], named: str
+) -> None:
+    assert inventory.exists()
+    done = run("schedule", "gitea", "--job", "teardown", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert named in done.stderr
 
 
 def test_another_number_of_hosts_than_expected_is_told_at_once(run: Run, inventory: Path) -> None:
