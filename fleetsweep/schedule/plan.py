@@ -58,9 +58,9 @@ class Schedule:
     """What the templates are filled in with.
 
     ``program`` starts fleetsweep, ``words`` are its arguments after the command's name, less those that a workflow
-    has in its environment. ``engine`` are the arguments that name this machine's own engine. ``max_age_hours`` and
-    ``cap`` are a workflow's defaults, empty where the inventory is to say. ``paths`` are the absolute paths that a
-    run reads.
+    has in its environment. ``here`` are those of a baseline and a teardown on the machine that their job runs on,
+    ``guards`` a teardown's besides. ``max_age_hours`` and ``cap`` are a workflow's defaults, empty where the
+    inventory is to say. ``paths`` are the absolute paths that a run reads.
     """
 
     kind: Kind
@@ -68,7 +68,8 @@ class Schedule:
     program: tuple[str, ...]
     words: tuple[str, ...]
     local: bool
-    engine: tuple[str, ...]
+    here: tuple[str, ...]
+    guards: tuple[str, ...]
     state_dir: str
     user: str
     run_timeout_s: int
@@ -124,6 +125,7 @@ def plan(
     }
     known_hosts = tuple(str(_absolute(name)) for name in _many(options["known_hosts"]))
     engine = (f"--engine={options['engine']}",) if options["engine"] is not None else ()
+    state = (f"--state-dir={state_dir}",) if state_dir else ()
     user = check_account(str(options["user"]))
     words = (
         *(f"--inventory={name}" for name in inventories),
@@ -134,13 +136,15 @@ def plan(
         *((f"--expect={options['expect']}",) if options["expect"] is not None else ()),
         *(f"--{name}={path}" for name, path in files.items() if path),
         *(f"--known-hosts={path}" for path in known_hosts),
-        *((f"--state-dir={state_dir}",) if state_dir else ()),
+        *state,
         *((f"--run-timeout={run_timeout_s}s",) if run_timeout_s else ()),
         *_policy_words(replace(flags, max_age=None, cap=None) if kind.is_workflow else flags),
     )
     for word in words:
         check_line(*word.partition("=")[::2])
     program = ("fleetsweep",) if kind.is_workflow else running_program()
+    selectors = Flags(names=flags.names, images=flags.images, labels=flags.labels, match=flags.match)
+    guards = Flags(fleet_cap=flags.fleet_cap, max_skew=flags.max_skew, keep_label=flags.keep_label)
     max_age_hours, cap = _defaults(flags, policy, of_inventory=bool(inventories))
     read = (
         *(() if kind.is_workflow else (*program, sys.prefix, sys.base_prefix)),
@@ -159,7 +163,8 @@ def plan(
         program=program,
         words=words,
         local=bool(options["local"]),
-        engine=engine,
+        here=("--local", *engine, *state, *_policy_words(selectors)),
+        guards=_policy_words(guards),
         state_dir=state_dir,
         user=user,
         run_timeout_s=run_timeout_s or RUN_S,

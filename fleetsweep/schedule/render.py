@@ -72,8 +72,8 @@ def _unit(schedule: Schedule, job: Job) -> dict[str, object]:
 
 
 def _workflow(schedule: Schedule, job: Job) -> dict[str, object]:
-    words = ("--local", *schedule.engine) if job is Job.TEARDOWN else schedule.command(job)
-    for word in words:
+    words = schedule.here if job is Job.TEARDOWN else schedule.command(job)
+    for word in (*words, *schedule.guards):
         quoting.check_workflow(*word.partition("=")[::2])
     return {
         "job": job.value,
@@ -81,6 +81,7 @@ def _workflow(schedule: Schedule, job: Job) -> dict[str, object]:
         "place": PLACES[schedule.kind],
         "version": __version__,
         "command": quoting.shell_words(words),
+        "guards": quoting.shell_words(schedule.guards),
         "minutes": math.ceil((schedule.run_timeout_s + LOCK_WAIT_S) / 60) + 1,
         "max_age_hours": schedule.max_age_hours,
         "cap": schedule.cap,

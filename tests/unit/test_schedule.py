@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -230,7 +231,9 @@ def test_a_workflow_may_read_waits_for_another_and_ends(run: Run, tmp_path: Path
         assert flow["concurrency"]["cancel-in-progress"] is False
         assert flow["on"]["workflow_dispatch"]["inputs"]["dry_run"]["type"] == "boolean"
         assert ("schedule" in flow["on"]) == (name == "fleetsweep-sweep.yml")
-        assert {"WS_MAX_AGE_HOURS", "SAFETY_CAP", "DRY_RUN"} <= set(flow["env"])
+        # No age has a say in a teardown.
+        assert ("WS_MAX_AGE_HOURS" in flow["env"]) == (name == "fleetsweep-sweep.yml")
+        assert {"SAFETY_CAP", "DRY_RUN"} <= set(flow["env"])
         assert [job["timeout-minutes"] for job in flow["jobs"].values()] == [10]
         for step in workflow.steps(flow):
             assert "uses" not in step
@@ -317,6 +320,16 @@ def test_a_teardown_is_of_the_machine_that_its_job_runs_on(
     done = run("schedule", "gitea", "--job", "teardown", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert named in done.stderr
+
+
+def test_a_teardown_judges_by_the_selectors_and_guards_that_were_given(run: Run, tmp_path: Path) -> None:
+    words = ["--name", "it's", "--keep-label", "mine", "--state-dir", "state", "--max-age", "4h"]
+    written(run, tmp_path / "w", "gitea", "--job", "teardown", *words)
+    _, before, _, after = workflow.steps(workflow.read(tmp_path / "w" / "fleetsweep-teardown.yml"))
+    (baseline,) = (shlex.split(line) for line in before["run"].splitlines() if line.startswith("fleetsweep"))
+    common = ["--local", f"--state-dir={tmp_path / 'state'}", "--name=it's"]
+    assert baseline[-3:] == common
+    assert shlex.split(after["run"])[:6] == ["fleetsweep", "teardown", *common, "--keep-label=mine"]
 
 
 def test_another_number_of_hosts_than_expected_is_told_at_once(run: Run, inventory: Path) -> None:
