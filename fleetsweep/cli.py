@@ -21,6 +21,7 @@ from fleetsweep.examples import (
     EPILOG,
     EXPLAIN_EPILOG,
     HOSTS_EPILOG,
+    SCHEDULE_EPILOG,
     SWEEP_EPILOG,
     TEARDOWN_EPILOG,
 )
@@ -31,6 +32,7 @@ from fleetsweep.options import (
     Selection,
     guard_options,
     list_hosts_option,
+    named_sources,
     output,
     output_options,
     parse_expect,
@@ -41,6 +43,7 @@ from fleetsweep.options import (
     removal_options,
     run_options,
     save_plan_option,
+    schedule_options,
     scope_options,
     select_hosts,
     selector_options,
@@ -303,6 +306,37 @@ def doctor(**options: object) -> None:
     from fleetsweep.doctor import execute as examine
 
     examine(_request("doctor", options))
+
+
+@cli.command(epilog=SCHEDULE_EPILOG)
+@click.argument("kind", type=click.Choice(["systemd", "cron", "gitea", "github"]), metavar="KIND")
+@target_options
+@schedule_options
+@policy_options
+def schedule(kind: str, **options: object) -> None:
+    """Print the units or workflows that run it by themselves, every hour at minute 17.
+
+    KIND is systemd, cron, gitea (Forgejo too) or github. The files are filled in with the options given here, each
+    path made absolute; what a run would refuse is refused now. Contacts nobody, and installs nothing but with --write.
+    """
+    from fleetsweep.schedule import Job, Kind, plan, render, write
+
+    job = Job(str(options["job"])) if options["job"] else None
+    flags = policy_flags(options)
+    # Nothing of the environment: a unit doesn't have it, and a workflow has its own.
+    resolve_fleet_cap(flags, {})
+    # A teardown is of the machine that its job runs on.
+    local = job is Job.TEARDOWN or bool(options["local"])
+    chosen = _selection({**options, "local": local}).hosts
+    sources = () if local else named_sources(tuple(options["inventory"]))  # type: ignore[arg-type]
+    _exit_if_unexpected(chosen, options)
+    policies = [resolve(flags, {}, host) for host in chosen]
+    files = render(plan(Kind(kind), job, options, flags, chosen, sources, policies[0]))
+    if options["write"] is None:
+        click.echo("\n".join(file.text for file in files), nl=False)
+        return
+    for line in write(files, Path(str(options["write"])), force=bool(options["force"])):
+        click.echo(line)
 
 
 def _request(command: str, options: dict[str, object]) -> Request:

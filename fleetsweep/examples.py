@@ -81,3 +81,13 @@ Examples:
   fleetsweep doctor -i inventory.yml --host runner-2 -v
   fleetsweep doctor --host admin@runner-1:2222        before it is in an inventory
 """
+
+SCHEDULE_EPILOG: Final = """\b
+Examples:
+  fleetsweep schedule systemd -i inventory.yml        a service and a timer: read them first
+  fleetsweep schedule systemd -i inventory.yml --write /etc/systemd/system
+  fleetsweep schedule systemd --local --job audit     fails when anything here is stale
+  fleetsweep schedule cron -i inventory.yml --max-age 4h --write /etc/cron.d
+  fleetsweep schedule gitea -i /etc/fleetsweep/inventory.yml --write .gitea/workflows
+  fleetsweep schedule github --job teardown           a job that takes its containers along
+"""

@@ -50,6 +50,14 @@ def _together(*options: Callable[[Callable[P, R]], Callable[P, R]]) -> Decorator
     return decorate
 
 
+_PRIVATE_KEY = click.option("--private-key", metavar="FILE", help="Offer this key, and no other.")
+_SSH_CONFIG = click.option("--ssh-config", metavar="FILE", help="Instead of the usual SSH configuration.")
+_KNOWN_HOSTS = click.option("--known-hosts", multiple=True, metavar="FILE", help="Instead of the usual known_hosts.")
+_STATE_DIR = click.option(
+    "--state-dir", metavar="DIR", envvar="FLEETSWEEP_STATE_DIR", help="Where the journal is kept."
+)
+
+
 def target_options(command: Callable[P, R]) -> Callable[P, R]:
     """Which hosts."""
     return _together(
@@ -91,18 +99,37 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
     return _together(
         click.option("-f", "--forks", type=click.IntRange(1, 4096), help="Hosts at once. [default: 256 or fewer]"),
         click.option("-u", "--user", metavar="NAME", help="Log in as this user."),
-        click.option("--private-key", metavar="FILE", help="Offer this key, and no other."),
+        _PRIVATE_KEY,
         click.option("-T", "--timeout", type=Duration(), default=10, help="To connect and log in. [default: 10s]"),
         click.option("--host-timeout", type=Duration(), default=120, help="For one host. [default: 2m]"),
         click.option("--run-timeout", type=Duration(), default=3600, help="For the whole run. [default: 1h]"),
-        click.option("--ssh-config", metavar="FILE", help="Instead of the usual SSH configuration."),
-        click.option("--known-hosts", multiple=True, metavar="FILE", help="Instead of the usual known_hosts."),
+        _SSH_CONFIG,
+        _KNOWN_HOSTS,
         click.option(
             "--host-key",
             type=click.Choice(["strict", "accept-new"]),
             help="The key of an unknown host: refuse it, or keep it. [default: what ssh_config says, or strict]",
         ),
-        click.option("--state-dir", metavar="DIR", envvar="FLEETSWEEP_STATE_DIR", help="Where the journal is kept."),
+        _STATE_DIR,
+    )(command)
+
+
+def schedule_options(command: Callable[P, R]) -> Callable[P, R]:
+    """What is scheduled, and where that goes."""
+    return _together(
+        click.option(
+            "--job",
+            type=click.Choice(["audit", "sweep", "teardown"]),
+            help="What is run. [default: sweep; gitea and github: sweep and teardown]",
+        ),
+        click.option("--user", metavar="NAME", default="fleetsweep", help="The account of the unit. [fleetsweep]"),
+        _PRIVATE_KEY,
+        click.option("--run-timeout", type=Duration(), help="For a whole run. [default: 1h; gitea and github: 8m]"),
+        _SSH_CONFIG,
+        _KNOWN_HOSTS,
+        _STATE_DIR,
+        click.option("--write", metavar="DIR", help="Write the files into this directory instead of to stdout."),
+        click.option("--force", is_flag=True, help="Replace files that are there and say something else."),
     )(command)
 
 
@@ -229,11 +256,7 @@ def select_hosts(options: dict[str, object]) -> Selection:
             raise UsageError("--local is this machine alone: leave out --inventory, --host and --limit")
         local = Host(socket.gethostname() or "localhost", "localhost", connection=Connection.LOCAL)
         return Selection((local if url is None else replace(local, engine=url),))
-    sources = given["inventory"] or inventory_sources(os.environ.get("FLEETSWEEP_INVENTORY", ""))
-    if not all(source.strip() for source in sources):
-        raise UsageError("-i/--inventory is empty: is a variable in it unset?")
-    if not sources and Path("inventory").exists():
-        sources = ("inventory",)
+    sources = named_sources(given["inventory"])
     if sources:
         inventory = load(sources, cwd=Path.cwd(), engine=url)
         hosts = inventory.named(given["hosts"]) if given["hosts"] else inventory.select(given["limit"])
@@ -245,6 +268,14 @@ def select_hosts(options: dict[str, object]) -> Selection:
     if not given["hosts"]:
         raise UsageError("no inventory: give -i FILE, --host [user@]address, or --local")
     return Selection(ad_hoc(given["hosts"], engine=url).hosts())
+
+
+def named_sources(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The inventories: given, else the environment's, else ``./inventory``. Raises UsageError for an empty one."""
+    sources = given or inventory_sources(os.environ.get("FLEETSWEEP_INVENTORY", ""))
+    if not all(source.strip() for source in sources):
+        raise UsageError("-i/--inventory is empty: is a variable in it unset?")
+    return sources or (("inventory",) if Path("inventory").exists() else ())
 
 
 def inventory_sources(text: str) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from tests.lab.process import remove_tree
 
 PACKAGES = ("docker.io", "openssh-server", "busybox-static", "iproute2")
 
-TEST_PACKAGES = ("podman", "sudo")
-"""What some tests need besides, and neither the demo nor the bench does."""
+TEST_PACKAGES = ("podman", "sudo", "systemd")
+"""What some tests need besides, and neither the demo nor the bench does. Of systemd only systemd-analyze is run."""
 
 
 class LabUnavailable(RuntimeError):
@@ -28,7 +28,9 @@ def missing(*, for_tests: bool = False) -> list[str]:
     """What this machine lacks, in words; empty if the lab, or every test on it, can start."""
     lacking = [] if os.geteuid() == 0 else ["root (run as root, or with sudo)"]
     wanted = [("dockerd", "docker.io"), ("/usr/sbin/sshd", "openssh-server")]
-    for program, package in wanted + [(name, name) for name in TEST_PACKAGES if for_tests]:
+    if for_tests:
+        wanted += [("podman", "podman"), ("sudo", "sudo"), ("systemd-analyze", "systemd")]
+    for program, package in wanted:
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
             lacking.append(f"{program} (apt-get install --no-install-recommends {package})")
     if not Path("/bin/busybox").exists():

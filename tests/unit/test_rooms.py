@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "document": PURE,
     "baseline": PURE | {"document", "policy"},
     "saved_plan": PURE | {"document"} | {"policy", "guards", "settings"},
+    "schedule": PURE | {"policy", "settings"},
     "options": PURE | {"settings", "inventory", "engine", "fleet", "ssh", "sweep", "run"},
 }
 FOREIGN = {"fabric", "paramiko", "docker", "requests", "urllib3"}

@@ -1,0 +1,7 @@
+"""Ready-made schedules: systemd units, a cron line, workflows of Gitea and GitHub."""
+
+from fleetsweep.schedule.plan import Job, Kind, Schedule, plan
+from fleetsweep.schedule.render import File, render
+from fleetsweep.schedule.write import write
+
+__all__ = ["File", "Job", "Kind", "Schedule", "plan", "render", "write"]

@@ -1,0 +1,251 @@
+"""What is to be scheduled, from options that were checked as a run checks them. No I/O but looking where paths lead."""
+
+from __future__ import annotations
+
+import math
+import os
+import pwd
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from fleetsweep.errors import UsageError
+from fleetsweep.model import Host
+from fleetsweep.policy import Policy
+from fleetsweep.schedule.quoting import check_account, check_line
+from fleetsweep.settings import Flags
+
+STATE: Final = "/var/lib/fleetsweep"
+LOCK_WAIT_S: Final = 60
+"""An hourly run that finds another at work need not wait long: the next comes in an hour."""
+
+WORKFLOW_RUN_S: Final = 480
+RUN_S: Final = 3600
+_HOMES: Final = ("/home", "/root", "/run/user")
+_TEMPORARY: Final = ("/tmp", "/var/tmp")  # noqa: S108 - places that a unit is shut out from
+_FLAGS: Final = {"names": "name", "images": "image", "labels": "label"}
+
+
+class Kind(StrEnum):
+    """Who starts it."""
+
+    SYSTEMD = "systemd"
+    CRON = "cron"
+    GITEA = "gitea"
+    GITHUB = "github"
+
+    @property
+    def is_workflow(self) -> bool:
+        """Whether a CI server starts it."""
+        return self in {Kind.GITEA, Kind.GITHUB}
+
+
+class Job(StrEnum):
+    """What is started."""
+
+    AUDIT = "audit"
+    SWEEP = "sweep"
+    TEARDOWN = "teardown"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What the templates are filled in with.
+
+    ``program`` starts fleetsweep, ``words`` are its arguments after the command's name, less those that a workflow
+    has in its environment. ``here`` are those of a baseline and a teardown on the machine that their job runs on,
+    ``guards`` a teardown's besides. ``max_age_hours`` and ``cap`` are a workflow's defaults, empty where the
+    inventory is to say. ``paths`` are the absolute paths that a run reads.
+    """
+
+    kind: Kind
+    jobs: tuple[Job, ...]
+    program: tuple[str, ...]
+    words: tuple[str, ...]
+    local: bool
+    here: tuple[str, ...]
+    guards: tuple[str, ...]
+    state_dir: str
+    user: str
+    run_timeout_s: int
+    max_age_hours: str
+    cap: str
+    paths: tuple[str, ...]
+
+    def command(self, job: Job) -> tuple[str, ...]:
+        """The whole command line of an audit or a sweep."""
+        last = ("--fail-on-stale",) if job is Job.AUDIT else ("--yes", f"--lock-wait={LOCK_WAIT_S}s")
+        return (*self.program, job.value, *self.words, *last)
+
+    def below(self, *places: str) -> bool:
+        """Whether a run reads something below one of these places, by its name or where the name leads."""
+        every = {path for name in self.paths for path in (name, os.path.realpath(name))}
+        return any(Path(path).is_relative_to(place) for path in every for place in places)
+
+    @property
+    def needs_home(self) -> bool:
+        """Whether a run reads below somebody's home."""
+        return self.below(*_HOMES)
+
+    @property
+    def needs_tmp(self) -> bool:
+        """Whether a run reads below a directory for temporary files."""
+        return self.below(*_TEMPORARY)
+
+
+def plan(
+    kind: Kind,
+    job: Job | None,
+    options: Mapping[str, object],
+    flags: Flags,
+    hosts: Sequence[Host],
+    sources: Sequence[str],
+    policy: Policy,
+) -> Schedule:
+    """What to write for these options. ``sources`` are the inventories that ``hosts`` come from, if any do.
+
+    ``policy`` is one that ``flags`` resolve to; only what the flags give is taken from it. Raises UsageError.
+    """
+    if job is Job.TEARDOWN and not kind.is_workflow:
+        raise UsageError(
+            f"a teardown belongs to the job whose containers it removes, and {kind} starts none: "
+            "see fleetsweep schedule gitea and fleetsweep schedule github"
+        )
+    state_dir = _absolute(options["state_dir"]) or ("" if kind.is_workflow else STATE)
+    run_timeout_s = _seconds(options["run_timeout"]) or (WORKFLOW_RUN_S if kind.is_workflow else None)
+    inventories = tuple(map(_inventory, sources))
+    files = {
+        "private-key": _absolute(options["private_key"]),
+        "ssh-config": _absolute(options["ssh_config"]),
+    }
+    known_hosts = tuple(str(_absolute(name)) for name in _many(options["known_hosts"]))
+    engine = (f"--engine={options['engine']}",) if options["engine"] is not None else ()
+    state = (f"--state-dir={state_dir}",) if state_dir else ()
+    user = check_account(str(options["user"]))
+    words = (
+        *(f"--inventory={name}" for name in inventories),
+        *(f"--host={name}" for name in _many(options["hosts"])),
+        *(f"--limit={_limit(pattern)}" for pattern in _many(options["limit"])),
+        *(("--local",) if options["local"] else ()),
+        *engine,
+        *((f"--expect={options['expect']}",) if options["expect"] is not None else ()),
+        *(f"--{name}={path}" for name, path in files.items() if path),
+        *(f"--known-hosts={path}" for path in known_hosts),
+        *state,
+        *((f"--run-timeout={run_timeout_s}s",) if run_timeout_s else ()),
+        *_policy_words(replace(flags, max_age=None, cap=None) if kind.is_workflow else flags),
+    )
+    for word in words:
+        check_line(*word.partition("=")[::2])
+    program = ("fleetsweep",) if kind.is_workflow else running_program()
+    selectors = Flags(names=flags.names, images=flags.images, labels=flags.labels, match=flags.match)
+    guards = Flags(fleet_cap=flags.fleet_cap, max_skew=flags.max_skew, keep_label=flags.keep_label)
+    max_age_hours, cap = _defaults(flags, policy, of_inventory=bool(inventories))
+    read = (
+        *(() if kind.is_workflow else (*program, sys.prefix, sys.base_prefix)),
+        *inventories,
+        *(path for path in files.values() if path),
+        *known_hosts,
+        *(host.key_file for host in hosts if host.key_file),
+        *(host.engine.removeprefix("unix://") for host in hosts if options["local"]),
+        state_dir,
+        _home(user),
+    )
+    both = (Job.SWEEP, Job.TEARDOWN) if kind.is_workflow else (Job.SWEEP,)
+    return Schedule(
+        kind=kind,
+        jobs=both if job is None else (job,),
+        program=program,
+        words=words,
+        local=bool(options["local"]),
+        here=("--local", *engine, *state, *_policy_words(selectors)),
+        guards=_policy_words(guards),
+        state_dir=state_dir,
+        user=user,
+        run_timeout_s=run_timeout_s or RUN_S,
+        max_age_hours=max_age_hours,
+        cap=cap,
+        paths=tuple(path for path in read if path.startswith("/")),
+    )
+
+
+def running_program() -> tuple[str, ...]:
+    """What starts the fleetsweep that runs now, by absolute paths.
+
+    Links stay as they are: what an upgrade replaces is where they lead. Raises UsageError.
+    """
+    started = Path(os.path.abspath(sys.argv[0]))  # noqa: PTH100 - Path.absolute leaves .. in it
+    beside = shutil.which("fleetsweep", path=str(Path(sys.executable).parent))
+    if started.name == "fleetsweep" and started.is_file() and os.access(started, os.X_OK):
+        program: tuple[str, ...] = (str(started),)
+    elif beside:
+        program = (beside,)
+    else:
+        program = (sys.executable, "-m", "fleetsweep")
+    return tuple(check_line("the program's own path", word) for word in program)
+
+
+def _policy_words(flags: Flags) -> tuple[str, ...]:
+    words: list[str] = []
+    for name in Flags.__dataclass_fields__:
+        value = getattr(flags, name)
+        flag = "--" + _FLAGS.get(name, name).replace("_", "-")
+        if name != "dry_run" and value is not None:
+            words += [f"{flag}={item}" for item in ((value,) if isinstance(value, str) else value)]
+    return tuple(words)
+
+
+def _defaults(flags: Flags, policy: Policy, *, of_inventory: bool) -> tuple[str, str]:
+    """The hours and the cap that hold in a workflow unless its repository says otherwise.
+
+    The environment beats the inventory: what no flag gives stays empty where an inventory may have it.
+    """
+    hours = policy.max_age_s / 3600
+    max_age = str(int(hours)) if hours.is_integer() else repr(hours)
+    cap = "none" if policy.cap is None else str(policy.cap)
+    return (
+        max_age if flags.max_age is not None or not of_inventory else "",
+        cap if flags.cap is not None or not of_inventory else "",
+    )
+
+
+def _inventory(source: str) -> str:
+    """An inventory by a path that holds anywhere; a list of hosts as it is."""
+    path = Path(os.path.expandvars(source)).expanduser()
+    if "," in source and not os.path.lexists(path):
+        return source
+    return os.path.abspath(path)  # noqa: PTH100 - Path.absolute leaves .. in it
+
+
+def _limit(pattern: str) -> str:
+    if re.search(r"(?:^|[,:\s])@(?!/)", pattern):
+        raise UsageError(f"--limit: {pattern[:100]!r} names a file: write its absolute path after the @")
+    return pattern
+
+
+def _absolute(value: object) -> str:
+    """A file's absolute path; empty for none."""
+    if value is None or value == "":
+        return ""
+    return os.path.abspath(Path(str(value)).expanduser())  # noqa: PTH100 - Path.absolute leaves .. in it
+
+
+def _seconds(value: object) -> int | None:
+    return math.ceil(value) if isinstance(value, float) else None
+
+
+def _many(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, tuple) else ()
+
+
+def _home(user: str) -> str:
+    """The account's home, where its key and known_hosts are looked for; empty if there is no such account here."""
+    try:
+        return pwd.getpwnam(user).pw_dir
+    except KeyError:
+        return ""

@@ -1,0 +1,110 @@
+"""The files of a schedule, from the templates."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from fleetsweep import __version__
+from fleetsweep.schedule import quoting
+from fleetsweep.schedule.plan import LOCK_WAIT_S, Job, Kind, Schedule
+
+PLACES: Final[Mapping[Kind, str]] = {
+    Kind.SYSTEMD: "/etc/systemd/system",
+    Kind.CRON: "/etc/cron.d",
+    Kind.GITEA: ".gitea/workflows",
+    Kind.GITHUB: ".github/workflows",
+}
+"""Where each kind's files belong."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file by its name, without a directory, and its text."""
+
+    name: str
+    text: str
+
+
+def render(schedule: Schedule) -> tuple[File, ...]:
+    """The schedule's files. Raises UsageError for what its format can't hold."""
+    return tuple(file for job in schedule.jobs for file in _files(schedule, job))
+
+
+def _files(schedule: Schedule, job: Job) -> list[File]:
+    if schedule.kind is Kind.SYSTEMD:
+        values = _unit(schedule, job)
+        return [
+            File(f"fleetsweep-{job}.{suffix}", _fill(f"systemd.{suffix}", values)) for suffix in ("service", "timer")
+        ]
+    if schedule.kind is Kind.CRON:
+        command = quoting.cron_words(schedule.command(job))
+        values = {
+            "job": job.value,
+            "user": schedule.user,
+            "command": command,
+            "state_dir": quoting.shell_words([schedule.state_dir]),
+        }
+        # Without a suffix: cron reads no file whose name has a dot.
+        return [File(f"fleetsweep-{job}", _fill("cron", values))]
+    template = "workflow-teardown.yml" if job is Job.TEARDOWN else "workflow.yml"
+    return [File(f"fleetsweep-{job}.yml", _fill(template, _workflow(schedule, job)))]
+
+
+def _unit(schedule: Schedule, job: Job) -> dict[str, object]:
+    path = PurePosixPath(os.path.realpath(schedule.state_dir))
+    state = PurePosixPath("/var/lib")
+    return {
+        "job": job.value,
+        "user": schedule.user,
+        "local": schedule.local,
+        "command": quoting.systemd_words(schedule.command(job)),
+        "timeout_s": schedule.run_timeout_s + LOCK_WAIT_S + 60,
+        "home": schedule.needs_home,
+        "tmp": schedule.needs_tmp,
+        "state_name": quoting.systemd_path(str(path.relative_to(state))) if state in path.parents else "",
+        "state_dir": quoting.systemd_path(schedule.state_dir),
+    }
+
+
+def _workflow(schedule: Schedule, job: Job) -> dict[str, object]:
+    words = schedule.here if job is Job.TEARDOWN else schedule.command(job)
+    for word in (*words, *schedule.guards):
+        quoting.check_workflow(*word.partition("=")[::2])
+    return {
+        "job": job.value,
+        "kind": schedule.kind.value,
+        "place": PLACES[schedule.kind],
+        "version": __version__,
+        "command": quoting.shell_words(words),
+        "guards": quoting.shell_words(schedule.guards),
+        "minutes": math.ceil((schedule.run_timeout_s + LOCK_WAIT_S) / 60) + 1,
+        "max_age_hours": schedule.max_age_hours,
+        "cap": schedule.cap,
+        "runs_on": "self-hosted" if schedule.kind is Kind.GITHUB else "ubuntu-latest",
+    }
+
+
+def _fill(name: str, values: Mapping[str, object]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Other marks than Jinja2's own: a workflow's expressions are written with those. Nothing here is HTML: each value
+    # is quoted for the format that it stands in.
+    environment = Environment(  # noqa: S701
+        loader=PackageLoader("fleetsweep.schedule"),
+        undefined=StrictUndefined,
+        variable_start_string="<<",
+        variable_end_string=">>",
+        block_start_string="<%",
+        block_end_string="%>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(f"{name}.j2").render(values)

@@ -1,0 +1,390 @@
+"""``fleetsweep schedule``: what it prints, what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fleetsweep.cli import cli
+from tests.conftest import Run
+from tests.lab import crontab, systemd, workflow
+
+KINDS = ("systemd", "cron", "gitea", "github")
+WORKFLOWS = ("gitea", "github")
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    path = tmp_path / "inventory.ini"
+    path.write_text("runner-1\nrunner-2 ansible_ssh_private_key_file=/etc/fleetsweep/key\n")
+    return path
+
+
+def written(run: Run, directory: Path, *words: str) -> dict[str, str]:
+    done = run("schedule", *words, "--write", str(directory))
+    assert done.returncode == 0, done.stderr
+    return {path.name: path.read_text() for path in directory.iterdir()}
+
+
+def command(unit: str) -> list[str]:
+    (line,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    return systemd.words(line)
+
+
+@pytest.mark.parametrize("job", ["sweep", "audit"])
+@pytest.mark.parametrize("local", [True, False])
+def test_systemd_finds_nothing_wrong_with_the_units(
+    run: Run, tmp_path: Path, inventory: Path, job: str, local: bool
+) -> None:
+    target = ["--local"] if local else ["-i", str(inventory)]
+    made = written(run, tmp_path / "units", "systemd", *target, "--job", job, "--name", '^ws-\\d "%h" ${HOME}')
+    assert set(made) == {f"fleetsweep-{job}.service", f"fleetsweep-{job}.timer"}
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, sorted((tmp_path / "units").iterdir()))],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SYSTEMD_LOG_LEVEL": "notice"},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_service_is_exposed_to_little(run: Run, tmp_path: Path, inventory: Path) -> None:
+    written(run, tmp_path / "units", "systemd", "-i", str(inventory))
+    done = subprocess.run(
+        [
+            *("systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=20"),
+            str(tmp_path / "units" / "fleetsweep-sweep.service"),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    # Tenths: more than the threshold of 2.0 is an error.
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_real_systemd_reads_the_command_as_it_was_meant(run: Run, tmp_path: Path) -> None:
+    name = "^ws-\\d+\\\\ \"x\" %h %% $HOME ${HOME} $$ 'y' ; \\; # ä"
+    unit = written(run, tmp_path / "units", "systemd", "--local", "--name", name)["fleetsweep-sweep.service"]
+    read = systemd.read_by_systemd(unit)
+    assert [word.replace("$$", "$") for word in read] == command(unit)
+    assert f"--name={name}" in command(unit)
+
+
+def test_the_timer_fires_at_minute_17_and_makes_up_for_what_it_missed(run: Run, tmp_path: Path) -> None:
+    timer = written(run, tmp_path / "units", "systemd", "--local")["fleetsweep-sweep.timer"]
+    assert "\nOnCalendar=*:17\n" in timer
+    assert "\nPersistent=true\n" in timer
+    told = subprocess.run(["systemd-analyze", "calendar", "*:17"], check=True, capture_output=True, text=True).stdout
+    assert "Normalized form: *-*-* *:17:00" in told
+
+
+def test_the_command_is_this_program_with_absolute_paths(run: Run, tmp_path: Path, inventory: Path) -> None:
+    options = ["-i", "inventory.ini", "--host", "runner-2", "--max-age", "4h", "--cap", "20", "--expect", "1"]
+    unit = written(run, tmp_path / "units", "systemd", *options)["fleetsweep-sweep.service"]
+    program, *words = command(unit)
+    assert Path(program) == Path(sys.executable).parent / "fleetsweep"
+    assert words == [
+        *("sweep", f"--inventory={inventory}", "--host=runner-2", "--expect=1", "--state-dir=/var/lib/fleetsweep"),
+        *("--max-age=4h", "--cap=20", "--yes", "--lock-wait=60s"),
+    ]
+
+
+def test_an_audit_fails_on_what_is_stale_and_says_yes_to_nothing(run: Run, tmp_path: Path) -> None:
+    unit = written(run, tmp_path / "units", "systemd", "--local", "--job", "audit")["fleetsweep-audit.service"]
+    assert command(unit)[1] == "audit"
+    assert command(unit)[-1] == "--fail-on-stale"
+    assert "--yes" not in unit
+
+
+def test_only_a_sweep_of_this_machine_is_of_the_docker_group(run: Run, tmp_path: Path, inventory: Path) -> None:
+    local = written(run, tmp_path / "a", "systemd", "--local")["fleetsweep-sweep.service"]
+    fleet = written(run, tmp_path / "b", "systemd", "-i", str(inventory))["fleetsweep-sweep.service"]
+    assert "\nSupplementaryGroups=docker\n" in local
+    assert "docker" not in fleet
+
+
+@pytest.fixture
+def in_opt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Prints the units as a fleetsweep would that is installed in /opt, wherever the one under test is."""
+    for name, value in {
+        "prefix": "/opt/fleetsweep",
+        "base_prefix": "/usr",
+        "executable": "/opt/fleetsweep/bin/python",
+    }.items():
+        monkeypatch.setattr(sys, name, value)
+    monkeypatch.setattr(sys, "argv", ["/opt/fleetsweep/bin/fleetsweep"])
+    monkeypatch.chdir("/")
+
+    def call(*words: str) -> str:
+        done = CliRunner().invoke(cli, ["schedule", "systemd", *words], catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.output
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--private-key", "~/.ssh/id"], ["--known-hosts", "/home/ci/known_hosts"], ["--engine", "unix:///run/user/1/d"]],
+)
+def test_homes_are_shut_unless_the_command_needs_something_there(
+    in_opt: Callable[..., str], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert "\nProtectHome=yes\n" in in_opt("--local", "--private-key", "/etc/fleetsweep/key")
+    assert "\nProtectHome=read-only\n" in in_opt("--local", *words)
+
+
+def test_the_interpreter_is_something_that_the_command_needs(
+    in_opt: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "base_prefix", "/root/python3.12")
+    assert "\nProtectHome=read-only\n" in in_opt("--local")
+
+
+@pytest.mark.parametrize(("key", "home"), [("/home/ci/.ssh/id", "read-only"), ("/etc/fleetsweep/key", "yes")])
+def test_a_key_that_the_inventory_names_opens_the_homes_too(
+    in_opt: Callable[..., str], inventory: Path, key: str, home: str
+) -> None:
+    inventory.write_text(f"runner-1 ansible_ssh_private_key_file={key}\n")
+    assert f"\nProtectHome={home}\n" in in_opt("-i", str(inventory))
+
+
+def test_the_unit_has_a_tmp_of_its_own_unless_the_command_needs_something_there(in_opt: Callable[..., str]) -> None:
+    assert "\nPrivateTmp=yes\n" in in_opt("--local")
+    assert "\nPrivateTmp=no\n" in in_opt("--local", "--private-key", "/tmp/key")
+
+
+@pytest.mark.parametrize(
+    ("directory", "line"),
+    [("/var/lib/fleetsweep/ci", "StateDirectory=fleetsweep/ci"), ("/srv/a b", 'ReadWritePaths="/srv/a b"')],
+)
+def test_the_state_directory_is_one_that_the_unit_may_write(
+    run: Run, tmp_path: Path, directory: str, line: str
+) -> None:
+    words = ["systemd", "--local", "--state-dir", directory]
+    unit = written(run, tmp_path / "units", *words)["fleetsweep-sweep.service"]
+    assert f"\n{line}\n" in unit
+    assert f"--state-dir={directory}" in command(unit)
+
+
+def test_the_unit_lets_a_run_end_by_its_own_limit(run: Run, tmp_path: Path) -> None:
+    words = ["systemd", "--local", "--run-timeout", "10m"]
+    unit = written(run, tmp_path / "units", *words)["fleetsweep-sweep.service"]
+    (limit,) = re.findall(r"^TimeoutStartSec=(\d+)$", unit, re.MULTILINE)
+    assert "--run-timeout=600s" in command(unit)
+    assert 600 + 60 < int(limit) <= 600 + 180
+
+
+def test_cron_gets_one_line_with_an_account(run: Run, tmp_path: Path, inventory: Path) -> None:
+    name = "^ws-\\d%\\\\%$ it's"
+    words = ["cron", "-i", str(inventory), "--name", name, "--user", "ci"]
+    made = written(run, tmp_path / "cron.d", *words)
+    # cron reads no file whose name has a dot.
+    assert list(made) == ["fleetsweep-sweep"]
+    (entry,) = crontab.entries(made["fleetsweep-sweep"])
+    assert (entry.when, entry.user) == ("17 * * * *", "ci")
+    told = subprocess.run(
+        ["sh", "-c", f"set -- {entry.command}; printf '%s\\n' \"$@\""], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    assert told[0] == str(Path(sys.executable).parent / "fleetsweep")
+    assert f"--name={name}" in told
+    assert "--yes" in told
+
+
+def test_a_command_that_cron_would_not_take_is_refused(run: Run) -> None:
+    done = run("schedule", "cron", "--local", "--name", "x" * 1000)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "systemd" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["systemd", "cron"])
+def test_a_teardown_by_the_clock_is_refused_with_the_place_where_it_belongs(run: Run, kind: str) -> None:
+    done = run("schedule", kind, "--job", "teardown")
+    assert done.returncode == 2
+    assert "fleetsweep schedule gitea" in done.stderr
+
+
+@pytest.mark.parametrize("kind", WORKFLOWS)
+def test_both_workflows_are_there_unless_one_job_is_asked_for(run: Run, tmp_path: Path, kind: str) -> None:
+    assert set(written(run, tmp_path / "a", kind, "--local")) == {"fleetsweep-sweep.yml", "fleetsweep-teardown.yml"}
+    assert set(written(run, tmp_path / "b", kind, "--local", "--job", "audit")) == {"fleetsweep-audit.yml"}
+    assert set(written(run, tmp_path / "c", kind, "--job", "teardown")) == {"fleetsweep-teardown.yml"}
+
+
+@pytest.mark.parametrize("kind", WORKFLOWS)
+def test_a_workflow_may_read_waits_for_another_and_ends(run: Run, tmp_path: Path, kind: str) -> None:
+    for name in written(run, tmp_path / "w", kind, "--local"):
+        flow = workflow.read(tmp_path / "w" / name)
+        assert flow["permissions"] == {"contents": "read"}
+        assert flow["concurrency"]["cancel-in-progress"] is False
+        assert flow["on"]["workflow_dispatch"]["inputs"]["dry_run"]["type"] == "boolean"
+        assert ("schedule" in flow["on"]) == (name == "fleetsweep-sweep.yml")
+        # No age has a say in a teardown.
+        assert ("WS_MAX_AGE_HOURS" in flow["env"]) == (name == "fleetsweep-sweep.yml")
+        assert {"SAFETY_CAP", "DRY_RUN"} <= set(flow["env"])
+        assert [job["timeout-minutes"] for job in flow["jobs"].values()] == [10]
+        for step in workflow.steps(flow):
+            assert "uses" not in step
+            # What an expression stands for would be run as part of the script.
+            assert "${{" not in step["run"]
+    flow = workflow.read(tmp_path / "w" / "fleetsweep-sweep.yml")
+    assert flow["on"]["schedule"] == [{"cron": "17 * * * *"}]
+    teardown = workflow.steps(workflow.read(tmp_path / "w" / "fleetsweep-teardown.yml"))
+    assert [step.get("if") for step in teardown] == [None, None, None, "always()"]
+
+
+@pytest.mark.parametrize(
+    ("words", "hours", "cap"),
+    [
+        (["--local"], "2", "100"),
+        (["--local", "--max-age", "90m", "--cap", "none"], "1.5", "none"),
+        (["-i", "inventory.ini"], "", ""),
+        (["-i", "inventory.ini", "--max-age", "4h"], "4", ""),
+    ],
+)
+def test_a_repositorys_variable_beats_what_was_given_and_the_inventory_has_the_rest(
+    run: Run, tmp_path: Path, inventory: Path, words: list[str], hours: str, cap: str
+) -> None:
+    assert inventory.exists()
+    written(run, tmp_path / "w", "gitea", *words)
+    flow = workflow.read(tmp_path / "w" / "fleetsweep-sweep.yml")
+    plain, told = (
+        workflow.Runner(tmp_path),
+        workflow.Runner(
+            tmp_path,
+            {"vars.WS_MAX_AGE_HOURS": "9", "vars.SAFETY_CAP": "7", "github.event.inputs.dry_run": "true"},
+        ),
+    )
+    names = ("WS_MAX_AGE_HOURS", "SAFETY_CAP", "DRY_RUN")
+    assert [plain.value(flow["env"][name]) for name in names] == [hours, cap, "false"]
+    assert [told.value(flow["env"][name]) for name in names] == ["9", "7", "true"]
+    # A flag would beat the variable.
+    assert not re.search("--max-age|--cap", workflow.steps(flow)[-1]["run"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_value_that_would_end_its_line_is_refused(run: Run, tmp_path: Path, kind: str) -> None:
+    words = ["schedule", kind, "--local", "--name", "^ws-\nUser=root", "--write", str(tmp_path / "out")]
+    done = run(*words)
+    assert done.returncode == 2, done.stdout
+    assert "--name" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", WORKFLOWS)
+def test_a_value_that_a_workflow_would_evaluate_is_refused(run: Run, kind: str) -> None:
+    done = run("schedule", kind, "--local", "--name", "${{ secrets.X }}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expression" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--local", "--max-age", "soon"],
+        ["--local", "--cap", "many"],
+        ["--local", "--fleet-cap", "200%"],
+        ["--local", "--user", "root\n"],
+        ["--local", "--user", "a b"],
+        ["-i", "nowhere.ini"],
+        ["-i", "inventory.ini", "-l", "nobody"],
+        ["-i", "inventory.ini", "-l", "@retry"],
+        [],
+    ],
+)
+def test_what_a_run_would_refuse_is_refused_before_it_is_scheduled(run: Run, inventory: Path, words: list[str]) -> None:
+    assert inventory.exists()
+    done = run("schedule", "systemd", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"), [(["--engine", "docker.sock"], "docker.sock"), (["-i", "inventory.ini"], "--inventory")]
+)
+def test_a_teardown_is_of_the_machine_that_its_job_runs_on(
+    run: Run, inventory: Path, words: list[str], named: str
+) -> None:
+    assert inventory.exists()
+    done = run("schedule", "gitea", "--job", "teardown", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert named in done.stderr
+
+
+def test_a_teardown_judges_by_the_selectors_and_guards_that_were_given(run: Run, tmp_path: Path) -> None:
+    words = ["--name", "it's", "--keep-label", "mine", "--state-dir", "state", "--max-age", "4h"]
+    written(run, tmp_path / "w", "gitea", "--job", "teardown", *words)
+    _, before, _, after = workflow.steps(workflow.read(tmp_path / "w" / "fleetsweep-teardown.yml"))
+    (baseline,) = (shlex.split(line) for line in before["run"].splitlines() if line.startswith("fleetsweep"))
+    common = ["--local", f"--state-dir={tmp_path / 'state'}", "--name=it's"]
+    assert baseline[-3:] == common
+    assert shlex.split(after["run"])[:6] == ["fleetsweep", "teardown", *common, "--keep-label=mine"]
+
+
+def test_another_number_of_hosts_than_expected_is_told_at_once(run: Run, inventory: Path) -> None:
+    done = run("schedule", "systemd", "-i", str(inventory), "--expect", "3")
+    assert (done.returncode, done.stdout) == (4, "")
+
+
+def test_files_that_say_something_else_are_kept_and_none_is_written(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "units"
+    out.mkdir()
+    (out / "fleetsweep-sweep.timer").write_text("mine\n")
+    words = ["schedule", "systemd", "--local", "--write", str(out)]
+    done = run(*words)
+    assert done.returncode == 2
+    assert str(out / "fleetsweep-sweep.timer") in done.stderr
+    assert [path.name for path in out.iterdir()] == ["fleetsweep-sweep.timer"]
+    assert (out / "fleetsweep-sweep.timer").read_text() == "mine\n"
+    assert run(*words, "--force").returncode == 0
+    assert "OnCalendar" in (out / "fleetsweep-sweep.timer").read_text()
+    again = run(*words)
+    assert again.returncode == 0
+    assert again.stdout.count("the same") == 2
+    assert {path.name: path.stat().st_mode & 0o777 for path in out.iterdir()} == {
+        "fleetsweep-sweep.service": 0o644,
+        "fleetsweep-sweep.timer": 0o644,
+    }
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_is_not(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("other\n")
+    (tmp_path / "units").mkdir()
+    (tmp_path / "units" / "fleetsweep-sweep.timer").symlink_to(tmp_path / "other")
+    words = ["schedule", "systemd", "--local", "--write", str(tmp_path / "units")]
+    assert run(*words).returncode == 2
+    assert run(*words, "--force").returncode == 0
+    assert (tmp_path / "other").read_text() == "other\n"
+    assert not (tmp_path / "units" / "fleetsweep-sweep.timer").is_symlink()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_printed_is_what_is_written(run: Run, tmp_path: Path, kind: str) -> None:
+    made = written(run, tmp_path / "out", kind, "--local")
+    printed = run("schedule", kind, "--local").stdout
+    for name, text in made.items():
+        assert text in printed
+        assert text.startswith("# ")
+        assert name in text.splitlines()[0]
+
+
+def test_the_templates_are_part_of_the_package() -> None:
+    found = {item.name for item in importlib.resources.files("fleetsweep.schedule").joinpath("templates").iterdir()}
+    assert found == {
+        "systemd.service.j2",
+        "systemd.timer.j2",
+        "cron.j2",
+        "workflow.yml.j2",
+        "workflow-teardown.yml.j2",
+    }
