@@ -30,9 +30,11 @@ from fleetsweep.options import (
     select_hosts,
     state_dir,
     target_options,
+    telling_options,
 )
 from fleetsweep.run import Request, execute, look
 from fleetsweep.settings import Flags, resolve, resolve_dry_run, resolve_fleet_cap
+from fleetsweep.telling import without_addresses
 
 EPILOG = """\b
 Examples:
@@ -174,6 +176,7 @@ Examples:
 @run_options
 @policy_options
 @output_options
+@telling_options
 def audit(**options: object) -> None:
     """Look at the fleet, remove nothing: sends only GET.
 
@@ -189,6 +192,7 @@ def audit(**options: object) -> None:
 @policy_options
 @output_options
 @removal_options
+@telling_options
 def sweep(**options: object) -> None:
     """Look, ask, remove, and prove it.
 
@@ -338,7 +342,10 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        # A misplaced word is quoted, and it may be an address with a password in it.
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(without_addresses(shown.getvalue()), err=True, nl=False)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

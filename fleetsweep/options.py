@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -15,6 +17,7 @@ import click
 from fleetsweep.errors import UsageError
 from fleetsweep.model import Connection, Host
 from fleetsweep.settings import Flags, parse_duration
+from fleetsweep.telling import Telling, loud
 
 if TYPE_CHECKING:
     from fleetsweep.run import Output
@@ -153,6 +156,85 @@ def removal_options(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
+def telling_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Whom a run tells besides, also where it fails before it begins."""
+
+    @wraps(command)
+    def told(*args: P.args, **options: P.kwargs) -> R:
+        # --list-hosts is asked by somebody who is there to read the answer.
+        with nullcontext() if options.get("list_hosts") else loud(telling(options)):
+            return command(*args, **options)
+
+    return _together(
+        click.option(
+            "--notify",
+            multiple=True,
+            metavar="URL",
+            envvar="FLEETSWEEP_NOTIFY",
+            help="Tell there of any exit code but 0: an Apprise URL. Repeatable. [$FLEETSWEEP_NOTIFY]",
+        ),
+        click.option("--notify-always", is_flag=True, help="Tell of exit code 0 too."),
+        click.option(
+            "--metrics",
+            metavar="FILE",
+            envvar="FLEETSWEEP_METRICS",
+            help="Write metrics there, for node-exporter: its name ends in .prom. [$FLEETSWEEP_METRICS]",
+        ),
+        click.option(
+            "--push-gateway",
+            metavar="URL",
+            envvar="FLEETSWEEP_PUSH_GATEWAY",
+            help="Push the metrics to that Pushgateway. [$FLEETSWEEP_PUSH_GATEWAY]",
+        ),
+    )(told)
+
+
+def telling(options: Mapping[str, object]) -> Telling:
+    """Whom the run tells, by the telling options and by the CI's environment. Checks nothing."""
+    metrics, gateway = (_text(options.get(key)) for key in ("metrics", "push_gateway"))
+    ci = any(os.environ.get(name) == "true" for name in ("GITHUB_ACTIONS", "GITEA_ACTIONS"))
+    summary = os.environ.get("GITHUB_STEP_SUMMARY") if ci else None
+    context = click.get_current_context(silent=True)
+    notify = options.get("notify")
+    return Telling(
+        command=(context.info_name if context else None) or "",
+        notify=tuple(map(str, notify)) if isinstance(notify, tuple) else (),
+        always=bool(options.get("notify_always")),
+        metrics=Path(metrics) if metrics is not None else None,
+        push_gateway=gateway,
+        ci=ci,
+        annotate_stdout=options.get("style") == "table" and not options.get("output"),
+        summary=Path(summary) if summary else None,
+        look=_as_typed(context, _LOOK) if context else (),
+        chosen=_as_typed(context, {"hosts", "limit"}) if context else (),
+        narrow=not options.get("hosts") and not options.get("local"),
+    )
+
+
+_LOOK = (
+    {"inventory", "local", "engine", "user", "private_key", "timeout", "host_timeout", "run_timeout"}
+    | {"ssh_config", "known_hosts", "host_key", "state_dir"}
+    | set(Flags.__dataclass_fields__) - {"dry_run"}
+)
+"""The options that another look at the same hosts needs. Spelled out: none of an option that holds a secret."""
+
+
+def _as_typed(context: click.Context, names: set[str]) -> tuple[str, ...]:
+    """The words of a command line that give those of ``names`` that were given on this one."""
+    words: list[str] = []
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in names or source is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[parameter.name]
+        if isinstance(value, bool):
+            words.append(parameter.opts[0])
+            continue
+        for each in value if isinstance(value, tuple) else (value,):
+            words += [parameter.opts[0], f"{each:g}s" if isinstance(each, float) else str(each)]
+    return tuple(words)
+
+
 def output(options: dict[str, object]) -> Output:
     """Where the report goes, by the output options."""
     from fleetsweep.run import Output
@@ -165,6 +247,7 @@ def output(options: dict[str, object]) -> Output:
         quiet=bool(options.get("quiet")),
         fail_on_stale=bool(options.get("fail_on_stale")),
         save_plan=Path(save_plan) if save_plan else None,
+        telling=telling(options),
     )
 
 

@@ -16,7 +16,7 @@ from tests.lab.process import remove_tree
 
 PACKAGES = ("docker.io", "openssh-server", "busybox-static", "iproute2")
 
-TEST_PACKAGES = ("podman", "sudo")
+TEST_PACKAGES = ("podman", "sudo", "prometheus")
 """What some tests need besides, and neither the demo nor the bench does."""
 
 

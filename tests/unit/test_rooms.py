@@ -32,7 +32,11 @@ MAY_IMPORT = {
     "listing": PURE | {"policy", "report", "inventory"},
     "explain": PURE | {"policy"},
     "saved_plan": PURE | {"policy", "guards", "settings"},
-    "options": PURE | {"settings", "inventory", "engine", "fleet", "ssh", "sweep", "run"},
+    "notify": PURE | {"report"},
+    "ci": PURE | {"report"},
+    "metrics": PURE | {"report"},
+    "telling": PURE | {"report", "notify", "ci", "metrics"},
+    "options": PURE | {"settings", "inventory", "engine", "fleet", "ssh", "sweep", "run", "telling"},
 }
 FOREIGN = {"fabric", "paramiko", "docker", "requests", "urllib3"}
 
