@@ -56,8 +56,7 @@ Remembered = dict[tuple[str, str, str], float]
 """The last successes by metric, command and host (empty for the run's)."""
 
 
-def check_library() -> None:
-    """Raises UsageError where prometheus-client is missing."""
+def _check_library() -> None:
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
@@ -65,7 +64,8 @@ def check_library() -> None:
 
 
 def check_file(path: Path) -> None:
-    """Raises UsageError where node-exporter would never read ``path``, or it can't be written."""
+    """Raises UsageError where node-exporter would not read ``path``, it can't be written, or the library is missing."""
+    _check_library()
     if not path.name.endswith(".prom") or path.name == ".prom":
         raise UsageError(f"--metrics: {path}: node-exporter reads only files whose names end in .prom")
     if path.is_dir() or not path.parent.is_dir():
@@ -75,7 +75,8 @@ def check_file(path: Path) -> None:
 
 
 def check_gateway(url: str) -> None:
-    """Raises UsageError, without a word of the URL, where it is none of a Pushgateway."""
+    """Raises UsageError, without a word of the URL, where it is none of a Pushgateway or the library is missing."""
+    _check_library()
     try:
         parts = urlsplit(url)
         sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -10,7 +10,6 @@ import re
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -72,6 +71,8 @@ def loud(telling: Telling) -> Iterator[None]:
         code, words = _ending(error)
         words = masked(words, telling.secrets)
         if code == 1:
+            import traceback
+
             _say(masked(traceback.format_exc(), telling.secrets).rstrip())
         tell(FleetReport("", telling.command, False, started_ns, time.time_ns(), code, ()), sound, words)
         if code == 1:
@@ -108,20 +109,19 @@ def _checked(telling: Telling) -> tuple[Telling, UsageError | None]:
         except UsageError as error:
             objections.append(error)
             telling = replace(telling, notify=notify.readable(telling.notify))
-    if telling.metrics is not None or telling.push_gateway is not None:
+    if telling.metrics is not None:
         from fleetsweep import metrics
 
         try:
-            metrics.check_library()
-            if telling.metrics is not None:
-                metrics.check_file(telling.metrics)
+            metrics.check_file(telling.metrics)
         except UsageError as error:
             objections.append(error)
             telling = replace(telling, metrics=None)
+    if telling.push_gateway is not None:
+        from fleetsweep import metrics
+
         try:
-            metrics.check_library()
-            if telling.push_gateway is not None:
-                metrics.check_gateway(telling.push_gateway)
+            metrics.check_gateway(telling.push_gateway)
         except UsageError as error:
             objections.append(error)
             telling = replace(telling, push_gateway=None)
