@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,41 +14,44 @@ import click
 
 from fleetsweep import __version__
 from fleetsweep.errors import FleetsweepError, UsageError
+from fleetsweep.examples import (
+    AUDIT_EPILOG,
+    BASELINE_EPILOG,
+    DOCTOR_EPILOG,
+    EPILOG,
+    EXPLAIN_EPILOG,
+    HOSTS_EPILOG,
+    SWEEP_EPILOG,
+    TEARDOWN_EPILOG,
+)
 from fleetsweep.guards import expect_guard
 from fleetsweep.model import Guard, Host
 from fleetsweep.options import (
     Selection,
+    guard_options,
     list_hosts_option,
     output,
     output_options,
     parse_expect,
+    parse_run_label,
     policy_flags,
     policy_options,
     reach,
     removal_options,
     run_options,
+    save_plan_option,
+    scope_options,
     select_hosts,
+    selector_options,
     state_dir,
+    sweep_options,
     target_options,
     telling_options,
 )
 from fleetsweep.run import Request, execute, look
+from fleetsweep.scope import Baseline, ResourceKind, RunScope
 from fleetsweep.settings import Flags, resolve, resolve_dry_run, resolve_fleet_cap
 from fleetsweep.telling import without_addresses
-
-EPILOG = """\b
-Examples:
-  fleetsweep audit -i inventory.yml             look at the fleet
-  fleetsweep sweep -i inventory.yml --dry-run   what a sweep would remove
-  fleetsweep sweep -i inventory.yml -l 'ci*'    look, ask, remove, prove it
-  fleetsweep audit --host admin@runner-1:2222   one box, no inventory
-  fleetsweep audit --local                      this machine
-
-\b
-Exit codes: 0 all is well; 2 usage, nothing was contacted; 3 a host was unreachable or its answer
-unusable; 4 a guard tripped; 5 a removal failed or is unknown; 6 stale containers were found
-(--fail-on-stale); 130, 143, 129 stopped by a signal; 1 a bug.
-"""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=EPILOG)
@@ -59,14 +62,6 @@ def cli() -> None:
     Reads an Ansible inventory, reaches each box's Docker socket through its sshd, decides which containers are
     orphans, refuses to act where the picture looks wrong, removes them, and proves that they are gone.
     """
-
-
-HOSTS_EPILOG = """\b
-Examples:
-  fleetsweep hosts -i inventory.yml                   who is in it
-  fleetsweep hosts -i inventory.yml -l 'ci:!db' -v    and where each variable and setting comes from
-  fleetsweep hosts -i inventory.yml --format json     for a program
-"""
 
 
 @cli.command(epilog=HOSTS_EPILOG)
@@ -131,51 +126,13 @@ def _exit_if_unexpected(selected: Sequence[Host], options: dict[str, object]) ->
         sys.exit(4)
 
 
-AUDIT_EPILOG = """\b
-Examples:
-  fleetsweep audit -i inventory.yml -l runners        look at one group
-  fleetsweep audit -i inventory.yml -v                with every matched container
-  fleetsweep audit -i inventory.yml --fail-on-stale   exit 6 if anything is stale: for a timer
-  fleetsweep audit -i inventory.yml --format json     for a program
-  fleetsweep audit -i inventory.yml --save-plan plan.json
-"""
-
-SWEEP_EPILOG = """\b
-Examples:
-  fleetsweep sweep -i inventory.yml --dry-run         what would go
-  fleetsweep sweep -i inventory.yml                   look, show the plan, ask
-  fleetsweep sweep -i inventory.yml --yes             for a timer: no question
-  fleetsweep sweep -i inventory.yml --plan plan.json --yes
-                                                      exactly what a saved plan says, or less
-  fleetsweep sweep --local --max-age 4h --cap 20      this machine, by other limits
-
-\b
-Each setting is read from its flag, else from the environment (FLEETSWEEP_MAX_AGE, WS_MAX_AGE_HOURS,
-SAFETY_CAP, DRY_RUN ...), else from the host's inventory variable (fleetsweep_max_age ...).
-"""
-
-EXPLAIN_EPILOG = """\b
-Examples:
-  fleetsweep explain -i inventory.yml ws-4711         wherever it is
-  fleetsweep explain --host runner-2 3f9a             by the beginning of its id
-  fleetsweep explain --local --max-age 6h ws-4711     what another limit would say
-"""
-
-
-DOCTOR_EPILOG = """\b
-Examples:
-  fleetsweep doctor -i inventory.yml                  the whole fleet
-  fleetsweep doctor -i inventory.yml --host runner-2 -v
-  fleetsweep doctor --host admin@runner-1:2222        before it is in an inventory
-"""
-
-
 @cli.command(epilog=AUDIT_EPILOG)
 @target_options
 @list_hosts_option
 @run_options
 @policy_options
 @output_options
+@save_plan_option
 @telling_options
 def audit(**options: object) -> None:
     """Look at the fleet, remove nothing: sends only GET.
@@ -191,6 +148,8 @@ def audit(**options: object) -> None:
 @run_options
 @policy_options
 @output_options
+@save_plan_option
+@sweep_options
 @removal_options
 @telling_options
 def sweep(**options: object) -> None:
@@ -214,6 +173,75 @@ def sweep(**options: object) -> None:
             yes=bool(options["yes"]),
             volumes=bool(options["volumes"]),
             lock_wait_s=float(str(options["lock_wait"])),
+        )
+    )
+
+
+@cli.command(epilog=BASELINE_EPILOG)
+@click.option("--save", metavar="FILE", required=True, help="Where to write it.")
+@target_options
+@list_hosts_option
+@run_options
+@selector_options
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on stderr.")
+def baseline(save: str, **options: object) -> None:
+    """Remember what is there before a job.
+
+    Writes each engine's id, its clock and the ids of the containers that the selectors match. Sends only GET. Where
+    one host can't be looked at nothing is written: a baseline that lacks something would let it be removed.
+    """
+    from fleetsweep.before import execute as remember
+
+    remember(_request("baseline", options), Path(save))
+
+
+@cli.command(epilog=TEARDOWN_EPILOG)
+@scope_options
+@target_options
+@list_hosts_option
+@run_options
+@selector_options
+@guard_options
+@output_options
+@removal_options
+@telling_options
+def teardown(**options: object) -> None:
+    """Remove what a job left: by baseline or by run label.
+
+    For the end of a job, so it asks nothing and no age protects. With --run-label goes what carries this very label,
+    and nothing else. With --baseline goes what the selectors match, is not in the baseline and was created after it;
+    with both, what carries another value of the label stays. Caps, protection, the journal and the proof are a
+    sweep's. A baseline that is missing, damaged, over a day old or another engine's removes nothing: exit 2.
+    """
+    path, label = options["baseline"], options["run_label"]
+    if path is None and label is None:
+        raise UsageError("which run's containers? give --run-label KEY=VALUE, --baseline FILE, or both")
+    kinds = [kind for kind in ResourceKind if options[f"{kind}s"]]
+    if kinds and label is None:
+        raise UsageError(f"--{kinds[0]}s: a baseline does not know them: give --run-label KEY=VALUE, too")
+    run_label = parse_run_label(str(label)) if label is not None else None
+    dry_run = resolve_dry_run(policy_flags(options), os.environ)
+    asked = _request("teardown", options)
+    found: Mapping[str, Baseline] = {}
+    if path is not None:
+        from fleetsweep.baseline import load
+
+        found = load(Path(str(path)), asked.hosts, now_ns=time.time_ns())
+    if run_label is None and not asked.output.quiet:
+        click.echo("fleetsweep: note: jobs that overlap on one box need --run-label: see docs/ci.md", err=True)
+    execute(
+        replace(
+            asked,
+            policies={
+                name: replace(policy, run=RunScope(run_label, found.get(name)))
+                for name, policy in asked.policies.items()
+            },
+            remove=not dry_run,
+            dry_run=dry_run,
+            yes=True,
+            volumes=bool(options["volumes"]),
+            lock_wait_s=float(str(options["lock_wait"])),
+            resource_kinds=tuple(kinds),
         )
     )
 

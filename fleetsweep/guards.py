@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fleetsweep.model import FleetPlan, Guard, GuardName, HostPlan, Lost, Reason, Survey
-from fleetsweep.policy import Policy, decide
+from fleetsweep.policy import Policy, decide, resources_of_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ def plan_host(survey: Survey, policy: Policy) -> HostPlan:
         duration_s=survey.duration_s,
         containers=len(survey.containers),
         decisions=tuple(decision for decision in decisions if decision.reason is not Reason.UNMATCHED),
+        resources=resources_of_run(survey.resources, policy, survey.now_ns),
     )
 
 
@@ -94,7 +95,8 @@ def guard_fleet(
 
 
 def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
-    engine_id, skew_s, found = plan.engine.id, plan.skew_s, len(plan.candidates)
+    engine_id, skew_s = plan.engine.id, plan.skew_s
+    found = len(plan.candidates) + len(plan.resources)
     if policy.engine_id is not None and engine_id != policy.engine_id:
         return Guard(
             GuardName.IDENTITY,

@@ -17,13 +17,13 @@ from typing import Final
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.model import (
     SECOND,
-    Container,
     FleetReport,
     Host,
     OpenIntent,
     Outcome,
     Removal,
     Settlement,
+    Target,
 )
 from fleetsweep.state import free_space, open_private, prepare_state_dir
 
@@ -292,7 +292,7 @@ class HostJournal:
         self._host = host
         self._posted: list[int] = []
 
-    def intend(self, container: Container, /) -> int:
+    def intend(self, target: Target, /) -> int:
         """Record an intent; it is durable when this returns. Raises JournalError."""
         return self._journal.write(
             "INSERT INTO intent (run, host, endpoint, container_id, name, at_ns) VALUES (?, ?, ?, ?, ?, ?)",
@@ -300,8 +300,8 @@ class HostJournal:
                 self._journal.run_id,
                 self._host.name,
                 self._host.endpoint,
-                container.id,
-                container.name,
+                target.id,
+                target.name,
                 time.time_ns(),
             ),
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from fleetsweep.errors import Phase
+from fleetsweep.scope import Resource
 
 SECOND: Final = 1_000_000_000
 
@@ -89,6 +90,18 @@ class Container:
     inspected: bool = False
 
 
+class Target(Protocol):
+    """A container, a volume or a network, as the journal knows it."""
+
+    @property
+    def id(self) -> str:
+        """Its id, which no other has."""
+
+    @property
+    def name(self) -> str:
+        """What an operator calls it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """Which engine answered: ``kind`` is docker or podman, ``via`` the way it was reached.
@@ -117,6 +130,7 @@ class Survey:
     skew_s: float
     containers: tuple[Container, ...]
     duration_s: float
+    resources: tuple[Resource, ...] = ()
 
 
 class Status(StrEnum):
@@ -167,6 +181,9 @@ class Reason(StrEnum):
     PROTECTED = "protected"
     UNKNOWN_AGE = "unknown-age"
     MANAGED = "managed"
+    RUN = "run"
+    BASELINE = "baseline"
+    OTHER_RUN = "other-run"
 
 
 class Selector(StrEnum):
@@ -245,7 +262,7 @@ class HostPlan:
     """What would be done on one host, and why not, if a guard tripped.
 
     ``now_ns``, ``skew_s`` and ``duration_s`` are its survey's; ``containers`` counts all that the engine listed.
-    ``decisions`` are those on containers that a selector matched.
+    ``decisions`` are those on containers that a selector matched, ``resources`` what is to go besides.
     """
 
     host: Host
@@ -256,6 +273,7 @@ class HostPlan:
     containers: int
     decisions: tuple[Decision, ...]
     guard: Guard | None = None
+    resources: tuple[Resource, ...] = ()
 
     @property
     def candidates(self) -> tuple[Decision, ...]:
@@ -283,7 +301,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """The outcome of one intent."""
+    """The outcome of one intent. ``container_id`` is ``Resource.id`` where a volume or network was to go."""
 
     container_id: str
     outcome: Outcome
@@ -325,7 +343,10 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class HostReport:
-    """One row: a host's plan or fault, and what was done about it. ``settled`` are earlier runs' open intents."""
+    """One row: a host's plan or fault, and what was done about it. ``settled`` are earlier runs' open intents.
+
+    ``removals`` are of containers, ``resources`` of volumes and networks.
+    """
 
     host: Host
     status: Status
@@ -335,6 +356,7 @@ class HostReport:
     removals: tuple[Removal, ...] = ()
     duration_s: float = 0.0
     settled: tuple[Settlement, ...] = ()
+    resources: tuple[Removal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

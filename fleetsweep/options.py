@@ -112,17 +112,11 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
 def policy_options(command: Callable[P, R]) -> Callable[P, R]:
     """Which containers are orphans."""
     return _together(
-        click.option("--name", "names", multiple=True, metavar="REGEX", help="Match by name. [default: ^ws-]"),
-        click.option("--image", "images", multiple=True, metavar="GLOB", help="By image. [default: molecule-local/*]"),
-        click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="By label."),
-        click.option("--match", type=click.Choice(["any", "all"]), help="One kind or each. [default: any]"),
+        selector_options,
         click.option("--max-age", metavar="DURATION", help="Older than this is stale. [default: 2h]"),
         click.option("--job-timeout", metavar="DURATION", help="The longest job; below max age. [default: 30m]"),
         click.option("--max-lifetime", metavar="DURATION", help="Since creation, however often restarted. [off]"),
-        click.option("--cap", metavar="N", help="More candidates on a host: nothing goes there. [default: 100]"),
-        click.option("--fleet-cap", metavar="N|N%", help="More in the fleet: nothing goes anywhere. [off]"),
-        click.option("--max-skew", metavar="DURATION", help="Clock difference that is tolerated. [default: 5m]"),
-        click.option("--keep-label", metavar="KEY", help="This label protects. [default: fleetsweep.keep]"),
+        guard_options,
     )(command)
 
 
@@ -140,19 +134,59 @@ def output_options(command: Callable[P, R]) -> Callable[P, R]:
         click.option("-v", "--verbose", is_flag=True, help="Also list the containers."),
         click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on stderr."),
         click.option("--fail-on-stale", is_flag=True, help="Exit 6 if stale containers were found."),
-        click.option("--save-plan", metavar="FILE", help="Write the plan there, for sweep --plan."),
     )(command)
+
+
+def save_plan_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Keep the plan for later."""
+    return click.option("--save-plan", metavar="FILE", help="Write the plan there, for sweep --plan.")(command)
 
 
 def removal_options(command: Callable[P, R]) -> Callable[P, R]:
     """How removals are made."""
     return _together(
         click.option("-C", "--check", "--dry-run", "dry_run", is_flag=True, help="Decide, remove nothing. [$DRY_RUN]"),
+        click.option("--lock-wait", type=Duration(), default=600, help="For another sweep to end. [default: 10m]"),
+    )(command)
+
+
+def sweep_options(command: Callable[P, R]) -> Callable[P, R]:
+    """What a sweep asks, takes along and carries out."""
+    return _together(
         click.option("-y", "--yes", is_flag=True, help="Remove without asking."),
         click.option("--volumes", is_flag=True, help="Also remove the containers' anonymous volumes."),
         click.option("--plan", metavar="FILE", help="Carry out a saved plan: exactly its set, without a new look."),
         click.option("--plan-ttl", type=Duration(), default=3600, help="A plan may be this old. [default: 1h]"),
-        click.option("--lock-wait", type=Duration(), default=600, help="For another sweep to end. [default: 10m]"),
+    )(command)
+
+
+def scope_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Which run's containers."""
+    return _together(
+        click.option("--baseline", metavar="FILE", help="What was there before the job: what came since goes."),
+        click.option("--run-label", metavar="KEY=VALUE", help="The label that this run's containers carry."),
+        click.option("--volumes", is_flag=True, help="Also the run's labelled volumes, and anonymous ones."),
+        click.option("--networks", is_flag=True, help="Also the run's labelled networks."),
+    )(command)
+
+
+def selector_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Which containers are ours to judge."""
+    return _together(
+        click.option("--name", "names", multiple=True, metavar="REGEX", help="Match by name. [default: ^ws-]"),
+        click.option("--image", "images", multiple=True, metavar="GLOB", help="By image. [default: molecule-local/*]"),
+        click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="By label."),
+        click.option("--match", type=click.Choice(["any", "all"]), help="One kind or each. [default: any]"),
+    )(command)
+
+
+def guard_options(command: Callable[P, R]) -> Callable[P, R]:
+    """When to refuse, and what is protected."""
+    return _together(
+        click.option("--cap", metavar="N", help="More candidates on a host: nothing goes there. [default: 100]"),
+        click.option("--fleet-cap", metavar="N|N%", help="More in the fleet: nothing goes anywhere. [off]"),
+        click.option("--max-skew", metavar="DURATION", help="Clock difference that is tolerated. [default: 5m]"),
+        click.option("--keep-label", metavar="KEY", help="This label protects. [default: fleetsweep.keep]"),
     )(command)
 
 
@@ -309,6 +343,16 @@ def inventory_sources(text: str) -> tuple[str, ...]:
     if not all(sources):
         raise UsageError(f"FLEETSWEEP_INVENTORY: {text[:100]!r} has an empty source between its commas")
     return sources
+
+
+def parse_run_label(text: str) -> tuple[str, str]:
+    """The key and the value of ``KEY=VALUE``, neither empty. Raises UsageError."""
+    key, separator, value = text.partition("=")
+    if not separator or not key or not value or not text.isprintable() or "," in key:
+        raise UsageError(
+            f"--run-label: {text!r} is not KEY=VALUE: is a variable in it unset? An empty value would be every run's"
+        )
+    return key, value
 
 
 def parse_expect(text: str | None) -> tuple[int, int] | None:

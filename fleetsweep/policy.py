@@ -23,6 +23,7 @@ from fleetsweep.model import (
     Selector,
     Verdict,
 )
+from fleetsweep.scope import Resource, RunScope
 
 EARLIEST_NS: Final = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp()) * SECOND
 """Docker's first release: an older timestamp is a dead clock battery or a parser's zero, never an age."""
@@ -32,7 +33,7 @@ CLOCK_GRAIN_NS: Final = SECOND
 
 _OPAQUE_IMAGE: Final = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 _ORCHESTRATOR_LABELS: Final = ("com.docker.swarm.", "io.kubernetes.")
-_REASONS_TO_REMOVE: Final = frozenset({Reason.STALE, Reason.LIFETIME})
+_REASONS_TO_REMOVE: Final = frozenset({Reason.STALE, Reason.LIFETIME, Reason.RUN})
 _FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
 # A zero start time in any other state is a field gone wrong: believed, it would age what was restarted by its creation.
 _NEVER_STARTED: Final = frozenset({"created", "initialized"})
@@ -51,7 +52,7 @@ class Policy:
 
     ``names`` are regular expressions searched for in the name, ``images`` shell globs on the image
     reference, ``labels`` are ``key`` or ``key=value``. Durations are whole seconds. ``max_lifetime_s``
-    None is off; ``cap`` None is no cap, and 0 removes nothing.
+    None is off; ``cap`` None is no cap, and 0 removes nothing. With ``run`` the ages have no say.
     """
 
     names: tuple[str, ...] = ("^ws-",)
@@ -65,6 +66,7 @@ class Policy:
     max_skew_s: int = 5 * 60
     keep_label: str = "fleetsweep.keep"
     engine_id: str | None = None
+    run: RunScope | None = None
 
 
 def decide(container: Container, policy: Policy, now_ns: int) -> Decision:
@@ -98,20 +100,17 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
 
     The first reason is the verdict; the last rule always has one.
     """
-
-    def finding(rule: str, saw: str, reason: Reason, applies: bool) -> Finding:
-        return Finding(rule, saw, reason if applies else None)
-
     matched_by = selectors_matching(container, policy)
     wanted = "one of them is enough" if policy.match is Match.ANY else "each kind given must match"
-    yield finding(
+    ours = policy.run is not None and is_of_run(container.labels, policy.run)
+    yield _finding(
         "selectors",
-        f"matched by {', '.join(matched_by) or 'nothing'} ({wanted})",
+        f"matched by {', '.join(matched_by) or 'nothing'} ({wanted})" + ("; of this run by its label" if ours else ""),
         Reason.UNMATCHED,
-        not _enough(matched_by, policy),
+        not (ours or _enough(matched_by, policy)),
     )
     keep_value = None if container.labels is None else container.labels.get(policy.keep_label)
-    yield finding(
+    yield _finding(
         "protection",
         "labels unreadable"
         if container.labels is None
@@ -122,27 +121,25 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
         is_protected(container, policy, now_ns),
     )
     managed = is_managed(container)
-    yield finding(
+    yield _finding(
         "orchestrator",
         "owned by an orchestrator" if managed else "no orchestrator's label",
         Reason.MANAGED,
-        managed and Selector.LABEL not in matched_by,
+        managed and not ours and Selector.LABEL not in matched_by,
     )
+    if policy.run is not None:
+        yield from _run_findings(container, policy.run, now_ns)
+        return
     created_s = _age_s(container.created_ns, now_ns)
-    yield finding(
-        "creation time",
-        "unreadable, before 2013 or in the future" if created_s is None else f"created {created_s} s ago",
-        Reason.UNKNOWN_AGE,
-        created_s is None,
-    )
-    yield finding(
+    yield _creation_time(created_s)
+    yield _finding(
         "creation age",
         f"{_seconds(created_s)} against a max age of {policy.max_age_s} s",
         Reason.YOUNG,
         created_s is not None and created_s <= policy.max_age_s,
     )
     age_s, age_from = age_of(container, now_ns)
-    yield finding(
+    yield _finding(
         "start time",
         "not inspected"
         if not container.inspected
@@ -154,20 +151,71 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
         Reason.UNKNOWN_AGE,
         age_s is None or not container.inspected,
     )
-    yield finding(
+    yield _finding(
         "max age",
         f"{_seconds(age_s)} against {policy.max_age_s} s",
         Reason.STALE,
         age_s is not None and age_s > policy.max_age_s,
     )
     lifetime_s = policy.max_lifetime_s
-    yield finding(
+    yield _finding(
         "max lifetime",
         "off" if lifetime_s is None else f"{_seconds(created_s)} against {lifetime_s} s",
         Reason.LIFETIME,
         lifetime_s is not None and created_s is not None and created_s > lifetime_s,
     )
     yield Finding("otherwise", "no rule asked for its removal", Reason.YOUNG)
+
+
+def _run_findings(container: Container, run: RunScope, now_ns: int) -> Iterator[Finding]:
+    """The rules of a teardown, after those that every command shares."""
+    if run.label is not None:
+        key, value = run.label
+        theirs = None if container.labels is None else container.labels.get(key)
+        # With a baseline, what carries no label is judged by the baseline alone.
+        yield _finding(
+            "run label",
+            f"no label {key}" if theirs is None else f"{key}={theirs!r}",
+            Reason.OTHER_RUN,
+            theirs != value and (theirs is not None or run.baseline is None),
+        )
+    if run.baseline is not None:
+        yield _finding(
+            "baseline",
+            "in the baseline" if container.id in run.baseline.ids else "not in the baseline",
+            Reason.BASELINE,
+            container.id in run.baseline.ids,
+        )
+    yield _creation_time(_age_s(container.created_ns, now_ns))
+    # The list tells whole seconds, and an image whose tag has moved on as a bare id.
+    yield _finding(
+        "inspection",
+        "inspected" if container.inspected else "not inspected",
+        Reason.UNKNOWN_AGE,
+        not container.inspected,
+    )
+    if run.baseline is not None:
+        since_s = (container.created_ns - run.baseline.taken_ns) // SECOND
+        yield _finding(
+            "created after the baseline",
+            f"{abs(since_s)} s {'after' if since_s >= 0 else 'before'} it",
+            Reason.BASELINE,
+            container.created_ns <= run.baseline.taken_ns,
+        )
+    yield Finding("otherwise", "this run made it", Reason.RUN)
+
+
+def _finding(rule: str, saw: str, reason: Reason, applies: bool) -> Finding:
+    return Finding(rule, saw, reason if applies else None)
+
+
+def _creation_time(created_s: int | None) -> Finding:
+    return _finding(
+        "creation time",
+        "unreadable, before 2013 or in the future" if created_s is None else f"created {created_s} s ago",
+        Reason.UNKNOWN_AGE,
+        created_s is None,
+    )
 
 
 def _seconds(age_s: int | None) -> str:
@@ -180,11 +228,21 @@ def needs_inspection(container: Container, policy: Policy, now_ns: int) -> bool:
     The list has no start time, and an image whose tag has moved on shows as a bare id there: that is just
     how an old leak looks, so it counts as a possible match.
     """
-    if container.inspected:
+    if container.inspected or is_protected(container, policy, now_ns):
         return False
     created_s = _age_s(container.created_ns, now_ns)
-    if created_s is None or created_s <= policy.max_age_s or is_protected(container, policy, now_ns):
+    if created_s is None or (policy.run is None and created_s <= policy.max_age_s):
         return False
+    if policy.run is not None:
+        if policy.run.baseline is not None and container.id in policy.run.baseline.ids:
+            return False
+        if is_of_run(container.labels, policy.run):
+            return True
+    return may_match(container, policy)
+
+
+def may_match(container: Container, policy: Policy) -> bool:
+    """Whether the selectors match, or could if the image is not what the list calls it."""
     certain = selectors_matching(container, policy)
     hidden = {Selector.IMAGE} if policy.images and _OPAQUE_IMAGE.fullmatch(container.image) else set()
     return _enough({*certain, *hidden}, policy)
@@ -217,9 +275,13 @@ def is_protected(container: Container, policy: Policy, now_ns: int) -> bool:
     Any value protects but a false one. ``until:<ISO 8601 time>`` protects until then, and for ever if the
     time can't be read.
     """
-    if container.labels is None:
+    return _labels_protect(container.labels, policy.keep_label, now_ns)
+
+
+def _labels_protect(labels: Mapping[str, str] | None, keep_label: str, now_ns: int) -> bool:
+    if labels is None:
         return True
-    value = container.labels.get(policy.keep_label)
+    value = labels.get(keep_label)
     if value is None:
         return False
     kind, separator, when = value.strip().partition(":")
@@ -227,6 +289,23 @@ def is_protected(container: Container, policy: Policy, now_ns: int) -> bool:
         until_ns = parse_until(when)
         return until_ns is None or now_ns < until_ns
     return value.strip().lower() not in _FALSE_WORDS
+
+
+def is_of_run(labels: Mapping[str, str] | None, run: RunScope) -> bool:
+    """Whether the label says that this very run made it."""
+    return run.label is not None and labels is not None and labels.get(run.label[0]) == run.label[1]
+
+
+def resources_of_run(resources: Iterable[Resource], policy: Policy, now_ns: int) -> tuple[Resource, ...]:
+    """The volumes and networks that carry the run's label and no protection."""
+    run = policy.run
+    if run is None:
+        return ()
+    return tuple(
+        found
+        for found in resources
+        if is_of_run(found.labels, run) and not _labels_protect(found.labels, policy.keep_label, now_ns)
+    )
 
 
 def is_managed(container: Container) -> bool:

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
 from fleetsweep.errors import EngineError, FleetsweepError, HostError, LostAnswer
-from fleetsweep.model import Container, Decision, Outcome, Removal, Verdict
+from fleetsweep.model import Container, Decision, Outcome, Removal, Target, Verdict
 from fleetsweep.policy import Policy, decide, labels_digest
 
 AT_ONCE: Final = 4
@@ -42,8 +42,8 @@ class Clock(Protocol):
 class IntentLog(Protocol):
     """Where an intent is made durable before its request is sent, and its outcome told after."""
 
-    def intend(self, container: Container, /) -> int:
-        """Record that this container is about to be removed. Raises FleetsweepError: then nothing is sent."""
+    def intend(self, target: Target, /) -> int:
+        """Record that it is about to be removed. Raises FleetsweepError: then nothing is sent."""
 
     def conclude(self, intent: int, removal: Removal, /) -> None:
         """Record the intent's one outcome, or queue it to be recorded."""
@@ -65,19 +65,19 @@ class Ledger:
         self._closed = False
         self.trouble: FleetsweepError | None = None
 
-    def intend(self, container: Container) -> None:
+    def intend(self, target: Target) -> None:
         """Make the intent durable, or raise FleetsweepError: also when the host was given up meanwhile."""
         with self._lock:
             if self._closed:
                 raise FleetsweepError("the host was given up")
             if self.trouble is not None:
                 raise self.trouble
-        intent = self._journal.intend(container)
+        intent = self._journal.intend(target)
         with self._lock:
             if self._closed:
                 # Given up while the disk was slow: the intent stays open, and the next run settles it.
                 raise FleetsweepError("the host was given up")
-            self._intents[container.id] = intent
+            self._intents[target.id] = intent
 
     def conclude(self, removal: Removal) -> None:
         """Set an intent's outcome; the first one stands. ``trouble`` keeps what hindered writing it down."""

@@ -35,6 +35,7 @@ from fleetsweep.model import (
     Survey,
 )
 from fleetsweep.policy import Policy
+from fleetsweep.scope import ResourceKind
 from fleetsweep.settings import Flags
 from fleetsweep.telling import INCOMPLETE, Telling, tell
 
@@ -80,6 +81,7 @@ class Request:
     volumes: bool = False
     lock_wait_s: float = 0.0
     saved: SavedPlan | None = None
+    resource_kinds: tuple[ResourceKind, ...] = ()
 
 
 class Stopper:
@@ -187,7 +189,8 @@ def _look_and_act(
         # Read before the look: what a sweep does meanwhile is not to be settled by what was seen before it.
         open_intents = _open_intents(request, journal, holder)
         with progress("Surveying", len(request.hosts), request) as advance:
-            surveys = phases.survey(request.hosts, request.policies, reach, advance)
+            surveys = phases.survey(request.hosts, request.policies, reach, advance, kinds=request.resource_kinds)
+        _check_baselines(request, surveys)
         plan = plan_fleet(surveys, request.policies, request.fleet_cap)
         settled = settle(open_intents, surveys)
         try:
@@ -216,6 +219,16 @@ def _look_and_act(
                     todo, request.policies, reach, journal.for_host, volumes=request.volumes, on_done=advance
                 )
     return phases.host_reports(plan, applied, settled), plan.guard, whole
+
+
+def _check_baselines(request: Request, surveys: Sequence[Survey | Lost]) -> None:
+    """Raise UsageError where an engine is not the one that its baseline was taken of: nothing was removed."""
+    for survey in surveys:
+        scope = request.policies[survey.host.name].run
+        if isinstance(survey, Survey) and scope is not None and scope.baseline is not None:
+            from fleetsweep.baseline import check_engine
+
+            check_engine(scope.baseline, survey)
 
 
 def _open_intents(request: Request, journal: Journal | None, holder: str) -> Sequence[OpenIntent]:

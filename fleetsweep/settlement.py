@@ -14,7 +14,7 @@ def settle(
 
     A container's id is its own on every engine, so wherever it is listed it is still there. It is gone only when
     the very place where it was is looked at and does not list it: a host name that leads to another place now
-    proves nothing.
+    proves nothing. Volumes and networks are not on that list, so of theirs nothing can be told.
     """
     holders = {container.id: item for item in surveys if isinstance(item, Survey) for container in item.containers}
     looked_at = {item.host.endpoint: item for item in surveys if isinstance(item, Survey)}
@@ -24,7 +24,9 @@ def settle(
         if intent.container_id in holders:
             where, found = holders[intent.container_id].host, Settlement(intent, SettledAs.STILL_THERE)
         elif intent.endpoint in looked_at:
-            where, found = looked_at[intent.endpoint].host, Settlement(intent, SettledAs.GONE)
+            listed = ":" not in intent.container_id
+            what = SettledAs.GONE if listed else SettledAs.UNKNOWN
+            where, found = looked_at[intent.endpoint].host, Settlement(intent, what)
         elif intent.host in selected:
             # A host that was looked at elsewhere has moved and will never tell; one that was not may do so next time.
             item = selected[intent.host]

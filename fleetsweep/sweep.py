@@ -31,6 +31,8 @@ from fleetsweep.model import (
     Survey,
 )
 from fleetsweep.policy import Policy, needs_inspection
+from fleetsweep.resources import remove_resources
+from fleetsweep.scope import ResourceKind
 from fleetsweep.ssh import SshOptions
 from fleetsweep.tunnel import engine_on
 
@@ -80,9 +82,19 @@ def run_over(
 
 
 def survey(
-    hosts: Sequence[Host], policies: Mapping[str, Policy], reach: Reach, on_done: OnDone | None = None
+    hosts: Sequence[Host],
+    policies: Mapping[str, Policy],
+    reach: Reach,
+    on_done: OnDone | None = None,
+    *,
+    identify: bool = False,
+    kinds: Sequence[ResourceKind] = (),
 ) -> list[Survey | Lost]:
-    """Look at every host, in parallel, with nothing but GET. Answers in the order given."""
+    """Look at every host, in parallel, with nothing but GET. Answers in the order given.
+
+    ``identify`` asks each engine for its id, which otherwise only a pin or a baseline does. ``kinds`` are those of
+    which the resources with the run's label are listed, too.
+    """
 
     def look(host: Host, deadline: Deadline) -> Survey:
         policy = policies[host.name]
@@ -92,10 +104,13 @@ def survey(
 
         with engine_on(host, reach.ssh, reach.bastions, deadline, READ_ONLY) as client:
             engine = client.engine
-            if policy.engine_id is not None:
+            scope = policy.run
+            if identify or policy.engine_id is not None or (scope is not None and scope.baseline is not None):
                 engine = replace(engine, id=client.engine_id())
             listing = client.survey(wanted)
-        return Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0)
+            label = "=".join(scope.label) if scope is not None and scope.label is not None else None
+            resources = [found for kind in kinds if label for found in client.list_resources(kind, label)]
+        return Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0, tuple(resources))
 
     results = run_over(hosts, look, reach, on_done)
     return [
@@ -113,15 +128,19 @@ def _fault_of(done: fleet.Done[Survey]) -> Fault:
 
 
 def actionable(fleet_plan: FleetPlan) -> list[HostPlan]:
-    """The hosts that have candidates and no guard in the way."""
+    """The hosts that have something to go and no guard in the way."""
     if fleet_plan.guard is not None:
         return []
-    return [item for item in fleet_plan.hosts if isinstance(item, HostPlan) and item.guard is None and item.candidates]
+    plans = (item for item in fleet_plan.hosts if isinstance(item, HostPlan))
+    return [plan for plan in plans if plan.guard is None and (plan.candidates or plan.resources)]
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was done on one host: every intent's outcome, and the fault that cut it short, if one did."""
+    """What was done on one host: every intent's outcome, and the fault that cut it short, if one did.
+
+    ``removals`` are of containers and of what goes besides.
+    """
 
     removals: tuple[Removal, ...]
     fault: Fault | None
@@ -171,16 +190,17 @@ def _apply_host(
     volumes: bool,
 ) -> Fault | None:
     candidates = host_plan.candidates
-    connections = min(removal.AT_ONCE, len(candidates))
+    connections = max(1, min(removal.AT_ONCE, len(candidates)))
     fault: Fault | None = None
     with engine_on(host_plan.host, reach.ssh, reach.bastions, deadline, MAY_REMOVE, connections) as client:
+        # A plan from a file may claim a later time than it is: nothing grows old by that.
+        now_ns = min(host_plan.now_ns, client.now_ns)
         try:
             unproven = removal.remove_all(
                 client,
                 candidates,
                 policy,
-                # A plan from a file may claim a later time than it is: nothing grows old by that.
-                min(host_plan.now_ns, client.now_ns),
+                now_ns,
                 ledger,
                 volumes=volumes,
                 stopped=reach.stopped,
@@ -195,6 +215,13 @@ def _apply_host(
             fault = fault or fleet.as_fault(error)
             listed = None
         removal.settle(unproven, listed, ledger)
+        try:
+            if fault is None:
+                remove_resources(
+                    client, host_plan.resources, policy, now_ns, ledger, stopped=reach.stopped, clock=deadline
+                )
+        except FleetsweepError as error:
+            fault = journal_fault(error)
     return fault
 
 
@@ -215,11 +242,11 @@ def _host_report(item: HostPlan | Lost, applied: Applied | None) -> HostReport:
     if applied is None:
         status = Status.GUARDED if item.guard is not None else Status.OK
         return HostReport(item.host, status, plan=item, guard=item.guard, duration_s=duration_s)
-    done = {result.container_id for result in applied.removals}
-    undone = len(item.candidates) - len(done)
+    undone = len(item.candidates) + len(item.resources) - len(applied.removals)
     fault = applied.fault
     if fault is None and undone:
         fault = Fault(Status.INTERRUPTED, None, "stopped", f"stopped with {undone} candidates left untouched")
+    besides = {resource.id for resource in item.resources}
     failed = any(result.outcome in {Outcome.FAILED, Outcome.UNKNOWN} for result in applied.removals)
     status = fault.status if fault is not None else Status.FAILED if failed else Status.OK
     return HostReport(
@@ -227,6 +254,7 @@ def _host_report(item: HostPlan | Lost, applied: Applied | None) -> HostReport:
         status,
         plan=item,
         fault=fault,
-        removals=applied.removals,
+        removals=tuple(each for each in applied.removals if each.container_id not in besides),
+        resources=tuple(each for each in applied.removals if each.container_id in besides),
         duration_s=duration_s + applied.duration_s,
     )

@@ -16,9 +16,13 @@ from typing import Final
 
 from fleetsweep.errors import EngineError
 from fleetsweep.model import SECOND, UNREADABLE, Container
+from fleetsweep.scope import Resource, ResourceKind
 
 # The Docker SDK puts ids into URLs as they are: anything else could name another resource.
 FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
+
+# As Docker has it (RestrictedNamePattern), and for the same reason.
+_VOLUME_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(
@@ -76,6 +80,39 @@ def parse_inspect(answer: object, container_id: str) -> Container:
         restarts=restarts if isinstance(restarts, int) and not isinstance(restarts, bool) else None,
         inspected=True,
     )
+
+
+def parse_volumes(answer: object) -> tuple[Resource, ...]:
+    """The volumes of ``GET /volumes``. Raises EngineError."""
+    found = _mapping(answer).get("Volumes")
+    # An engine without any says null.
+    if not isinstance(answer, dict) or not isinstance(found, list | None):
+        raise _invalid("the volume list is not a list")
+    return tuple(parse_volume(item) for item in found or ())
+
+
+def parse_volume(item: object) -> Resource:
+    """One volume. Raises EngineError for a name that could name something else in a URL."""
+    name = _mapping(item).get("Name")
+    if not isinstance(name, str) or _VOLUME_NAME.fullmatch(name) is None:
+        raise _invalid(f"{str(name)[:80]!r} is not a volume's name")
+    created = _text(_mapping(item).get("CreatedAt"))
+    return Resource(ResourceKind.VOLUME, name, name, created, _labels(_mapping(item).get("Labels")))
+
+
+def parse_networks(answer: object) -> tuple[Resource, ...]:
+    """The networks of ``GET /networks``. Raises EngineError."""
+    if not isinstance(answer, list):
+        raise _invalid("the network list is not a list")
+    return tuple(parse_network(item) for item in answer)
+
+
+def parse_network(item: object) -> Resource:
+    """One network. Raises EngineError."""
+    found = _mapping(item)
+    network_id = _full_id(found.get("Id"))
+    labels = _labels(found.get("Labels"))
+    return Resource(ResourceKind.NETWORK, network_id, _text(found.get("Name")), _text(found.get("Created")), labels)
 
 
 def merge(listed: Container, inspected: Container) -> Container:

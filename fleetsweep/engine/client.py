@@ -18,11 +18,22 @@ import requests
 
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine.answer import Answer
-from fleetsweep.engine.answers import FULL_ID, merge, parse_date, parse_inspect, parse_list
+from fleetsweep.engine.answers import (
+    FULL_ID,
+    merge,
+    parse_date,
+    parse_inspect,
+    parse_list,
+    parse_network,
+    parse_networks,
+    parse_volume,
+    parse_volumes,
+)
 from fleetsweep.engine.exchange import AHEAD, Dial, Exchange
 from fleetsweep.engine.sdk import ApiClient, docker
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
 from fleetsweep.model import SECOND, Container, Engine
+from fleetsweep.scope import Resource, ResourceKind
 
 READ_ONLY: Final = frozenset({"GET"})
 MAY_REMOVE: Final = frozenset({"GET", "DELETE"})
@@ -153,6 +164,34 @@ class EngineClient:
             if error.http_status == 404:
                 return None
             raise
+
+    def list_resources(self, kind: ResourceKind, label: str) -> tuple[Resource, ...]:
+        """The volumes or networks with a label, ``key=value``: those that really have it. Raises HostError."""
+        with self._translated(f"the {kind} list"):
+            filters = {"label": label}
+            if kind is ResourceKind.VOLUME:
+                return parse_volumes(self._api.volumes(filters=filters))
+            return parse_networks(self._api.networks(filters=filters))
+
+    def inspect_resource(self, resource: Resource) -> Resource | None:
+        """It as it is now; None if the engine has none of that id. Raises HostError."""
+        try:
+            with self._translated(f"the answer about a {resource.kind}"):
+                if resource.kind is ResourceKind.VOLUME:
+                    return parse_volume(self._api.inspect_volume(resource.ref))
+                return parse_network(self._api.inspect_network(resource.ref))
+        except EngineError as error:
+            if error.http_status == 404:
+                return None
+            raise
+
+    def remove_resource(self, resource: Resource) -> None:
+        """Ask the engine to remove it, once and never by force: one in use stays. Raises as ``remove`` does."""
+        with self._translated("the answer to a removal"):
+            if resource.kind is ResourceKind.VOLUME:
+                self._api.remove_volume(resource.ref)
+            else:
+                self._api.remove_network(resource.ref)
 
     def engine_id(self) -> str | None:
         """The engine's own identity, from ``/info``; None if it tells none. Raises HostError."""

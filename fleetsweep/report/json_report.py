@@ -6,10 +6,21 @@ import json
 import math
 from typing import Final
 
-from fleetsweep.model import Decision, Engine, Fault, FleetReport, Guard, HostPlan, HostReport, Removal, Settlement
+from fleetsweep.model import (
+    Decision,
+    Engine,
+    Fault,
+    FleetReport,
+    Guard,
+    HostPlan,
+    HostReport,
+    Removal,
+    Settlement,
+)
 from fleetsweep.report.escape import well_formed
-from fleetsweep.report.rows import created_age_s, iso_utc, removals_by_id
+from fleetsweep.report.rows import created_age_s, iso_utc, removals_by_id, resource_removal
 from fleetsweep.report.totals import counted_plan, fleet_totals, guard_of, host_totals
+from fleetsweep.scope import Resource
 
 SCHEMA: Final = "fleetsweep.report/1"
 
@@ -83,6 +94,7 @@ def host_object(host: HostReport) -> JsonObject:
         "oldest_s": totals.oldest_s,
         "decisions": [_decision(d, plan, removals.get(d.container.id)) for d in plan.decisions] if plan else [],
         "settled": [_settlement(settlement) for settlement in host.settled],
+        "resources": [_resource(found, host) for found in host.plan.resources] if host.plan else [],
     }
 
 
@@ -103,6 +115,17 @@ def _decision(decision: Decision, plan: HostPlan, removal: Removal | None) -> Js
         # Why a container that was made days ago is young: it keeps restarting.
         "restarts": container.restarts,
         "created_age_s": created_age_s(decision, plan),
+    }
+
+
+def _resource(resource: Resource, host: HostReport) -> JsonObject:
+    removal = resource_removal(host, resource)
+    return {
+        "kind": resource.kind.value,
+        "id": well_formed(resource.ref),
+        "name": well_formed(resource.name),
+        "outcome": removal.outcome.value if removal else None,
+        "error": well_formed(removal.error) if removal and removal.error is not None else None,
     }
 
 

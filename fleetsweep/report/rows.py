@@ -34,6 +34,7 @@ from fleetsweep.report.totals import (
     host_totals,
     unknown_age,
 )
+from fleetsweep.scope import Resource
 
 HOST_HEADERS: Final = (
     "HOST",
@@ -78,8 +79,9 @@ _WORTH_TELLING_S: Final = 3_600
 _SETTLED: Final = {
     SettledAs.GONE: "it is gone",
     SettledAs.STILL_THERE: "it is still there",
-    SettledAs.UNKNOWN: "nobody could look where it was, so it is not known now either",
+    SettledAs.UNKNOWN: "where it was could not be looked at, so it is not known now either",
 }
+_AT_REST: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
 _TO_SETTLE: Final = (
     (Outcome.FAILED, "was not removed", ""),
     (Outcome.UNKNOWN, "may or may not have been removed", " -> the next run settles it"),
@@ -186,6 +188,9 @@ def note(host: HostReport, totals: HostTotals) -> str:
         (totals.unknown_age, "of unknown age"),
     )
     parts += [f"{count} {what}" for count, what in counts if count]
+    if host.plan and host.plan.resources:
+        done = sum(removal.outcome is Outcome.REMOVED for removal in host.resources)
+        parts.append(f"{done} of {len(host.plan.resources)} volumes and networks")
     return ", ".join(parts)
 
 
@@ -227,6 +232,11 @@ def container_rows(host: HostReport) -> list[list[str]]:
 def removals_by_id(host: HostReport) -> dict[str, Removal]:
     """Give the host's removals by the full id of their container."""
     return {removal.container_id: removal for removal in host.removals}
+
+
+def resource_removal(host: HostReport, resource: Resource) -> Removal | None:
+    """Give what became of a volume or network; None if it was not touched."""
+    return next((removal for removal in host.resources if removal.container_id == resource.id), None)
 
 
 def created_age_s(decision: Decision, plan: HostPlan) -> int | None:
@@ -309,6 +319,11 @@ def _troubles(host: HostReport, most: int | None) -> Iterator[str]:
             label = _label(removal.container_id, decisions.get(removal.container_id))
             yield f"{label} {words}" + (f": {printable(removal.error)}" if removal.error else "") + remedy
         yield from _more(len(removals), most)
+    for resource in host.plan.resources if host.plan else ():
+        done = resource_removal(host, resource)
+        if done is not None and done.outcome not in _AT_REST:
+            what = f"{resource.kind} {printable(resource.name, NAME_LIMIT)}: {done.outcome.value}"
+            yield what + (f": {printable(done.error)}" if done.error else "")
     doubtful = unknown_age(host)
     for d in doubtful[:most]:
         yield f"{_label(d.container.id, d)} was kept: its age can't be known ({_timestamps(d)})"

@@ -154,7 +154,7 @@ def exit_code(hosts: Sequence[HostReport], guard: Guard | None, *, fail_on_stale
     applies: tuple[tuple[bool, int], ...] = (
         (stopped_by is not None, EXIT_SIGNAL + (stopped_by or 0)),
         (guard is not None or any(_guarded(host) for host in hosts), EXIT_GUARD),
-        (any(removal.outcome in _NOT_REMOVED for host in hosts for removal in host.removals), EXIT_REMOVAL),
+        (any(_not_removed(host) for host in hosts), EXIT_REMOVAL),
         (any(_unusable(host) or unknown_age(host) for host in hosts), EXIT_HOST),
         (fail_on_stale and any(remaining(host) for host in hosts), EXIT_STALE),
         (any(_bug(host) for host in hosts), EXIT_BUG),
@@ -169,6 +169,10 @@ def exit_meaning(code: int) -> str:
 
 def _guarded(host: HostReport) -> bool:
     return host.status is Status.GUARDED or guard_of(host) is not None
+
+
+def _not_removed(host: HostReport) -> bool:
+    return any(removal.outcome in _NOT_REMOVED for removal in (*host.removals, *host.resources))
 
 
 def _bug(host: HostReport) -> bool:

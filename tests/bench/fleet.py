@@ -85,14 +85,18 @@ def _far(found: Stage, box: Box) -> Iterator[int]:
 
 
 def _compared(title: str, sets: dict[int, list[Tool]], hosts: int) -> str:
-    """One row a tool, by the settings that are its best. All take turns, so that a busy moment burdens them alike."""
+    """One row a tool, by the settings that were its better ones in the first round, and alone went on.
+
+    All take turns, so that a busy moment burdens them alike.
+    """
     taken: dict[str, dict[int, list[Spent]]] = {}
     failed: dict[tuple[str, int], str] = {}
     loads = []
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
+        better = {name: min(by_forks, key=lambda forks: by_forks[forks][0].wall_s) for name, by_forks in taken.items()}
         for forks, these in sets.items():
             for tool in these:
-                if hosts > tool.most or (tool.name, forks) in failed:
+                if hosts > tool.most or (tool.name, forks) in failed or (number and better.get(tool.name) != forks):
                     continue
                 loads.append(os.getloadavg()[0])
                 try:

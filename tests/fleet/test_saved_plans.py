@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from fleetsweep.document import _digest
 from fleetsweep.model import SECOND
-from fleetsweep.saved_plan import _digest
 from tests.conftest import Run
 from tests.lab import Box, Lab, Spec
 from tests.lab.controller import intents

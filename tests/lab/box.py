@@ -211,6 +211,15 @@ class Box:
             self.start_dockerd()
         return ids
 
+    def grow_old(self, names: Sequence[str], age: timedelta) -> None:
+        """Give running containers another age, in one restart of dockerd."""
+        with self.api() as api:
+            ids = {str(item["Names"][0]).lstrip("/"): str(item["Id"]) for item in api.containers(all=True)}
+        self.stop_dockerd()
+        for name in names:
+            self._set_age(ids[name], Spec(name, age=age), datetime.now(UTC))
+        self.start_dockerd()
+
     def _set_age(self, container_id: str, spec: Spec, now: datetime) -> None:
         path = self.directory / "data" / "containers" / container_id / "config.v2.json"
         config = json.loads(path.read_text())

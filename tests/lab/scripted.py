@@ -58,10 +58,11 @@ class ScriptedEngine:
         self.offset = offset
         self.requests: list[tuple[str, str]] = []
         self.api = "1.41"
+        self.id = "ABCD:EFGH"
         self.targets: list[str] = []
         self.closing = False
         self.nameless = ""
-        self._began = datetime.now(UTC).replace(microsecond=0)
+        self.began = datetime.now(UTC).replace(microsecond=0)
         self._hooks: list[tuple[re.Pattern[str], Hook]] = []
         self.lock = threading.Lock()
 
@@ -89,6 +90,8 @@ class ScriptedEngine:
                 return said
         if path == "/_ping":
             return Answer(body="OK")
+        if path == "/info":
+            return Answer(body={"ID": self.id})
         if path == "/containers/json":
             return Answer(body=[self._listed(container) for container in list(self.containers.values())])
         return self._one(method, path, parse_qs(urlsplit(target).query))
@@ -108,13 +111,13 @@ class ScriptedEngine:
 
     def created(self, container: ScriptedContainer) -> datetime:
         """When a container was made, by the engine's clock."""
-        return self._began - container.age + self.offset
+        return self.began - container.age + self.offset
 
     def _started(self, container: ScriptedContainer) -> str:
         if container.started_age is None:
             return "0001-01-01T00:00:00Z"
         age = container.age if container.started_age == timedelta.max else container.started_age
-        return (self._began - age + self.offset).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return (self.began - age + self.offset).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _listed(self, container: ScriptedContainer) -> dict[str, object]:
         return {

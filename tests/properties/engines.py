@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fleetsweep.engine.answers import merge, parse_inspect, parse_list
 from fleetsweep.errors import EngineError, FleetsweepError, HostError, LostAnswer, Phase
-from fleetsweep.model import Container, Outcome, Removal
+from fleetsweep.model import Container, Outcome, Removal, Target
 from fleetsweep.policy import Policy, needs_inspection
 from tests.properties.strategies import HOUR_S, KEEP, NOW, Damage, Truth, with_label
 
@@ -263,11 +263,11 @@ class Log:
         if self.left is not None:
             self.left -= 1
 
-    def intend(self, container: Container, /) -> int:
+    def intend(self, target: Target, /) -> int:
         with self.trace.lock:
             self._write()
-            self.trace.note("intent", container.id)
-            self.intents.append(container.id)
+            self.trace.note("intent", target.id)
+            self.intents.append(target.id)
             return len(self.intents) - 1
 
     def conclude(self, intent: int, removal: Removal, /) -> None:

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from fleetsweep.errors import FleetsweepError
 from fleetsweep.guards import Percent
-from fleetsweep.model import SECOND, Container, HostPlan, Outcome, Removal, Verdict
+from fleetsweep.model import SECOND, Container, HostPlan, Outcome, Removal, Target, Verdict
 from fleetsweep.policy import Policy, decide, labels_digest
 from fleetsweep.removal import AT_ONCE, Ledger, remove_one, what_changed
 from tests.properties.engines import (
@@ -367,8 +367,8 @@ def test_a_host_that_is_given_up_while_an_intent_is_written_gets_no_request() ->
     (container,) = honest([Truth(full_id(0))], Policy())
 
     class SlowLog(Log):
-        def intend(self, container: Container, /) -> int:
-            intent = super().intend(container)
+        def intend(self, target: Target, /) -> int:
+            intent = super().intend(target)
             assert ledger.close() == ()
             return intent
 

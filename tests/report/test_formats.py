@@ -53,7 +53,7 @@ def test_json_has_the_promised_keys_in_their_order() -> None:
     for host in made["hosts"]:
         assert list(host) == [
             *("host", "status", "error", "guard", "engine", "clock_skew_s", "duration_s"),
-            *(*COUNTS, "oldest_s", "decisions", "settled"),
+            *(*COUNTS, "oldest_s", "decisions", "settled", "resources"),
         ]
 
 
@@ -125,6 +125,7 @@ def test_json_says_all_of_a_removal() -> None:
                     }
                 ],
                 "settled": [],
+                "resources": [],
             }
         ],
     }

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetsweep.errors import FleetsweepError
-from fleetsweep.model import Container, Outcome, Removal
+from fleetsweep.model import Container, Outcome, Removal, Target
 from fleetsweep.policy import Policy, decide
 from fleetsweep.removal import Ledger, Unfinished, remove_all, settle
 from tests.unit.test_policy import NOW, many
@@ -28,9 +28,9 @@ class Log:
             raise FleetsweepError("disk full")
         self.left -= 1
 
-    def intend(self, container: Container, /) -> int:
+    def intend(self, target: Target, /) -> int:
         self._write()
-        self.intents.append(container.id)
+        self.intents.append(target.id)
         return len(self.intents) - 1
 
     def conclude(self, intent: int, removal: Removal, /) -> None:

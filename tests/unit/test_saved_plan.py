@@ -148,7 +148,7 @@ def test_a_digest_does_not_make_a_malformed_plan_good(
     decisions = document["hosts"][0]["decisions"]
     edit(decisions[0])
     document.pop("digest")
-    from fleetsweep.saved_plan import _digest
+    from fleetsweep.document import _digest
 
     path.write_text(json.dumps({**document, "digest": _digest(document)}))
     path.chmod(0o600)

@@ -1,0 +1,56 @@
+"""Taking a baseline: look at the hosts, and write down what is there."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from fleetsweep import baseline
+from fleetsweep.errors import UsageError
+from fleetsweep.model import Lost, Survey
+from fleetsweep.run import Request, Stopper, leave, progress
+from fleetsweep.sweep import reaching, survey
+
+
+def execute(request: Request, path: Path) -> NoReturn:
+    """Take and write the baselines, and exit: 3 where a host could not be looked at, and then nothing is written.
+
+    Raises UsageError as long as nobody was contacted.
+    """
+    from fleetsweep.report import printable
+
+    baseline.check_target(path)
+    if request.unexpected is not None:
+        click.echo(printable(request.unexpected.message, limit=1000), err=True)
+        leave(4)
+    stopper = Stopper(request.reach.stopped)
+    stopper.install()
+    with (
+        reaching(request.hosts, request.reach) as reach,
+        progress("Surveying", len(request.hosts), request) as advance,
+    ):
+        found = survey(request.hosts, request.policies, reach, advance, identify=True)
+    for item in found:
+        if isinstance(item, Lost):
+            told = f"{item.host.name}: {item.fault.message}; {item.fault.remedy}".removesuffix("; ")
+            click.echo(printable(told, limit=1000), err=True)
+    if stopper.signal is not None or any(isinstance(item, Lost) for item in found):
+        click.echo(f"{path}: no baseline was written", err=True)
+        leave(128 + stopper.signal if stopper.signal is not None else 3)
+    taken = {
+        item.host.name: baseline.take(item, request.policies[item.host.name])
+        for item in found
+        if isinstance(item, Survey)
+    }
+    try:
+        baseline.save(taken, path, now_ns=time.time_ns())
+    except (OSError, UsageError) as error:
+        click.echo(f"{path}: no baseline was written: {error}", err=True)
+        leave(3)
+    if not request.output.quiet:
+        ids = sum(len(each.ids) for each in taken.values())
+        click.echo(f"fleetsweep: {path}: {ids} containers on {len(taken)} hosts were there before", err=True)
+    leave(0)

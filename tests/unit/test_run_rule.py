@@ -1,0 +1,97 @@
+"""A teardown's rule, case by case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fleetsweep.model import SECOND, UNREADABLE, Container, OpenIntent, Reason, SettledAs, Verdict
+from fleetsweep.policy import Policy, decide, needs_inspection, resources_of_run
+from fleetsweep.scope import Baseline, Resource, ResourceKind, RunScope
+from fleetsweep.settlement import settle
+from tests.properties.strategies import NOW
+from tests.unit.test_settlement import look
+
+ID = "a" * 64
+KEY = "fleetsweep.run"
+TAKEN = NOW - 100 * SECOND
+LABEL = RunScope(("fleetsweep.run", "7"))
+BASELINE = RunScope(None, Baseline("docker", "E", TAKEN, ("b" * 64,)))
+BOTH = RunScope(LABEL.label, BASELINE.baseline)
+
+
+def container(**changes: object) -> Container:
+    made = Container(ID, "ws-1", "molecule-local/x:1", "sha256:0", "running", TAKEN + SECOND, {}, inspected=True)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("scope", "changes", "reason"),
+    [
+        (LABEL, {"labels": {KEY: "7"}}, Reason.RUN),
+        (LABEL, {"labels": {KEY: "7"}, "name": "db", "image": "postgres"}, Reason.RUN),
+        (LABEL, {"labels": {KEY: "8"}}, Reason.OTHER_RUN),
+        (LABEL, {"labels": {KEY: ""}}, Reason.OTHER_RUN),
+        (LABEL, {}, Reason.OTHER_RUN),
+        (LABEL, {"labels": {KEY: "8"}, "name": "db", "image": "postgres"}, Reason.UNMATCHED),
+        (LABEL, {"labels": {KEY: "7", "fleetsweep.keep": "1"}}, Reason.PROTECTED),
+        (LABEL, {"labels": {KEY: "7", "io.kubernetes.pod.name": "x"}}, Reason.RUN),
+        (LABEL, {"labels": None}, Reason.PROTECTED),
+        (LABEL, {"labels": {KEY: "7"}, "created_ns": UNREADABLE}, Reason.UNKNOWN_AGE),
+        (LABEL, {"labels": {KEY: "7"}, "inspected": False}, Reason.UNKNOWN_AGE),
+        (BASELINE, {}, Reason.RUN),
+        (BASELINE, {"id": "b" * 64}, Reason.BASELINE),
+        (BASELINE, {"created_ns": TAKEN}, Reason.BASELINE),
+        (BASELINE, {"created_ns": TAKEN + 1}, Reason.RUN),
+        (BASELINE, {"created_ns": NOW + 5 * SECOND}, Reason.UNKNOWN_AGE),
+        (BASELINE, {"name": "db", "image": "postgres"}, Reason.UNMATCHED),
+        (BASELINE, {"labels": {"com.docker.swarm.task": "x"}}, Reason.MANAGED),
+        (BOTH, {"labels": {KEY: "7"}}, Reason.RUN),
+        (BOTH, {"labels": {KEY: "7"}, "id": "b" * 64}, Reason.BASELINE),
+        (BOTH, {"labels": {KEY: "8"}}, Reason.OTHER_RUN),
+        (BOTH, {}, Reason.RUN),
+        (BOTH, {"labels": {KEY: "7"}, "name": "db", "image": "postgres"}, Reason.RUN),
+    ],
+)
+def test_the_first_rule_with_a_say_decides(scope: RunScope, changes: dict[str, object], reason: Reason) -> None:
+    decision = decide(container(**changes), Policy(run=scope), NOW)
+    assert decision.reason is reason
+    assert (decision.verdict is Verdict.REMOVE) == (reason is Reason.RUN)
+    assert bool(decision.labels_digest) == (reason is Reason.RUN)
+
+
+@pytest.mark.parametrize(
+    ("scope", "changes", "needed"),
+    [
+        (LABEL, {"labels": {KEY: "7"}, "name": "db", "image": "postgres"}, True),
+        (LABEL, {"labels": {KEY: "7"}, "inspected": True}, False),
+        (BASELINE, {}, True),
+        (BASELINE, {"name": "db", "image": "0123456789ab"}, True),
+        (BASELINE, {"id": "b" * 64}, False),
+        (BASELINE, {"name": "db", "image": "postgres"}, False),
+        (BASELINE, {"created_ns": UNREADABLE}, False),
+        (BASELINE, {"labels": {"fleetsweep.keep": "1"}}, False),
+    ],
+)
+def test_what_the_list_can_settle_is_not_inspected(scope: RunScope, changes: dict[str, object], needed: bool) -> None:
+    listed = container(**{"inspected": False, **changes})
+    assert needs_inspection(listed, Policy(run=scope), NOW) is needed
+
+
+def test_of_volumes_and_networks_only_this_runs_unprotected_ones_go() -> None:
+    def volume(labels: dict[str, str] | None) -> Resource:
+        return Resource(ResourceKind.VOLUME, "v", "v", "", labels)
+
+    mine = volume({KEY: "7"})
+    others = [volume({KEY: "8"}), volume({}), volume(None), volume({KEY: "7", "fleetsweep.keep": "1"})]
+    assert resources_of_run([mine, *others], Policy(run=LABEL), NOW) == (mine,)
+    assert resources_of_run([mine, *others], Policy(run=BASELINE), NOW) == ()
+    assert resources_of_run([mine, *others], Policy(), NOW) == ()
+
+
+def test_an_open_intent_on_a_volume_is_settled_as_unknown_since_no_container_list_shows_it() -> None:
+    seen = look("box")
+    intent = OpenIntent(1, "run", "box", seen.host.endpoint, "volume:data", "data", 0)
+    ((found,),) = settle([intent], [seen]).values()
+    assert (found.outcome, found.final) == (SettledAs.UNKNOWN, True)
