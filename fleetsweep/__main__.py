@@ -1,6 +1,61 @@
-"""``python -m fleetsweep``, and the console script."""
+"""``python -m fleetsweep``, and the console script: streams, and what every error comes to."""
 
-from fleetsweep.cli import main
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+import click
+
+from fleetsweep.cli import cli
+from fleetsweep.errors import FleetsweepError, UsageError
+from fleetsweep.telling import without_addresses
+
+
+def _open_closed_streams() -> None:
+    """Have closed standard streams lead nowhere: else the next file opened would take the place of one."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _print_error(error: FleetsweepError) -> None:
+    """An error quotes files, and variables and names in them, which hold what anybody wrote there."""
+    from fleetsweep.report import printable
+
+    click.echo(f"Error: {printable(str(error), limit=2000)}", err=True)
+
+
+def main() -> None:
+    """Run the command line; exit as the table of exit codes says."""
+    _open_closed_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that can't show a box's letters must not cost the report.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        # A misplaced word is quoted, and it may be an address with a password in it.
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(without_addresses(shown.getvalue()), err=True, nl=False)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except UsageError as error:
+        _print_error(error)
+        sys.exit(2)
+    except BrokenPipeError:
+        os._exit(3)
+    except FleetsweepError as error:
+        _print_error(error)
+        sys.exit(3)
+
 
 if __name__ == "__main__":
     main()

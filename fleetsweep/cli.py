@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 import click
 
 from fleetsweep import __version__
-from fleetsweep.errors import FleetsweepError, UsageError
+from fleetsweep.errors import UsageError
 from fleetsweep.examples import (
     AUDIT_EPILOG,
     BASELINE_EPILOG,
@@ -25,31 +24,34 @@ from fleetsweep.examples import (
     SWEEP_EPILOG,
     TEARDOWN_EPILOG,
 )
+from fleetsweep.given import (
+    Selection,
+    named_sources,
+    output,
+    parse_expect,
+    parse_run_label,
+    policy_flags,
+    reach,
+    select_hosts,
+    state_dir,
+)
 from fleetsweep.guards import expect_guard
 from fleetsweep.model import Guard, Host
 from fleetsweep.options import (
     Duration,
-    Selection,
     guard_options,
     list_hosts_option,
-    named_sources,
-    output,
     output_options,
-    parse_expect,
-    parse_run_label,
-    policy_flags,
     policy_options,
-    reach,
     removal_options,
     run_options,
     save_plan_option,
     schedule_options,
     scope_options,
-    select_hosts,
     selector_options,
-    state_dir,
     sweep_options,
     target_options,
+    telling_options,
 )
 from fleetsweep.run import Request, execute, look
 from fleetsweep.scope import Baseline, ResourceKind, RunScope
@@ -138,6 +140,7 @@ def _exit_if_unexpected(selected: Sequence[Host], options: dict[str, object]) ->
 @click.option(
     "--max-silence", type=Duration(), help="Name the hosts that no run has looked at for so long, by the journal."
 )
+@telling_options
 def audit(**options: object) -> None:
     """Look at the fleet, remove nothing: sends only GET.
 
@@ -156,6 +159,7 @@ def audit(**options: object) -> None:
 @save_plan_option
 @sweep_options
 @removal_options
+@telling_options
 def sweep(**options: object) -> None:
     """Look, ask, remove, and prove it.
 
@@ -208,6 +212,7 @@ def baseline(save: str, **options: object) -> None:
 @guard_options
 @output_options
 @removal_options
+@telling_options
 def teardown(**options: object) -> None:
     """Remove what a job left: by baseline or by run label.
 
@@ -375,44 +380,3 @@ def _request(command: str, options: dict[str, object]) -> Request:
         unexpected=_unexpected(selected, options),
         saved=saved,
     )
-
-
-def _open_closed_streams() -> None:
-    """Have closed standard streams lead nowhere: else the next file opened would take the place of one."""
-    for number in (0, 1, 2):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
-
-
-def _print_error(error: FleetsweepError) -> None:
-    """An error quotes files, and variables and names in them, which hold what anybody wrote there."""
-    from fleetsweep.report import printable
-
-    click.echo(f"Error: {printable(str(error), limit=2000)}", err=True)
-
-
-def main() -> None:
-    """Run the command line; exit as the table of exit codes says."""
-    _open_closed_streams()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that can't show a box's letters must not cost the report.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        cli(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except UsageError as error:
-        _print_error(error)
-        sys.exit(2)
-    except BrokenPipeError:
-        os._exit(3)
-    except FleetsweepError as error:
-        _print_error(error)
-        sys.exit(3)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -38,14 +38,12 @@ from fleetsweep.policy import Policy
 from fleetsweep.scope import ResourceKind
 from fleetsweep.settings import Flags
 from fleetsweep.silence import mark
+from fleetsweep.telling import INCOMPLETE, Telling, tell
 
 if TYPE_CHECKING:
     from fleetsweep.journal import Journal
     from fleetsweep.saved_plan import SavedPlan
     from fleetsweep.sweep import Applied, Reach
-
-INCOMPLETE = 3
-"""The exit code where the run itself went well and something that was to be written was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,7 @@ class Output:
     quiet: bool
     fail_on_stale: bool
     save_plan: Path | None
+    telling: Telling = field(default_factory=Telling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,9 @@ def execute(request: Request) -> NoReturn:
         check_target(request.output.save_plan)
     if request.unexpected is not None:
         guarded = [HostReport(host, Status.GUARDED, guard=request.unexpected) for host in request.hosts]
-        leave(_print_report(_report(request, run_id, started_ns, guarded, request.unexpected, None), request.output))
+        done = _report(request, run_id, started_ns, guarded, request.unexpected, None)
+        code = _print_report(done, request.output)
+        leave(tell(replace(done, exit_code=code), request.output.telling))
     stopper = Stopper(request.reach.stopped)
     stopper.install()
     with ExitStack() as stack:
@@ -144,7 +145,7 @@ def execute(request: Request) -> NoReturn:
         except FleetsweepError as error:
             _say(f"fleetsweep: warning: {error}: this run is missing in the journal")
             code = code or INCOMPLETE if request.remove else code
-    leave(code)
+    leave(tell(replace(done, exit_code=code), request.output.telling))
 
 
 def _open_journal(request: Request, run_id: str) -> Journal | None:

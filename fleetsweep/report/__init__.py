@@ -13,21 +13,24 @@ from fleetsweep.report.explanation import confirmation, render_explanation
 from fleetsweep.report.json_report import render_json
 from fleetsweep.report.jsonl import render_jsonl
 from fleetsweep.report.markdown import render_markdown
-from fleetsweep.report.rows import humanize
+from fleetsweep.report.rows import humanize, note, troubles
 from fleetsweep.report.table import render_table
-from fleetsweep.report.totals import exit_code, fleet_totals, host_totals
+from fleetsweep.report.totals import exit_code, exit_meaning, fleet_totals, host_totals
 
 __all__ = [
     "FORMATS",
     "confirmation",
     "exit_code",
+    "exit_meaning",
     "fleet_totals",
     "host_totals",
     "humanize",
+    "note",
     "printable",
     "render",
     "render_checkups",
     "render_explanation",
+    "troubles",
 ]
 
 

@@ -290,7 +290,24 @@ def attention(report: FleetReport, *, verbose: bool) -> list[str]:
     return lines
 
 
+def troubles(report: FleetReport) -> Iterator[tuple[str, str]]:
+    """Give each thing that went wrong, with whose it is: ``fleet`` or the host's name. Bounded for each host."""
+    if report.guard:
+        yield "fleet", guard_line(report.guard)
+    for host in report.hosts:
+        name = printable(host.host.name, NAME_LIMIT)
+        yield from ((name, line) for line in _troubles(host, LINES_A_HOST))
+
+
 def _host_attention(host: HostReport, *, verbose: bool) -> Iterator[str]:
+    most = None if verbose else LINES_A_HOST
+    yield from _troubles(host, most)
+    for settlement in host.settled[:most]:
+        yield _settlement_line(settlement)
+    yield from _more(len(host.settled), most)
+
+
+def _troubles(host: HostReport, most: int | None) -> Iterator[str]:
     guard = guard_of(host)
     if host.fault:
         yield _fault_line(host, host.fault)
@@ -300,7 +317,6 @@ def _host_attention(host: HostReport, *, verbose: bool) -> Iterator[str]:
         yield guard_line(guard)
     if host.status is not Status.OK and not host.fault and not guard:
         yield host.status.value
-    most = None if verbose else LINES_A_HOST
     decisions = {d.container.id: d for d in host.plan.decisions} if host.plan else {}
     for outcome, words, remedy in _TO_SETTLE:
         removals = [removal for removal in host.removals if removal.outcome is outcome]
@@ -313,9 +329,6 @@ def _host_attention(host: HostReport, *, verbose: bool) -> Iterator[str]:
         if done is not None and done.outcome not in _AT_REST:
             what = f"{resource.kind} {printable(resource.name, NAME_LIMIT)}: {done.outcome.value}"
             yield what + (f": {printable(done.error)}" if done.error else "")
-    for settlement in host.settled[:most]:
-        yield _settlement_line(settlement)
-    yield from _more(len(host.settled), most)
     doubtful = unknown_age(host)
     for d in doubtful[:most]:
         yield f"{_label(d.container.id, d)} was kept: its age can't be known ({_timestamps(d)})"

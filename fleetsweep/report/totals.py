@@ -20,11 +20,22 @@ from fleetsweep.model import (
 
 EXIT_OK: Final = 0
 EXIT_BUG: Final = 1
+EXIT_USAGE: Final = 2
 EXIT_HOST: Final = 3
 EXIT_GUARD: Final = 4
 EXIT_REMOVAL: Final = 5
 EXIT_STALE: Final = 6
 EXIT_SIGNAL: Final = 128
+
+_MEANINGS: Final[Mapping[int, str]] = {
+    EXIT_OK: "all is well",
+    EXIT_BUG: "a bug in fleetsweep",
+    EXIT_USAGE: "usage: nothing was contacted",
+    EXIT_HOST: "a host was unreachable, its answer unusable, or something was not written",
+    EXIT_GUARD: "a guard tripped",
+    EXIT_REMOVAL: "a removal failed or is unknown",
+    EXIT_STALE: "stale containers were found",
+}
 
 _WITHOUT_ANSWER: Final = frozenset({Status.UNREACHABLE, Status.FAILED, Status.INTERRUPTED})
 _AT_REST: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
@@ -149,6 +160,11 @@ def exit_code(hosts: Sequence[HostReport], guard: Guard | None, *, fail_on_stale
         (any(_bug(host) for host in hosts), EXIT_BUG),
     )
     return next((code for condition, code in applies if condition), EXIT_OK)
+
+
+def exit_meaning(code: int) -> str:
+    """Give an exit code in words."""
+    return _MEANINGS.get(code) or f"stopped by signal {code - EXIT_SIGNAL}"
 
 
 def _guarded(host: HostReport) -> bool:

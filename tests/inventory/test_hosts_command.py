@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.cli import main
+from fleetsweep.__main__ import main
 from fleetsweep.errors import UsageError
-from fleetsweep.options import inventory_sources
+from fleetsweep.given import inventory_sources
 
 INI = """\
 [ci]

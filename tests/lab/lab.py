@@ -16,8 +16,9 @@ from tests.lab.process import remove_tree
 
 PACKAGES = ("docker.io", "openssh-server", "busybox-static", "iproute2")
 
-TEST_PACKAGES = ("podman", "sudo", "systemd")
-"""What some tests need besides, and neither the demo nor the bench does. Of systemd only systemd-analyze is run."""
+TEST_PACKAGES = ("podman", "sudo", "systemd", "prometheus")
+"""What some tests need besides, and neither the demo nor the bench does: of systemd only systemd-analyze is run, of
+prometheus only promtool."""
 
 
 class LabUnavailable(RuntimeError):
@@ -29,7 +30,7 @@ def missing(*, for_tests: bool = False) -> list[str]:
     lacking = [] if os.geteuid() == 0 else ["root (run as root, or with sudo)"]
     wanted = [("dockerd", "docker.io"), ("/usr/sbin/sshd", "openssh-server")]
     if for_tests:
-        wanted += [("podman", "podman"), ("sudo", "sudo"), ("systemd-analyze", "systemd")]
+        wanted += [("podman", "podman"), ("sudo", "sudo"), ("systemd-analyze", "systemd"), ("promtool", "prometheus")]
     for program, package in wanted:
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
             lacking.append(f"{program} (apt-get install --no-install-recommends {package})")

@@ -7,7 +7,18 @@ import sys
 
 import pytest
 
-HEAVY = ("fabric", "paramiko", "docker", "requests", "sqlite3", "rich", "tabulate", "yaml")
+HEAVY = (
+    "fabric",
+    "paramiko",
+    "docker",
+    "requests",
+    "sqlite3",
+    "rich",
+    "tabulate",
+    "yaml",
+    "apprise",
+    "prometheus_client",
+)
 
 
 def loaded(code: str) -> set[str]:

@@ -34,12 +34,17 @@ MAY_IMPORT = {
     "silence": PURE,
     "listing": PURE | {"policy", "report", "inventory"},
     "explain": PURE | {"policy"},
+    "notify": PURE | {"report"},
+    "ci": PURE | {"report"},
+    "metrics": PURE | {"report"},
+    "telling": PURE | {"report", "notify", "ci", "metrics"},
     "examples": set[str](),
     "document": PURE,
     "baseline": PURE | {"document", "policy"},
     "saved_plan": PURE | {"document"} | {"policy", "guards", "settings"},
     "schedule": PURE | {"policy", "settings"},
-    "options": PURE | {"settings", "inventory", "engine", "fleet", "ssh", "sweep", "run"},
+    "given": PURE | {"settings", "inventory", "engine", "fleet", "ssh", "sweep", "run", "telling"},
+    "options": PURE | {"settings", "given", "telling"},
 }
 FOREIGN = {"fabric", "paramiko", "docker", "requests", "urllib3"}
 
