@@ -23,7 +23,7 @@ test-needs: $(VENV)/.installed
 	@$(BIN)/python -m tests.lab install --tests
 
 test: test-needs ## every test, those on the lab too (needs root)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.installed ## format, lint, types and the import rule
 	$(BIN)/ruff format --check .
