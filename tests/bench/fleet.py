@@ -100,7 +100,8 @@ def _compared(title: str, sets: dict[int, list[Tool]], hosts: int) -> str:
                     continue
                 loads.append(os.getloadavg()[0])
                 try:
-                    taken.setdefault(tool.name, {}).setdefault(forks, []).append(_run(tool, hosts))
+                    run = _run(tool, hosts)
+                    taken.setdefault(tool.name, {}).setdefault(forks, []).append(run)
                 except (RuntimeError, OSError) as error:
                     failed[tool.name, forks] = str(error).splitlines()[0][-80:]
                 finally:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,10 @@ def seconds(command: Sequence[str]) -> float:
     return took
 
 
+PATIENCE_S = 180
+"""Seconds. A tool that hangs on many hosts must not take the other tools' figures with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What one process and the children that it waited for cost. ``peak_mib`` is of the largest of them alone."""
@@ -36,7 +42,7 @@ class Spent:
 def spent(
     command: Sequence[str], environment: Mapping[str, str], is_right: Callable[[str], bool], codes: Sequence[int] = (0,)
 ) -> Spent:
-    """Run one process whose output must be right. Raises RuntimeError with that output when it is not."""
+    """Run one process whose output must be right. Raises RuntimeError with it when it is not, or not in time."""
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         child = subprocess.Popen(
@@ -45,12 +51,18 @@ def spent(
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "COLUMNS": "200", **environment},
+            start_new_session=True,
         )
+        given_up = threading.Timer(PATIENCE_S, os.killpg, (child.pid, signal.SIGKILL))
+        given_up.start()
         _, status, usage = os.wait4(child.pid, 0)
+        given_up.cancel()
         took = time.perf_counter() - began
         child.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         said = output.read().decode(errors="replace")
+    if child.returncode == -signal.SIGKILL:
+        raise RuntimeError(f"it did not end within {PATIENCE_S} s")
     if child.returncode not in codes or not is_right(said):
         raise RuntimeError(f"{' '.join(command[:3])[:200]} … exited with {child.returncode}:\n{said[-1500:]}")
     return Spent(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

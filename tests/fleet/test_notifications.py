@@ -33,8 +33,12 @@ def told(receiver: Receiver) -> list[dict[str, str]]:
     return [json.loads(heard.body) for heard in receiver.heard]
 
 
-def engine(*, answer: Answer | None = None, on: str = "GET /containers/json", count: int = 1) -> ScriptedEngine:
+def engine(
+    *, answer: Answer | None = None, on: str = "GET /containers/json", count: int = 1, labels: object = None
+) -> ScriptedEngine:
     made = ScriptedEngine(leaks(count))
+    for container in made.containers.values():
+        container.labels = labels or {}
     if answer is not None:
         made.on(on, lambda _: answer)
     return made
@@ -57,6 +61,12 @@ ENDINGS = [
     Ending(6, engine, ("audit", "--fail-on-stale")),
     # Without --yes and without a terminal.
     Ending(2, engine, ("sweep",)),
+    Ending(2, engine, ("teardown", "--baseline", "/nonexistent/before.json")),
+    Ending(
+        5,
+        lambda: engine(on="DELETE", answer=Answer(500, {"message": "busy"}), labels={"fleetsweep.run": "7"}),
+        ("teardown", "--run-label", "fleetsweep.run=7"),
+    ),
 ]
 
 
