@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from fleetsweep import fleet
 from fleetsweep.deadline import Deadline
-from fleetsweep.engine import READ_ONLY, EngineClient
+from fleetsweep.engine import READ_ONLY
 from fleetsweep.errors import EngineError, Phase
 from fleetsweep.guards import plan_fleet
 from fleetsweep.model import Checkup, Guard, Host, HostReport, Lost, Status, Survey
@@ -16,6 +16,9 @@ from fleetsweep.policy import Policy
 from fleetsweep.run import Request, Stopper, deliver, leave, progress
 from fleetsweep.sweep import Reach, reaching, run_over
 from fleetsweep.tunnel import engine_on
+
+if TYPE_CHECKING:
+    from fleetsweep.engine.client import EngineClient
 
 
 @dataclass(frozen=True, slots=True)

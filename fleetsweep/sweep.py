@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from fleetsweep import fleet, removal
@@ -64,8 +65,14 @@ def reaching(hosts: Sequence[Host], reach: Reach) -> Iterator[Reach]:
         return
     from fleetsweep.ssh.bastions import Bastions
 
+    # What only the answers need loads while the first hosts are being connected to.
+    loading = threading.Thread(
+        target=import_module, args=("fleetsweep.engine.client",), name="fleetsweep-loading", daemon=True
+    )
+    loading.start()
     with Bastions() as bastions:
         yield replace(reach, bastions=bastions)
+    loading.join()
 
 
 def run_over(

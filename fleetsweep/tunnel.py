@@ -14,7 +14,6 @@ from http.client import BadStatusLine, RemoteDisconnected
 from typing import TYPE_CHECKING
 
 from fleetsweep.deadline import Deadline
-from fleetsweep.engine import EngineClient
 from fleetsweep.engine.endpoint import TcpEndpoint, local_dial, parse_endpoint
 from fleetsweep.engine.exchange import Dial, Stream
 from fleetsweep.errors import HostError, Phase
@@ -22,6 +21,7 @@ from fleetsweep.model import Connection, Host, Tell, tell_nobody
 from fleetsweep.refusal import Refused, look_command, no_way, parse_look
 
 if TYPE_CHECKING:
+    from fleetsweep.engine.client import EngineClient
     from fleetsweep.ssh import SshOptions
     from fleetsweep.ssh.bastions import Bastions
     from fleetsweep.ssh.command import CommandStream
@@ -66,6 +66,8 @@ def engine_on(
 def _client(
     dial: Dial, via: str, deadline: Deadline, methods: frozenset[str], connections: int
 ) -> Iterator[EngineClient]:
+    from fleetsweep.engine.client import EngineClient
+
     client = EngineClient(dial, via, deadline, methods, connections)
     try:
         yield client
@@ -119,6 +121,9 @@ def ways(host: Host, link: SshConnection, deadline: Deadline) -> list[Way]:
 def _first_that_answers(
     host: Host, link: SshConnection, deadline: Deadline, methods: frozenset[str], connections: int, tell: Tell
 ) -> Iterator[EngineClient]:
+    # Here and not above: it was loading while the first host was being connected to.
+    from fleetsweep.engine.client import EngineClient
+
     refused: list[Refused] = []
     for way in ways(host, link, deadline):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 # In a CI job a run also tells the CI; the tests of that say so themselves.
 for _name in ("GITHUB_ACTIONS", "GITEA_ACTIONS", "FLEETSWEEP_NOTIFY", "FLEETSWEEP_METRICS", "FLEETSWEEP_PUSH_GATEWAY"):
     os.environ.pop(_name, None)
+
+# Under nohup it is ignored, and so it would be in every command that a test starts.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -1,5 +1,9 @@
-"""One container engine: how it is reached, what it answers, and the few calls that are made to it."""
+"""One container engine: how it is reached, what it answers, and the few calls that are made to it.
 
-from fleetsweep.engine.client import MAY_REMOVE, READ_ONLY, EngineClient, Listing
+The client is in ``engine.client``: it brings the Docker SDK along, which takes a tenth of a second to load, and loads
+while the first host is being connected to.
+"""
 
-__all__ = ["MAY_REMOVE", "READ_ONLY", "EngineClient", "Listing"]
+from fleetsweep.engine.exchange import MAY_REMOVE, READ_ONLY
+
+__all__ = ["MAY_REMOVE", "READ_ONLY"]

@@ -29,14 +29,11 @@ from fleetsweep.engine.answers import (
     parse_volume,
     parse_volumes,
 )
-from fleetsweep.engine.exchange import AHEAD, Dial, Exchange
+from fleetsweep.engine.exchange import AHEAD, READ_ONLY, Dial, Exchange
 from fleetsweep.engine.sdk import ApiClient, docker
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
 from fleetsweep.model import SECOND, Container, Engine
 from fleetsweep.scope import Resource, ResourceKind
-
-READ_ONLY: Final = frozenset({"GET"})
-MAY_REMOVE: Final = frozenset({"GET", "DELETE"})
 
 OLDEST_API: Final = (1, 24)
 NEWEST_API: Final = (1, 44)

@@ -17,6 +17,9 @@ from fleetsweep.deadline import Deadline
 from fleetsweep.engine.answer import BODY_LIMIT, Answer, TooLarge, read_answer
 from fleetsweep.errors import EngineError, HostError, Phase
 
+READ_ONLY: Final = frozenset({"GET"})
+MAY_REMOVE: Final = frozenset({"GET", "DELETE"})
+
 AHEAD: Final = 16
 """Requests that may be under way on one stream: few enough that neither side waits for the other to read."""
 

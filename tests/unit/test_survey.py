@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.deadline import Deadline, Watchdog
-from fleetsweep.engine import MAY_REMOVE, READ_ONLY, EngineClient
+from fleetsweep.engine import MAY_REMOVE, READ_ONLY
+from fleetsweep.engine.client import EngineClient
 from fleetsweep.engine.endpoint import local_dial, parse_endpoint
 from fleetsweep.engine.exchange import AHEAD, Dial, Exchange, Stream
 from fleetsweep.errors import HostError, Phase
