@@ -228,7 +228,8 @@ class EngineClient:
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EngineError("invalid-answer", f"{what} is not usable JSON: {type(error).__name__}") from error
         except (requests.RequestException, HTTPException, OSError, EOFError) as error:
-            if self._deadline.expired:
+            # Every timeout is the deadline's, also one that comes a hair before it.
+            if self._deadline.expired or isinstance(error, TimeoutError):
                 raise LostAnswer(
                     Phase.ENGINE,
                     "timeout",
