@@ -28,6 +28,7 @@ from fleetsweep.model import (
 )
 from fleetsweep.report.escape import printable
 from fleetsweep.report.totals import (
+    AT_REST,
     HostTotals,
     counted_plan,
     fleet_totals,
@@ -82,7 +83,6 @@ _SETTLED: Final = {
     SettledAs.STILL_THERE: "it is still there",
     SettledAs.UNKNOWN: "where it was could not be looked at, so it is not known now either",
 }
-_AT_REST: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
 _TO_SETTLE: Final = (
     (Outcome.FAILED, "was not removed", ""),
     (Outcome.UNKNOWN, "may or may not have been removed", " -> the next run settles it"),
@@ -326,7 +326,7 @@ def _troubles(host: HostReport, most: int | None) -> Iterator[str]:
         yield from _more(len(removals), most)
     for resource in host.plan.resources if host.plan else ():
         done = resource_removal(host, resource)
-        if done is not None and done.outcome not in _AT_REST:
+        if done is not None and done.outcome not in AT_REST:
             what = f"{resource.kind} {printable(resource.name, NAME_LIMIT)}: {done.outcome.value}"
             yield what + (f": {printable(done.error)}" if done.error else "")
     doubtful = unknown_age(host)

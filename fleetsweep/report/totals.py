@@ -38,7 +38,7 @@ _MEANINGS: Final[Mapping[int, str]] = {
 }
 
 _WITHOUT_ANSWER: Final = frozenset({Status.UNREACHABLE, Status.FAILED, Status.INTERRUPTED})
-_AT_REST: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
+AT_REST: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
 _NOT_REMOVED: Final = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 
 
@@ -139,7 +139,7 @@ def unknown_age(host: HostReport) -> tuple[Decision, ...]:
 def remaining(host: HostReport) -> tuple[Decision, ...]:
     """Give the candidates that may still be there: all of them where nothing was to be removed."""
     plan = counted_plan(host)
-    at_rest = {removal.container_id for removal in host.removals if removal.outcome in _AT_REST}
+    at_rest = {removal.container_id for removal in host.removals if removal.outcome in AT_REST}
     return tuple(d for d in plan.candidates if d.container.id not in at_rest) if plan else ()
 
 
