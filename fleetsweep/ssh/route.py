@@ -312,10 +312,20 @@ class _Connection(fabric.Connection):  # type: ignore[misc]  # fabric tells no t
         object.__setattr__(self, name, value)
 
 
+class _Config(fabric.Config):  # type: ignore[misc]  # fabric tells no types
+    """fabric's, that says of itself what invoke else learns from two costly errors at each table that is read."""
+
+    _keypath = ()
+
+    @property
+    def _root(self) -> _Config:
+        return self
+
+
 @lru_cache(maxsize=64)
 def _fabric_config(ssh_config: str | None, user: str | None) -> fabric.Config:
     """fabric's configuration from the SSH configuration files alone. Made once a run; nothing writes to it.
 
     fabric's own files and environment variables are not read: what a sweep does must not depend on them.
     """
-    return fabric.Config(lazy=True, ssh_config=read_ssh_config(ssh_config, user))
+    return _Config(lazy=True, ssh_config=read_ssh_config(ssh_config, user))

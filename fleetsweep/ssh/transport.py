@@ -14,6 +14,8 @@ import paramiko
 from paramiko.common import DEFAULT_MAX_PACKET_SIZE, DEFAULT_WINDOW_SIZE, cMSG_CHANNEL_OPEN
 from paramiko.packet import Packetizer
 
+from fleetsweep.ssh.dial import Socket
+
 FOREVER_S: Final = 1e9
 
 GREETING_LIMIT: Final = 64 * 1024
@@ -24,11 +26,36 @@ class UnendingGreetingError(paramiko.SSHException):
     """The server talks on and no version line is among it."""
 
 
-class _Packetizer(Packetizer):
-    """Reads a greeting within a bound, and starts no timer thread for each handshake."""
+READ_SIZE: Final = 32 * 1024
+"""Bytes that are asked of the socket at once."""
 
-    def __init__(self, sock: object) -> None:
-        super().__init__(sock)  # type: ignore[arg-type]
+
+class _ReadAhead:
+    """A socket, or what stands for one, that is read by larger pieces than it is asked for.
+
+    paramiko asks for each packet's first block and then for its rest. Every look at the socket gives up the
+    interpreter, which hundreds of threads want.
+    """
+
+    def __init__(self, sock: Socket) -> None:
+        self._sock = sock
+        self._held = b""
+        self.send = sock.send
+        self.close = sock.close
+
+    def recv(self, count: int) -> bytes:
+        """At most ``count`` bytes; none at the end. Raises what the socket's own ``recv`` raises."""
+        if not self._held:
+            self._held = self._sock.recv(READ_SIZE)
+        taken, self._held = self._held[:count], self._held[count:]
+        return taken
+
+
+class _Packetizer(Packetizer):
+    """Reads ahead, a greeting within a bound, and starts no timer thread for each handshake."""
+
+    def __init__(self, sock: Socket) -> None:
+        super().__init__(_ReadAhead(sock))  # type: ignore[arg-type]
         self._taken = 0
         self.greeting: list[str] = []
 
@@ -61,7 +88,7 @@ class StreamlocalTransport(paramiko.Transport):
     # Seconds between looks at whether it was closed. Ours is shut when it is: hundreds that wait need not wake for it.
     _active_check_timeout = 1.0
 
-    def __init__(self, sock: object, **kwargs: object) -> None:
+    def __init__(self, sock: Socket, **kwargs: object) -> None:
         super().__init__(sock, packetizer_class=_Packetizer, **kwargs)  # type: ignore[arg-type]
         self.auth_timeout = None  # type: ignore[assignment]
         self.clear_to_send_timeout = FOREVER_S
@@ -77,6 +104,17 @@ class StreamlocalTransport(paramiko.Transport):
         """As paramiko's, which doesn't tell afterwards which key it was."""
         self.last_key = key
         return super().auth_publickey(username, key, event)
+
+    def _log(self, level: int, msg: str | list[str], *args: object) -> None:
+        """Drop what no log takes before it is worked on: there are dozens of lines a connection."""
+        if self.logger.isEnabledFor(level):
+            super()._log(level, msg, *args)  # type: ignore[misc]
+
+    def _filter_algorithm(self, type_: str) -> tuple[str, ...]:
+        """As paramiko's, which sifts every name at each of a connection's 16 looks though nothing is disabled."""
+        if self.disabled_algorithms:
+            return tuple(super()._filter_algorithm(type_))  # type: ignore[misc]
+        return tuple(getattr(self, f"_preferred_{type_}"))
 
     def _parse_debug(self, message: paramiko.Message) -> None:
         """Pass over sshd's debug messages: paramiko would render each byte by byte, for a log that nobody keeps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,9 @@ from tests.bench.stage import Stage, stage
 from tests.lab.box import Box
 
 ROUNDS = 3
+ROUNDS_ALONE = 9
+"""For one host, which takes a second: so many that an odd moment of the machine does not decide."""
+
 FORKS = (25, 100)
 """The numbers of hosts at once that are tried; each tool's better one is told."""
 
@@ -43,7 +47,7 @@ def one() -> str:
     """One host: where starting is what counts."""
     install()
     with stage(1) as (found, _):
-        return _compared("one host", {1: tools(found, 1)}, 1)
+        return _compared("one host", {1: tools(found, 1)}, 1, ROUNDS_ALONE)
 
 
 def scale() -> str:
@@ -84,7 +88,7 @@ def _far(found: Stage, box: Box) -> Iterator[int]:
         yield port
 
 
-def _compared(title: str, sets: dict[int, list[Tool]], hosts: int) -> str:
+def _compared(title: str, sets: dict[int, list[Tool]], hosts: int, rounds: int = ROUNDS) -> str:
     """One row a tool, by the settings that were its better ones in the first round, and alone went on.
 
     All take turns, so that a busy moment burdens them alike.
@@ -92,7 +96,7 @@ def _compared(title: str, sets: dict[int, list[Tool]], hosts: int) -> str:
     taken: dict[str, dict[int, list[Spent]]] = {}
     failed: dict[tuple[str, int], str] = {}
     loads = []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         better = {name: min(by_forks, key=lambda forks: by_forks[forks][0].wall_s) for name, by_forks in taken.items()}
         for forks, these in sets.items():
             for tool in these:
@@ -102,10 +106,12 @@ def _compared(title: str, sets: dict[int, list[Tool]], hosts: int) -> str:
                 try:
                     run = _run(tool, hosts)
                     taken.setdefault(tool.name, {}).setdefault(forks, []).append(run)
+                    told = f"{run.wall_s:.2f} s"
                 except (RuntimeError, OSError) as error:
-                    failed[tool.name, forks] = str(error).splitlines()[0][-80:]
+                    told = failed[tool.name, forks] = str(error).splitlines()[0][-80:]
                 finally:
                     tool.after()
+                print(f"{title}, round {number + 1}: {tool.name} with {forks} at once: {told}", file=sys.stderr)
     good: dict[str, dict[int, list[Spent]]] = {}
     for name, by_forks in taken.items():
         whole = {forks: runs for forks, runs in by_forks.items() if (name, forks) not in failed}
