@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import shlex
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ import paramiko
 
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.ssh.known_hosts import Entry, KnownHosts, Standing, fingerprint, lookup_name, parse
+from fleetsweep.ssh.once import once
 from fleetsweep.ssh.options import Trust
 
 USER_KNOWN_HOSTS: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
@@ -38,7 +38,7 @@ def _state(path: Path) -> _State:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-@lru_cache(maxsize=64)
+@once
 def _read(files: tuple[str, ...], states: tuple[_State, ...]) -> KnownHosts:
     """``states`` are what the files looked like: the cache's key, so that a file that changed is read again."""
     return _read_fresh(files)

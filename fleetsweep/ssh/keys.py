@@ -8,9 +8,9 @@ from __future__ import annotations
 import copy
 import os
 import socket
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -23,6 +23,7 @@ from paramiko.pkey import UnknownKeyType
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.ssh import public_keys
 from fleetsweep.ssh.known_hosts import fingerprint
+from fleetsweep.ssh.once import once
 
 USUAL_KEYS: Final = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 AGENT_TIMEOUT_S: Final = 5.0
@@ -207,24 +208,24 @@ def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
     Read once a run. Raises KeyFileError before any connection is made with it.
     """
     path = Path(name).expanduser()
-    data = _read_key_file(path)
+    state = _state(path)
     try:
-        return _loaded(str(path), data)
+        return _loaded(str(path), state)
     except (paramiko.PasswordRequiredException, TypeError):
-        raise KeyFileError(path, "is encrypted", f"ssh-add {path}", public_keys.beside(path, data)) from None
+        raise KeyFileError(path, "is encrypted", f"ssh-add {path}", public_keys.beside(path, _content(path))) from None
     except (UnsupportedAlgorithm, UnknownKeyType):
         raise KeyFileError(
-            path, "is of a kind that only an agent can use", f"ssh-add {path}", public_keys.beside(path, data)
+            path, "is of a kind that only an agent can use", f"ssh-add {path}", public_keys.beside(path, _content(path))
         ) from None
     except OSError as error:
-        raise KeyFileError(path, f"can't be read: {error.strerror}", f"make {path} readable to you") from error
+        raise _unreadable(path, error) from error
     except (paramiko.SSHException, ValueError) as error:
-        raise _no_private_key(path, data, error) from error
+        raise _no_private_key(path, _content(path), error) from error
 
 
-@lru_cache(maxsize=64)
-def _loaded(path: str, data: bytes) -> tuple[paramiko.PKey, ...]:
-    """``data`` is the file's content, so that one that changed is read again."""
+@once
+def _loaded(path: str, state: tuple[int, int, int]) -> tuple[paramiko.PKey, ...]:
+    """``state`` is what the file looked like: the cache's key, so that one that changed is read again."""
     key = paramiko.PKey.from_path(path)
     if key.public_blob is None:
         return (key,)
@@ -233,17 +234,29 @@ def _loaded(path: str, data: bytes) -> tuple[paramiko.PKey, ...]:
     return key, plain
 
 
-def _read_key_file(path: Path) -> bytes:
+def _state(path: Path) -> tuple[int, int, int]:
     try:
-        if path.exists() and not path.is_file():
-            # Reading a pipe could wait for ever.
-            raise KeyFileError(path, "is not a file", "name the private key")
-        with path.open("rb") as file:
-            return file.read(_LARGEST)
+        found = path.stat()
     except FileNotFoundError:
         raise KeyFileError(path, "is not there", "check the name of the key file", there=False) from None
     except OSError as error:
-        raise KeyFileError(path, f"can't be read: {error.strerror}", f"make {path} readable to you") from error
+        raise _unreadable(path, error) from error
+    if not stat.S_ISREG(found.st_mode):
+        # Reading a pipe could wait for ever.
+        raise KeyFileError(path, "is not a file", "name the private key")
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> KeyFileError:
+    return KeyFileError(path, f"can't be read: {error.strerror}", f"make {path} readable to you")
 
 
 def _no_private_key(path: Path, data: bytes, error: BaseException) -> KeyFileError:

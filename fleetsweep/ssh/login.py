@@ -139,8 +139,6 @@ def _transport_factory(known_types: tuple[str, ...]) -> Callable[..., Streamloca
         # Ask for a key of a type that is known first, or a server with several looks like a changed one.
         wanted = {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known_types else set()
         wanted.update(known_types)
-        # These check each packet in the cipher itself; paramiko compares the others' checksums byte by byte in Python.
-        options.ciphers = sorted(options.ciphers, key=lambda name: "gcm" not in name)
         options.key_types = sorted(options.key_types, key=lambda name: name not in wanted)
         return transport
 

@@ -10,9 +10,9 @@ import os
 import re
 import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +22,14 @@ import paramiko
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Host
 from fleetsweep.ssh.host_keys import GLOBAL_KNOWN_HOSTS, USER_KNOWN_HOSTS
+from fleetsweep.ssh.once import once
 from fleetsweep.ssh.options import SshOptions, Trust
 from fleetsweep.ssh.ssh_config import config_error, read_ssh_config
 
 MOST_HOPS: Final = 8
+
+Tokens = Callable[[], Mapping[str, str]]
+"""Tells what the tokens of a hop stand for, once there is one: most of thousands of hosts have none."""
 
 _JUMP: Final = re.compile(
     r"(?:ssh://)?(?:([^\s/]+)@)?(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:@\[\]/-][^\s:@\[\]/]*)(?::(\d{1,5}))?", re.ASCII
@@ -209,7 +213,7 @@ def _hop(
         raise config_error(f"{address}: {error}") from error
     configured: Mapping[str, object] = connection.ssh_config
     alias = _unless_none(str(configured["hostkeyalias"])) if "hostkeyalias" in configured else None
-    tokens = _tokens(connection, alias)
+    tokens = partial(_tokens, connection, alias)
     if options.known_hosts:
         files = options.known_hosts
     elif known_hosts:
@@ -231,14 +235,14 @@ def _hop(
     return hop, configured
 
 
-def _key_files_of(configured: Mapping[str, object], tokens: Mapping[str, str]) -> tuple[str, ...]:
+def _key_files_of(configured: Mapping[str, object], tokens: Tokens) -> tuple[str, ...]:
     files = configured.get("identityfile")
     if not isinstance(files, list):
         return ()
     return tuple(_filled(str(name), tokens, "IdentityFile") for name in files if str(name).lower() != "none")
 
 
-def _known_hosts_of(configured: Mapping[str, object], tokens: Mapping[str, str]) -> tuple[str, ...]:
+def _known_hosts_of(configured: Mapping[str, object], tokens: Tokens) -> tuple[str, ...]:
     """The user's files and the system's. The first one is where a new key would be written."""
     found: list[str] = []
     for setting, usual in (
@@ -278,13 +282,16 @@ def _local_user() -> str:
         return str(os.getuid())
 
 
-def _filled(value: str, tokens: Mapping[str, str], setting: str) -> str:
+def _filled(value: str, tokens: Tokens, setting: str) -> str:
     """A value with its tokens filled in. One that is unknown is an error, as with ssh."""
+    if "%" not in value:
+        return value
+    known = tokens()
 
     def fill(found: re.Match[str]) -> str:
-        if found[1] not in tokens:
+        if found[1] not in known:
             raise config_error(f"{setting} {value!r}: {found[0]} is not understood here")
-        return tokens[found[1]]
+        return known[found[1]]
 
     return re.sub(r"%(.?)", fill, value)
 
@@ -302,7 +309,7 @@ def _proxy_command(command: str | None, hop: Hop) -> str | None:
                 f"{value!r} has characters that a shell would read: it can't stand for %{letter} in a ProxyCommand",
                 "check the host's address and user in the inventory",
             )
-    return _filled(command, tokens, "ProxyCommand")
+    return _filled(command, lambda: tokens, "ProxyCommand")
 
 
 class _Connection(fabric.Connection):  # type: ignore[misc]  # fabric tells no types
@@ -322,7 +329,7 @@ class _Config(fabric.Config):  # type: ignore[misc]  # fabric tells no types
         return self
 
 
-@lru_cache(maxsize=64)
+@once
 def _fabric_config(ssh_config: str | None, user: str | None) -> fabric.Config:
     """fabric's configuration from the SSH configuration files alone. Made once a run; nothing writes to it.
 

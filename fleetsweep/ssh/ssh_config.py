@@ -10,13 +10,13 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import paramiko
 
 from fleetsweep.errors import HostError, Phase
+from fleetsweep.ssh.once import once
 
 MOST_INCLUDES: Final = 16
 """How deep files may include each other, as in OpenSSH."""
@@ -76,7 +76,7 @@ def _succeeds(command: str) -> bool:
     return done.returncode == 0
 
 
-@lru_cache(maxsize=64)
+@once
 def read_ssh_config(file: str | None, user: str | None) -> SshConfig:
     """What ``file``, or the user's and the system's, say for log-ins as ``user``. Read once a run.
 

@@ -93,7 +93,8 @@ def tools(stage: Stage, forks: int) -> list[Tool]:
     def ad_hoc(module: str, arguments: str) -> Callable[[int], list[str]]:
         return lambda hosts: [
             *(str(VENV / "bin" / "ansible"), "all", "-i", str(stage.inventory(hosts)), "-f", str(min(forks, hosts))),
-            *("-m", module, "-a", arguments),
+            # The names instead of their one address, which ssh_config knows: else all would share one connection.
+            *("-e", "ansible_host={{ inventory_hostname }}", "-m", module, "-a", arguments),
         ]
 
     def end_masters() -> None:

@@ -76,7 +76,10 @@ def stage(count: int) -> Iterator[tuple[Stage, Box]]:
     key = directory / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     box = Box("box", directory / "b", key)
-    box.sshd_lines = ["AcceptEnv DOCKER_HOST", "Subsystem sftp internal-sftp"]
+    home = directory / "home"
+    home.mkdir()
+    # An empty home: what this machine's root has its shell do at each log-in would be counted to the peers.
+    box.sshd_lines = ["AcceptEnv DOCKER_HOST", "Subsystem sftp internal-sftp", f"SetEnv HOME={home}"]
     engines = Daemon([sys.executable, "-m", "tests.bench.engines", str(directory), str(count)], directory / "log")
     try:
         box.start_sshd()
