@@ -26,6 +26,8 @@ HOSTS = 200
 FEW = 20
 DELAY_S = 0.05
 
+CORES = os.cpu_count() or 1
+
 
 def fleet() -> str:
     """Many hosts: every tool, with the better of its settings. The docker CLI is asked for few of them only."""
@@ -69,15 +71,22 @@ def latency() -> str:
     """A far fleet: behind a proxy that holds every byte back on its way there and on its way here."""
     with stage(HOSTS) as (found, box), _far(found, box) as port:
         far = [tool for tool in tools(replace(found, port=port), 100) if tool.name.startswith(("fleetsweep", "bare"))]
-        walls: dict[tuple[str, int], list[float]] = {}
+        runs: dict[tuple[str, int], list[Spent]] = {}
         for _ in range(ROUNDS):
             for tool in far:
                 for hosts in (1, HOSTS):
-                    walls.setdefault((tool.name, hosts), []).append(_run(tool, hosts).wall_s)
-        lines = [f"| {DELAY_S * 1000:.0f} ms each way | hosts | wall s | to one host |", "| --- | --- | --- | --- |"]
-        for (name, hosts), taken in walls.items():
-            alone = _middle(walls[name, 1])
-            lines.append(f"| {name} | {hosts} | {_middle(taken):.2f} | {_middle(taken) / alone:.2f} |")
+                    runs.setdefault((tool.name, hosts), []).append(_run(tool, hosts))
+        walls = {key: _middle([run.wall_s for run in taken]) for key, taken in runs.items()}
+        lines = [
+            f"| {DELAY_S * 1000:.0f} ms each way | hosts | wall s | to one host | CPU s | the machine's CPU s a core |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        for (name, hosts), taken in runs.items():
+            lines.append(
+                f"| {name} | {hosts} | {walls[name, hosts]:.2f} | {walls[name, hosts] / walls[name, 1]:.2f} "
+                f"| {_middle([run.cpu_s for run in taken]):.2f} "
+                f"| {_middle([run.machine_s for run in taken]) / CORES:.2f} |"
+            )
         return "\n".join(lines)
 
 
@@ -132,17 +141,20 @@ def _table(title: str, taken: dict[str, dict[int, list[Spent]]], missing: dict[s
     }
     ours = _middle([run.wall_s for run in best["fleetsweep audit"][1]])
     lines = [
-        f"| {title} | forks | median s | min-max s | times fleetsweep | CPU ms a host | peak MiB |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        f"| {title} | forks | median s | min-max s | times fleetsweep | CPU ms a host | peak MiB "
+        "| the machine's CPU s a core |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, (forks, runs) in best.items():
-        walls, cpu_s, peak_mib = ([getattr(run, what) for run in runs] for what in ("wall_s", "cpu_s", "peak_mib"))
+        walls, cpu_s, peak_mib, machine_s = (
+            [getattr(run, what) for run in runs] for what in ("wall_s", "cpu_s", "peak_mib", "machine_s")
+        )
         lines.append(
             f"| {name} | {'default' if name.startswith('fleetsweep') else forks} | {_middle(walls):.2f} "
             f"| {min(walls):.2f}-{max(walls):.2f} | {_middle(walls) / ours:.2f} "
-            f"| {_middle(cpu_s) / hosts * 1000:.1f} | {_middle(peak_mib):.0f} |"
+            f"| {_middle(cpu_s) / hosts * 1000:.1f} | {_middle(peak_mib):.0f} | {_middle(machine_s) / CORES:.2f} |"
         )
-    lines += [f"| {name} | | missing: {why} | | | | |" for name, why in missing.items()]
+    lines += [f"| {name} | | missing: {why} | | | | | |" for name, why in missing.items()]
     return "\n".join(lines)
 
 
