@@ -7,7 +7,7 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from tests.bench.delay import delayed
 from tests.bench.measure import Spent, spent
@@ -97,64 +97,85 @@ def _far(found: Stage, box: Box) -> Iterator[int]:
         yield port
 
 
+@dataclass(slots=True)
+class _Entry:
+    """One tool with one setting, and what came of its runs. It is out once it failed twice."""
+
+    tool: Tool
+    forks: int
+    runs: list[Spent] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def out(self) -> bool:
+        return len(self.failures) > 1 or not self.runs
+
+    @property
+    def wall_s(self) -> float:
+        return _middle([run.wall_s for run in self.runs])
+
+    def run(self, hosts: int) -> str:
+        """Run it once; say what came of it."""
+        try:
+            self.runs.append(_run(self.tool, hosts))
+        except (RuntimeError, OSError) as error:
+            self.failures.append(str(error).strip().splitlines()[-1][-120:])
+            return self.failures[-1]
+        finally:
+            self.tool.after()
+        return f"{self.runs[-1].wall_s:.2f} s"
+
+
 def _compared(title: str, sets: dict[int, list[Tool]], hosts: int, rounds: int = ROUNDS) -> str:
     """One row a tool, by the settings that were its better ones in the first round, and alone went on.
 
     All take turns, so that a busy moment burdens them alike.
     """
-    taken: dict[str, dict[int, list[Spent]]] = {}
-    failed: dict[tuple[str, int], str] = {}
-    loads = []
+    entries = [_Entry(tool, forks) for forks, these in sets.items() for tool in these if hosts <= tool.most]
     for number in range(rounds):
-        better = {name: min(by_forks, key=lambda forks: by_forks[forks][0].wall_s) for name, by_forks in taken.items()}
-        for forks, these in sets.items():
-            for tool in these:
-                if hosts > tool.most or (tool.name, forks) in failed or (number and better.get(tool.name) != forks):
-                    continue
-                loads.append(os.getloadavg()[0])
-                try:
-                    run = _run(tool, hosts)
-                    taken.setdefault(tool.name, {}).setdefault(forks, []).append(run)
-                    told = f"{run.wall_s:.2f} s"
-                except (RuntimeError, OSError) as error:
-                    told = failed[tool.name, forks] = str(error).splitlines()[0][-80:]
-                finally:
-                    tool.after()
-                print(f"{title}, round {number + 1}: {tool.name} with {forks} at once: {told}", file=sys.stderr)
-    good: dict[str, dict[int, list[Spent]]] = {}
-    for name, by_forks in taken.items():
-        whole = {forks: runs for forks, runs in by_forks.items() if (name, forks) not in failed}
-        if whole:
-            good[name] = whole
-    missing = {name: why for (name, _), why in failed.items() if name not in good}
-    return f"{_table(title, good, missing, hosts)}\n\nLoad of the machine meanwhile: {_middle(loads):.1f}."
+        for entry in entries:
+            said = entry.run(hosts)
+            print(f"{title}, round {number + 1}: {entry.tool.name}, {entry.forks} at once: {said}", file=sys.stderr)
+        if number == 0:
+            entries = _better(entries)
+    return _table(title, entries, hosts)
+
+
+def _better(entries: list[_Entry]) -> list[_Entry]:
+    """Of each tool the entry that was faster; one that failed, where no other ran."""
+    found: dict[str, _Entry] = {}
+    for entry in entries:
+        other = found.setdefault(entry.tool.name, entry)
+        if not other.runs or (entry.runs and entry.wall_s < other.wall_s):
+            found[entry.tool.name] = entry
+    return list(found.values())
 
 
 def _run(tool: Tool, hosts: int) -> Spent:
     return spent(tool.command(hosts), tool.environment, lambda said: tool.prints(said, hosts))
 
 
-def _table(title: str, taken: dict[str, dict[int, list[Spent]]], missing: dict[str, str], hosts: int) -> str:
-    best = {
-        name: min(by_forks.items(), key=lambda item: _middle([run.wall_s for run in item[1]]))
-        for name, by_forks in taken.items()
-    }
-    ours = _middle([run.wall_s for run in best["fleetsweep audit"][1]])
+def _table(title: str, entries: list[_Entry], hosts: int) -> str:
+    ours = entries[0].wall_s
     lines = [
         f"| {title} | forks | median s | min-max s | times fleetsweep | CPU ms a host | peak MiB "
         "| the machine's CPU s a core |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name, (forks, runs) in best.items():
+    for entry in entries:
+        name = entry.tool.name
+        if entry.out:
+            lines.append(f"| {name} | {entry.forks} | missing: {entry.failures[-1]} | | | | | |")
+            continue
         walls, cpu_s, peak_mib, machine_s = (
-            [getattr(run, what) for run in runs] for what in ("wall_s", "cpu_s", "peak_mib", "machine_s")
+            [getattr(run, what) for run in entry.runs] for what in ("wall_s", "cpu_s", "peak_mib", "machine_s")
         )
+        failed = f" ({len(entry.failures)} run failed)" if entry.failures else ""
         lines.append(
-            f"| {name} | {'default' if name.startswith('fleetsweep') else forks} | {_middle(walls):.2f} "
-            f"| {min(walls):.2f}-{max(walls):.2f} | {_middle(walls) / ours:.2f} "
+            f"| {name}{failed} | {'default' if name.startswith('fleetsweep') else entry.forks} "
+            f"| {entry.wall_s:.2f} | {min(walls):.2f}-{max(walls):.2f} | {entry.wall_s / ours:.2f} "
             f"| {_middle(cpu_s) / hosts * 1000:.1f} | {_middle(peak_mib):.0f} | {_middle(machine_s) / CORES:.2f} |"
         )
-    lines += [f"| {name} | | missing: {why} | | | | | |" for name, why in missing.items()]
     return "\n".join(lines)
 
 
