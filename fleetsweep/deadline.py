@@ -64,7 +64,9 @@ class Watchdog:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="fleetsweep-watchdog", daemon=True)
                 self._thread.start()
-            self._condition.notify()
+            if self._alarms[0] == (instant, serial):
+                # Only for an alarm before all others need the watch be woken.
+                self._condition.notify()
 
         def cancel() -> None:
             with self._condition:

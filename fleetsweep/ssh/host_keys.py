@@ -27,12 +27,13 @@ def read_known_hosts(files: tuple[str, ...]) -> KnownHosts:
 
     Raises HostError when a file is there and can't be read: skipping it could skip a revocation.
     """
-    return _read(files, tuple(_state(Path(name).expanduser()) for name in files))
+    return _read(files, tuple(_state(name) for name in files))
 
 
-def _state(path: Path) -> _State:
+def _state(name: str) -> _State:
     try:
-        found = path.stat()
+        # For each host: a Path would take longer to be made than the file to be looked at.
+        found = os.stat(os.path.expanduser(name))  # noqa: PTH111, PTH116
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
