@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FIRST_CREW: Final = 32
-"""Hosts at once to begin with."""
+"""Hosts at once to begin with, and how many more at a time: a bastion or a firewall takes no hundreds in one moment."""
 
 SPARE: Final = 0.35
 """Of one core: where less is spent, the hosts are what is waited for, and more of them are taken at once."""
@@ -112,7 +112,7 @@ class _Crew(Generic[T]):
         self._looked, self._spent = time.monotonic(), time.process_time()
 
     def grow(self) -> None:
-        """Twice as many threads, where those that there are leave the interpreter idle.
+        """Hire as many as to begin with, where those that there are leave the interpreter idle.
 
         Where they don't, each further one would only contend for it: on a near fleet the run would take longer.
         """
@@ -123,7 +123,7 @@ class _Crew(Generic[T]):
         busy = (spent - self._spent) / (now - self._looked)
         self._looked, self._spent = now, spent
         if busy < SPARE:
-            self.hire(len(self._threads))
+            self.hire(FIRST_CREW)
 
     def hire(self, count: int) -> None:
         """So many more threads, or as many as may be and find a host to take."""

@@ -93,7 +93,9 @@ def list_hosts_option(command: Callable[P, R]) -> Callable[P, R]:
 def run_options(command: Callable[P, R]) -> Callable[P, R]:
     """How hosts are reached."""
     return _together(
-        click.option("-f", "--forks", type=click.IntRange(1, 4096), help="At most so many hosts at once. [default: 256 or fewer]"),
+        click.option(
+            "-f", "--forks", type=click.IntRange(1, 4096), help="At most so many hosts at once. [default: 256 or fewer]"
+        ),
         click.option("-u", "--user", metavar="NAME", help="Log in as this user."),
         _PRIVATE_KEY,
         click.option("-T", "--timeout", type=Duration(), default=10, help="To connect and log in. [default: 10s]"),
