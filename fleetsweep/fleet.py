@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from fleetsweep.deadline import Deadline, Watchdog
 from fleetsweep.errors import HostError, Phase
@@ -21,22 +21,13 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FIRST_CREW: Final = 32
-"""Hosts at once to begin with, and how many more at a time: a bastion or a firewall takes no hundreds in one moment."""
-
-SPARE: Final = 0.35
-"""Of one core: where less is spent, the hosts are what is waited for, and more of them are taken at once."""
-
-LOOK_S: Final = 0.05
-"""Between two looks at what is spent."""
-
-GRACE_S: Final = 1.0
+GRACE_S = 1.0
 """How long after its deadline a host may take to notice that its socket was shut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """At most ``forks`` hosts at once, ``host_timeout_s`` each, ``run_timeout_s`` for all of them together."""
+    """``forks`` hosts at once, ``host_timeout_s`` each, ``run_timeout_s`` for all of them together."""
 
     forks: int
     host_timeout_s: float
@@ -72,9 +63,8 @@ def run(
     results: dict[int, Done[T]] = {}
     with Watchdog() as watchdog:
         crew = _Crew(hosts, work, limits, watchdog, stopped)
-        crew.hire(FIRST_CREW)
+        crew.hire(min(limits.forks, len(hosts)))
         while len(results) < len(hosts):
-            crew.grow()
             for index, done in crew.collect():
                 if index not in results:
                     results[index] = done
@@ -109,25 +99,9 @@ class _Crew(Generic[T]):
         self._begun: dict[int, tuple[float, Deadline, threading.Thread]] = {}
         self._finished: queue.SimpleQueue[tuple[int, Done[T]]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._looked, self._spent = time.monotonic(), time.process_time()
-
-    def grow(self) -> None:
-        """Hire as many as to begin with, where those that there are leave the interpreter idle.
-
-        Where they don't, each further one would only contend for it: on a near fleet the run would take longer.
-        """
-        now = time.monotonic()
-        if now - self._looked < LOOK_S:
-            return
-        spent = time.process_time()
-        busy = (spent - self._spent) / (now - self._looked)
-        self._looked, self._spent = now, spent
-        if busy < SPARE:
-            self.hire(FIRST_CREW)
 
     def hire(self, count: int) -> None:
-        """So many more threads, or as many as may be and find a host to take."""
-        for _ in range(min(count, self._limits.forks - len(self._threads), len(self._hosts) - self._next)):
+        for _ in range(count):
             thread = threading.Thread(target=self._take_hosts, name="fleetsweep-host", daemon=True)
             self._threads.append(thread)
             thread.start()

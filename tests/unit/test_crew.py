@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from fleetsweep import fleet
 from fleetsweep.deadline import Deadline, Watchdog
-from fleetsweep.fleet import FIRST_CREW, Limits
+from fleetsweep.fleet import Limits
 from fleetsweep.model import Host
 from fleetsweep.ssh.once import once
 from fleetsweep.ssh.transport import _ReadAhead
 
-MANY = 3 * FIRST_CREW
+MANY = 100
 WAIT_S = 20
 
 
@@ -26,13 +26,13 @@ def hosts(count: int) -> list[Host]:
     return [Host(f"runner-{number}", "127.0.0.1") for number in range(count)]
 
 
-def test_hosts_that_are_waited_for_are_soon_worked_on_all_at_once() -> None:
+def test_as_many_hosts_are_worked_on_at_once_as_forks_allow() -> None:
     everybody = threading.Barrier(MANY)
     done = fleet.run(hosts(MANY), lambda *_: everybody.wait(WAIT_S), Limits(MANY, WAIT_S, WAIT_S))
     assert sorted(one.value for one in done if one.value is not None) == list(range(MANY))
 
 
-@pytest.mark.parametrize("forks", [1, FIRST_CREW - 1, FIRST_CREW + 1])
+@pytest.mark.parametrize("forks", [1, 7, 33])
 def test_never_more_hosts_at_once_than_forks(forks: int) -> None:
     lock, at_once, most = threading.Lock(), 0, 0
     # Nobody goes on before all that may be at work are.
@@ -50,19 +50,6 @@ def test_never_more_hosts_at_once_than_forks(forks: int) -> None:
     done = fleet.run(hosts(2 * forks), work, Limits(forks, WAIT_S, WAIT_S))
     assert [one.fault for one in done] == [None] * (2 * forks)
     assert most == forks
-
-
-def test_a_busy_interpreter_gets_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "process_time", time.monotonic)
-    seen = set()
-
-    def work(host: Host, deadline: Deadline) -> None:
-        seen.add(threading.get_ident())
-        # Long enough for several looks.
-        threading.Event().wait(2 * fleet.LOOK_S)
-
-    fleet.run(hosts(MANY), work, Limits(MANY, WAIT_S, WAIT_S))
-    assert len(seen) == FIRST_CREW
 
 
 def test_an_alarm_before_all_others_still_wakes_the_watch() -> None:
