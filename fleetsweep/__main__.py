@@ -34,7 +34,7 @@ def _print_error(error: FleetsweepError) -> None:
 
 def main() -> None:
     """Run the command line; exit as the table of exit codes says."""
-    # Cycles are few here, and what a run loads is 50,000 objects: looking through them all the time is a tenth of it.
+    # Cycles are few here, and a run loads 50,000 objects: looking through them all the time is a twentieth of it.
     gc.set_threshold(100_000)
     _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -16,7 +16,6 @@ from typing import Any, Final
 import paramiko
 
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.ssh.once import once
 
 MOST_INCLUDES: Final = 16
 """How deep files may include each other, as in OpenSSH."""
@@ -76,9 +75,8 @@ def _succeeds(command: str) -> bool:
     return done.returncode == 0
 
 
-@once
 def read_ssh_config(file: str | None, user: str | None) -> SshConfig:
-    """What ``file``, or the user's and the system's, say for log-ins as ``user``. Read once a run.
+    """What ``file``, or the user's and the system's, say for log-ins as ``user``.
 
     Raises HostError, phase resolve.
     """
