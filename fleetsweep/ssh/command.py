@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import paramiko
@@ -10,7 +11,7 @@ from paramiko.common import cMSG_CHANNEL_REQUEST
 from fleetsweep.deadline import Deadline
 
 MOST_WORDS: Final = 2000
-"""Bytes of a command's complaint that are kept."""
+"""Bytes that are kept of what a command says on each of its streams."""
 
 _STATUS_WAIT_S: Final = 0.5
 
@@ -20,6 +21,7 @@ class CommandStream:
 
     def __init__(self, channel: paramiko.Channel) -> None:
         self._channel = channel
+        self._read = False
         self.closed = False
 
     def sendall(self, data: bytes) -> None:
@@ -28,6 +30,7 @@ class CommandStream:
 
     def recv(self, nbytes: int) -> bytes:
         """What the command printed, at most so many bytes; none at its end."""
+        self._read = True
         return self._channel.recv(nbytes)
 
     def settimeout(self, value: float | None) -> None:
@@ -72,16 +75,27 @@ class CommandStream:
         self._channel.transport._send_user_message(request)  # type: ignore[union-attr]
 
     def last_words(self) -> str:
-        """What the command wrote to standard error, else its exit status; empty if there is neither. Never blocks."""
-        found = b""
-        # sshd ends the output only when the complaints have been sent: they are all here.
-        while len(found) < MOST_WORDS and self._channel.recv_stderr_ready():
-            more = self._channel.recv_stderr(MOST_WORDS - len(found))
-            if not more:
-                break
-            found += more
+        """What the command complained of; empty if it said nothing and has no exit status. Never blocks.
+
+        That is its standard error, and its output where nobody read any: a command that ends before it is written to,
+        like a login shell that declines, is never read from.
+        """
+        channel = self._channel
+        # sshd ends the output only when all that was said has been sent: it is here.
+        found = _what_came(channel.recv_stderr_ready, channel.recv_stderr)
+        if not self._read:
+            found += b"\n" + _what_came(channel.recv_ready, channel.recv)
         words = "; ".join(line.strip() for line in found.decode(errors="replace").splitlines() if line.strip())
-        status = self._channel.exit_status
-        if not words and status >= 0:
-            return f"it ended with exit status {status} and no word"
+        if not words and channel.exit_status >= 0:
+            return f"it ended with exit status {channel.exit_status} and no word"
         return words
+
+
+def _what_came(ready: Callable[[], bool], recv: Callable[[int], bytes]) -> bytes:
+    found = b""
+    while len(found) < MOST_WORDS and ready():
+        more = recv(MOST_WORDS - len(found))
+        if not more:
+            break
+        found += more
+    return found

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from fleetsweep.deadline import Deadline, Watchdog
+from fleetsweep.engine.client import EngineClient
+from fleetsweep.engine.exchange import READ_ONLY
+from fleetsweep.errors import HostError
 from fleetsweep.model import Lost
+from fleetsweep.ssh import SshOptions
+from fleetsweep.ssh.bastions import Bastions
+from fleetsweep.ssh.command import CommandStream
+from fleetsweep.ssh.connection import connect
 from tests.conftest import Run
 from tests.lab import Box, Lab
 from tests.lab.accounts import account, sshd_with
@@ -75,6 +83,26 @@ def test_a_login_shell_that_declines_is_quoted(lab: Lab, box: Box) -> None:
     with account(box, key_options="restrict", shell="/usr/sbin/nologin") as who:
         told = fault(host(lab, box, who))
     assert "This account is currently not available" in told.message
+
+
+def test_a_command_that_ended_before_it_was_asked_is_quoted(lab: Lab, box: Box) -> None:
+    with Watchdog() as watchdog, Bastions() as bastions:
+        deadline = Deadline(30, watchdog)
+        with connect(host(lab, box), SshOptions(), deadline, bastions) as link:
+            stream = link.open_command("echo not at home; echo never >&2; exit 3", deadline)
+            wait_for(lambda: is_shut(stream), "the command's end")
+            with pytest.raises(HostError) as lost:
+                EngineClient(lambda: stream, "dial-stdio", deadline, READ_ONLY)
+            assert (lost.value.kind, stream.last_words()) == ("lost", "never; not at home")
+
+
+def is_shut(stream: CommandStream) -> bool:
+    stream.settimeout(5)
+    try:
+        stream.sendall(b"\n")
+    except OSError:
+        return True
+    return False
 
 
 def test_a_box_without_the_docker_cli_says_so(lab: Lab, box: Box) -> None:
