@@ -9,9 +9,11 @@ from typing import NoReturn
 import click
 
 from fleetsweep import baseline
+from fleetsweep.console import leave, progress
 from fleetsweep.errors import UsageError
 from fleetsweep.model import Lost, Survey
-from fleetsweep.run import Request, Stopper, leave, progress
+from fleetsweep.request import Request
+from fleetsweep.stopper import Stopper
 from fleetsweep.sweep import reaching, survey
 
 
@@ -30,7 +32,7 @@ def execute(request: Request, path: Path) -> NoReturn:
     stopper.install()
     with (
         reaching(request.hosts, request.reach) as reach,
-        progress("Surveying", len(request.hosts), request) as advance,
+        progress("Surveying", len(request.hosts), request.output) as advance,
     ):
         found = survey(request.hosts, request.policies, reach, advance, identify=True)
     for item in found:

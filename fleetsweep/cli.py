@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,21 +24,10 @@ from fleetsweep.examples import (
     SWEEP_EPILOG,
     TEARDOWN_EPILOG,
 )
-from fleetsweep.given import (
-    Selection,
-    named_sources,
-    output,
-    parse_expect,
-    parse_run_label,
-    policy_flags,
-    reach,
-    select_hosts,
-    state_dir,
-)
-from fleetsweep.guards import expect_guard
-from fleetsweep.model import Guard, Host
+from fleetsweep.given import named_sources, parse_run_label, policy_flags
 from fleetsweep.options import (
     Duration,
+    form_option,
     guard_options,
     list_hosts_option,
     output_options,
@@ -53,9 +42,10 @@ from fleetsweep.options import (
     target_options,
     telling_options,
 )
-from fleetsweep.run import Request, execute, look
+from fleetsweep.request import build, exit_if_unexpected, resolve_all, selection, summary
+from fleetsweep.run import execute, look
 from fleetsweep.scope import Baseline, ResourceKind, RunScope
-from fleetsweep.settings import Flags, resolve, resolve_dry_run, resolve_fleet_cap
+from fleetsweep.settings import resolve, resolve_dry_run, resolve_fleet_cap
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=EPILOG)
@@ -71,63 +61,23 @@ def cli() -> None:
 @cli.command(epilog=HOSTS_EPILOG)
 @target_options
 @policy_options
-@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]")
+@form_option
 @click.option("-v", "--verbose", is_flag=True, help="Also show each variable and setting, and where it comes from.")
 def hosts(style: str, verbose: bool, **options: object) -> None:
     """Which hosts these options select, and how they are reached. Contacts nobody."""
     from fleetsweep.listing import render_hosts
     from fleetsweep.settings import sources
 
-    selection = _selection(options)
-    flags = policy_flags(options)
-    # A plain copy: os.environ decodes at every look, and each of thousands of hosts takes many.
-    environ = dict(os.environ)
-    resolve_fleet_cap(flags, environ)
+    chosen = selection(options)
+    flags, environ = policy_flags(options), dict(os.environ)
     # Resolved without -v too: what audit would refuse is refused here.
-    policies = {host.name: resolve(flags, environ, host) for host in selection.hosts}
+    policies, _ = resolve_all(chosen.hosts, flags, environ)
     details = None
     if verbose:
-        details = {host.name: (policies[host.name], sources(flags, environ, host)) for host in selection.hosts}
-    click.echo(render_hosts(selection.hosts, style, details), nl=False)
-    click.echo(_summary(selection), err=True)
-    _exit_if_unexpected(selection.hosts, options)
-
-
-def _selection(options: dict[str, object]) -> Selection:
-    """The hosts that the options mean. Raises UsageError: nobody was contacted yet."""
-    from fleetsweep.report import printable
-
-    selection = select_hosts(options)
-    for warning in selection.warnings:
-        click.echo(f"Warning: {printable(warning)}", err=True)
-    return selection
-
-
-def _summary(selection: Selection) -> str:
-    """``3 hosts: runner-[01-03]; not selected, 2: arm-[1-2]``."""
-    from fleetsweep.inventory import fold
-    from fleetsweep.report import printable
-
-    count, others = len(selection.hosts), selection.others
-    text = f"{count} host{'' if count == 1 else 's'}: {fold([host.name for host in selection.hosts])}"
-    return printable(text + (f"; not selected, {len(others)}: {fold(others)}" if others else ""), limit=1000)
-
-
-def _unexpected(selected: Sequence[Host], options: dict[str, object]) -> Guard | None:
-    from fleetsweep.inventory import fold
-
-    expected = parse_expect(str(options["expect"])) if options["expect"] is not None else None
-    return expect_guard(len(selected), expected, fold([host.name for host in selected]))
-
-
-def _exit_if_unexpected(selected: Sequence[Host], options: dict[str, object]) -> None:
-    """Exit as a run would whose --expect guard trips."""
-    from fleetsweep.report import printable
-
-    guard = _unexpected(selected, options)
-    if guard is not None:
-        click.echo(printable(guard.message, limit=1000), err=True)
-        sys.exit(4)
+        details = {host.name: (policies[host.name], sources(flags, environ, host)) for host in chosen.hosts}
+    click.echo(render_hosts(chosen.hosts, style, details), nl=False)
+    click.echo(summary(chosen), err=True)
+    exit_if_unexpected(chosen.hosts, options)
 
 
 @cli.command(epilog=AUDIT_EPILOG)
@@ -147,7 +97,7 @@ def audit(**options: object) -> None:
     Prints one row a host: what is there, what matches, what is stale, and which guard would stop a sweep.
     """
     silence = options["max_silence"]
-    execute(replace(_request("audit", options), max_silence_s=float(str(silence)) if silence is not None else None))
+    execute(replace(build("audit", options), max_silence_s=float(str(silence)) if silence is not None else None))
 
 
 @cli.command(epilog=SWEEP_EPILOG)
@@ -175,7 +125,7 @@ def sweep(**options: object) -> None:
         raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
     execute(
         replace(
-            _request("sweep", options),
+            build("sweep", options),
             remove=not dry_run,
             dry_run=dry_run,
             yes=bool(options["yes"]),
@@ -200,7 +150,7 @@ def baseline(save: str, **options: object) -> None:
     """
     from fleetsweep.before import execute as remember
 
-    remember(_request("baseline", options), Path(save))
+    remember(build("baseline", options), Path(save))
 
 
 @cli.command(epilog=TEARDOWN_EPILOG)
@@ -229,7 +179,7 @@ def teardown(**options: object) -> None:
         raise UsageError(f"--{kinds[0]}s: a baseline does not know them: give --run-label KEY=VALUE, too")
     run_label = parse_run_label(str(label)) if label is not None else None
     dry_run = resolve_dry_run(policy_flags(options), os.environ)
-    asked = _request("teardown", options)
+    asked = build("teardown", options)
     found: Mapping[str, Baseline] = {}
     if path is not None:
         from fleetsweep.baseline import load
@@ -260,7 +210,7 @@ def teardown(**options: object) -> None:
 @list_hosts_option
 @run_options
 @policy_options
-@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]")
+@form_option
 def explain(container: str | None, style: str, **options: object) -> None:
     """Every rule's verdict on one CONTAINER, and what a sweep would do about it.
 
@@ -271,7 +221,7 @@ def explain(container: str | None, style: str, **options: object) -> None:
     from fleetsweep.model import HostPlan, Lost
     from fleetsweep.report import printable, render_explanation
 
-    asked = _request("explain", options)
+    asked = build("explain", options)
     if container is None:
         raise UsageError("which container? give its name or id")
     if asked.unexpected is not None:
@@ -298,7 +248,7 @@ def explain(container: str | None, style: str, **options: object) -> None:
 @list_hosts_option
 @run_options
 @click.option("--max-skew", metavar="DURATION", help="Clock difference that is tolerated. [default: 5m]")
-@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]")
+@form_option
 @click.option("-o", "--output", metavar="FILE", help="Write it there instead of to stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Also show keys whole, and each engine's id.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
@@ -310,7 +260,7 @@ def doctor(**options: object) -> None:
     """
     from fleetsweep.doctor import execute as examine
 
-    examine(_request("doctor", options))
+    examine(build("doctor", options))
 
 
 @cli.command(epilog=SCHEDULE_EPILOG)
@@ -332,9 +282,9 @@ def schedule(kind: str, **options: object) -> None:
     resolve_fleet_cap(flags, {})
     # A teardown is of the machine that its job runs on.
     local = job is Job.TEARDOWN or bool(options["local"])
-    chosen = _selection({**options, "local": local}).hosts
+    chosen = selection({**options, "local": local}).hosts
     sources = () if local else named_sources(tuple(options["inventory"]))  # type: ignore[arg-type]
-    _exit_if_unexpected(chosen, options)
+    exit_if_unexpected(chosen, options)
     policies = [resolve(flags, {}, host) for host in chosen]
     files = render(plan(Kind(kind), job, options, flags, chosen, sources, policies[0]))
     if options["write"] is None:
@@ -342,41 +292,3 @@ def schedule(kind: str, **options: object) -> None:
         return
     for line in write(files, Path(str(options["write"])), force=bool(options["force"])):
         click.echo(line)
-
-
-def _request(command: str, options: dict[str, object]) -> Request:
-    """What the options ask for. Raises UsageError: nobody was contacted yet. With --list-hosts, the end."""
-    selected = _selection(options).hosts
-    flags = policy_flags(options)
-    saved = None
-    if options.get("plan"):
-        from fleetsweep.saved_plan import check_policies, load
-
-        path, ttl_s = Path(str(options["plan"])), float(str(options["plan_ttl"]))
-        saved = load(path, now_ns=time.time_ns(), ttl_s=ttl_s, hosts={host.name: host for host in selected})
-        selected = tuple(item.host for item in saved.plan.hosts)
-        if replace(flags, dry_run=False) == Flags():
-            flags = saved.flags
-    if options["list_hosts"]:
-        from fleetsweep.listing import list_hosts
-
-        click.echo(list_hosts(selected), nl=False)
-        _exit_if_unexpected(selected, options)
-        sys.exit(0)
-    environ = dict(os.environ)
-    policies = {host.name: resolve(flags, environ, host) for host in selected}
-    fleet_cap = resolve_fleet_cap(flags, environ)
-    if saved is not None:
-        check_policies(saved, policies, fleet_cap)
-    return Request(
-        command=command,
-        hosts=selected,
-        policies=policies,
-        flags=replace(flags, dry_run=False),
-        fleet_cap=fleet_cap,
-        reach=reach(options),
-        output=output(options),
-        state_dir=state_dir(options),
-        unexpected=_unexpected(selected, options),
-        saved=saved,
-    )

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from fleetsweep import fleet
+from fleetsweep.console import deliver, leave, progress
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine import READ_ONLY
 from fleetsweep.errors import EngineError, Phase
 from fleetsweep.guards import plan_fleet
 from fleetsweep.model import Checkup, Guard, Host, HostReport, Lost, Status, Survey
 from fleetsweep.policy import Policy
-from fleetsweep.run import Request, Stopper, deliver, leave, progress
+from fleetsweep.request import Request
+from fleetsweep.stopper import Stopper
 from fleetsweep.sweep import Reach, reaching, run_over
 from fleetsweep.tunnel import engine_on
 
@@ -106,7 +108,7 @@ def execute(request: Request) -> NoReturn:
         identify = request.output.verbose or request.output.style == "json"
         with (
             reaching(request.hosts, request.reach) as reach,
-            progress("Examining", len(request.hosts), request) as advance,
+            progress("Examining", len(request.hosts), request.output) as advance,
         ):
             found = examine(request.hosts, request.policies, reach, advance, identify=identify)
     rows = [HostReport(item.host, item.status, fault=item.fault, guard=item.guard) for item in found]

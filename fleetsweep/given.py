@@ -18,13 +18,13 @@ from fleetsweep.settings import Flags
 from fleetsweep.telling import Telling
 
 if TYPE_CHECKING:
-    from fleetsweep.run import Output
+    from fleetsweep.console import Output
     from fleetsweep.sweep import Reach
 
 
 def output(options: dict[str, object]) -> Output:
     """Where the report goes, by the output options."""
-    from fleetsweep.run import Output
+    from fleetsweep.console import Output
 
     path, save_plan = (_text(options.get(key)) for key in ("output", "save_plan"))
     return Output(
@@ -34,7 +34,6 @@ def output(options: dict[str, object]) -> Output:
         quiet=bool(options.get("quiet")),
         fail_on_stale=bool(options.get("fail_on_stale")),
         save_plan=Path(save_plan) if save_plan else None,
-        telling=telling(options),
     )
 
 

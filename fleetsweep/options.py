@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import click
 
 from fleetsweep.given import telling
 from fleetsweep.settings import parse_duration
 from fleetsweep.telling import loud
-
-if TYPE_CHECKING:
-    pass
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,9 +46,20 @@ def _together(*options: Callable[[Callable[P, R]], Callable[P, R]]) -> Decorator
 _PRIVATE_KEY = click.option("--private-key", metavar="FILE", help="Offer this key, and no other.")
 _SSH_CONFIG = click.option("--ssh-config", metavar="FILE", help="Instead of the usual SSH configuration.")
 _KNOWN_HOSTS = click.option("--known-hosts", multiple=True, metavar="FILE", help="Instead of the usual known_hosts.")
-_STATE_DIR = click.option(
-    "--state-dir", metavar="DIR", envvar="FLEETSWEEP_STATE_DIR", help="Where the journal is kept."
-)
+
+
+def state_dir_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Where the journal is."""
+    return click.option("--state-dir", metavar="DIR", envvar="FLEETSWEEP_STATE_DIR", help="Where the journal is kept.")(
+        command
+    )
+
+
+def form_option(command: Callable[P, R]) -> Callable[P, R]:
+    """A table for a person, or JSON for a program."""
+    return click.option(
+        "--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]"
+    )(command)
 
 
 def target_options(command: Callable[P, R]) -> Callable[P, R]:
@@ -108,7 +116,7 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
             type=click.Choice(["strict", "accept-new"]),
             help="The key of an unknown host: refuse it, or keep it. [default: what ssh_config says, or strict]",
         ),
-        _STATE_DIR,
+        state_dir_option,
     )(command)
 
 
@@ -125,7 +133,7 @@ def schedule_options(command: Callable[P, R]) -> Callable[P, R]:
         click.option("--run-timeout", type=Duration(), help="For a whole run. [default: 1h; gitea and github: 8m]"),
         _SSH_CONFIG,
         _KNOWN_HOSTS,
-        _STATE_DIR,
+        state_dir_option,
         click.option("--write", metavar="DIR", help="Write the files into this directory instead of to stdout."),
         click.option("--force", is_flag=True, help="Replace files that are there and say something else."),
     )(command)

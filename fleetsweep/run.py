@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from fleetsweep.console import INCOMPLETE, Output, count, deliver, leave, note, progress, say, warn
 from fleetsweep.errors import FleetsweepError, UsageError
-from fleetsweep.guards import Percent, guard_fleet, plan_fleet
+from fleetsweep.guards import guard_fleet, plan_fleet
 from fleetsweep.model import (
     Fault,
     FleetPlan,
     FleetReport,
     Guard,
-    Host,
     HostPlan,
     HostReport,
     Lost,
@@ -34,79 +30,15 @@ from fleetsweep.model import (
     Status,
     Survey,
 )
-from fleetsweep.policy import Policy
-from fleetsweep.scope import ResourceKind
-from fleetsweep.settings import Flags
+from fleetsweep.request import Request
 from fleetsweep.silence import mark
-from fleetsweep.telling import INCOMPLETE, Telling, tell
+from fleetsweep.stopper import Stopper
+from fleetsweep.telling import tell
 
 if TYPE_CHECKING:
     from fleetsweep.journal import Journal
     from fleetsweep.saved_plan import SavedPlan
     from fleetsweep.sweep import Applied, Reach
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Where the report goes and how much it says. ``path`` None is stdout."""
-
-    style: str
-    path: Path | None
-    verbose: bool
-    quiet: bool
-    fail_on_stale: bool
-    save_plan: Path | None
-    telling: Telling = field(default_factory=Telling)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a run is asked to do. ``remove`` says whether the flow goes on past the guards.
-
-    ``unexpected`` is the guard that trips where another number of hosts was expected. ``saved`` is a plan to carry
-    out in place of a new look.
-    """
-
-    command: str
-    hosts: tuple[Host, ...]
-    policies: Mapping[str, Policy]
-    flags: Flags
-    fleet_cap: int | Percent | None
-    reach: Reach
-    output: Output
-    state_dir: Path
-    unexpected: Guard | None = None
-    remove: bool = False
-    dry_run: bool = False
-    yes: bool = False
-    volumes: bool = False
-    lock_wait_s: float = 0.0
-    saved: SavedPlan | None = None
-    resource_kinds: tuple[ResourceKind, ...] = ()
-    max_silence_s: float | None = None
-
-
-class Stopper:
-    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop, and the second into an end at once."""
-
-    def __init__(self, stopped: threading.Event) -> None:
-        self._stopped = stopped
-        self.signal: int | None = None
-        self.asking = False
-
-    def install(self) -> None:
-        """Take over the three signals. SIGHUP stays ignored where nohup ignores it."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            os._exit(128 + number)
-        self.signal = number
-        self._stopped.set()
-        if self.asking:
-            raise KeyboardInterrupt
 
 
 def execute(request: Request) -> NoReturn:
@@ -124,7 +56,7 @@ def execute(request: Request) -> NoReturn:
         guarded = [HostReport(host, Status.GUARDED, guard=request.unexpected) for host in request.hosts]
         done = _report(request, run_id, started_ns, guarded, request.unexpected, None)
         code = _print_report(done, request.output)
-        leave(tell(replace(done, exit_code=code), request.output.telling))
+        leave(tell(replace(done, exit_code=code), request.telling))
     stopper = Stopper(request.reach.stopped)
     stopper.install()
     with ExitStack() as stack:
@@ -143,9 +75,9 @@ def execute(request: Request) -> NoReturn:
             if journal is not None:
                 journal.finish(replace(done, exit_code=code), looked=request.saved is None)
         except FleetsweepError as error:
-            _say(f"fleetsweep: warning: {error}: this run is missing in the journal")
+            warn(f"{error}: this run is missing in the journal")
             code = code or INCOMPLETE if request.remove else code
-    leave(tell(replace(done, exit_code=code), request.output.telling))
+    leave(tell(replace(done, exit_code=code), request.telling))
 
 
 def _open_journal(request: Request, run_id: str) -> Journal | None:
@@ -158,7 +90,7 @@ def _open_journal(request: Request, run_id: str) -> Journal | None:
         # Without a journal nobody can tell how long a host has been silent.
         if request.remove or request.max_silence_s is not None:
             raise
-        _say(f"fleetsweep: warning: {error}: this look is not remembered")
+        warn(f"{error}: this look is not remembered")
         return None
 
 
@@ -172,7 +104,11 @@ def _carry_out(
     holder = f"run {run_id} (process {os.getpid()})"
     if request.remove:
         lock = sweep_lock(
-            request.state_dir, holder, request.lock_wait_s, request.reach.stopped, lambda text: _tell(request, text)
+            request.state_dir,
+            holder,
+            request.lock_wait_s,
+            request.reach.stopped,
+            lambda text: note(text, request.output),
         )
         if not stack.enter_context(lock):
             fault = Fault(Status.INTERRUPTED, None, "stopped", "stopped while it waited for another sweep")
@@ -194,7 +130,7 @@ def _look_and_act(
     else:
         # Read before the look: what a sweep does meanwhile is not to be settled by what was seen before it.
         open_intents = _open_intents(request, journal, holder)
-        with progress("Surveying", len(request.hosts), request) as advance:
+        with progress("Surveying", len(request.hosts), request.output) as advance:
             surveys = phases.survey(request.hosts, request.policies, reach, advance, kinds=request.resource_kinds)
         _check_baselines(request, surveys)
         plan = plan_fleet(surveys, request.policies, request.fleet_cap)
@@ -203,7 +139,7 @@ def _look_and_act(
             if journal is not None:
                 journal.settle(settled)
         except FleetsweepError as error:
-            _say(f"fleetsweep: warning: {error}: what was settled is not remembered")
+            warn(f"{error}: what was settled is not remembered")
     whole = _save_plan(request, run_id, plan, stopper)
     todo = phases.actionable(plan)
     applied: Mapping[str, Applied] = {}
@@ -220,7 +156,7 @@ def _look_and_act(
             # The hosts were looked at by now: they have their rows, and nothing is removed from any of them.
             applied = {item.host.name: phases.Applied((), phases.journal_fault(error), 0.0) for item in todo}
         else:
-            with progress("Removing", len(todo), request) as advance:
+            with progress("Removing", len(todo), request.output) as advance:
                 applied = phases.apply(
                     todo, request.policies, reach, journal.for_host, volumes=request.volumes, on_done=advance
                 )
@@ -282,14 +218,14 @@ def _save_plan(request: Request, run_id: str, plan: FleetPlan, stopper: Stopper)
     if path is None:
         return True
     if stopper.signal is not None:
-        _tell(request, f"{path}: no plan was saved: the look was not finished")
+        note(f"{path}: no plan was saved: the look was not finished", request.output)
         return True
     from fleetsweep.saved_plan import save
 
     try:
         save(_saved(request, run_id, plan), path)
     except (OSError, UsageError) as error:
-        _say(f"{path}: no plan was saved: {error}")
+        say(f"{path}: no plan was saved: {error}")
         return False
     return True
 
@@ -316,54 +252,19 @@ def _confirmed(todo: Sequence[HostPlan], stopper: Stopper, *, verbose: bool) -> 
     stopper.asking = True
     try:
         click.echo(confirmation(todo, verbose=verbose), nl=False, err=True)
-        where = _count(len(todo), "host")
-        click.echo(f"Remove {_count(containers, 'container')} on {where}? [y/N] ", nl=False, err=True)
+        where = count(len(todo), "host")
+        click.echo(f"Remove {count(containers, 'container')} on {where}? [y/N] ", nl=False, err=True)
         answer = sys.stdin.readline()
     except (KeyboardInterrupt, OSError):
         # OSError: the terminal hung up.
         answer = ""
-        _say("")
+        say("")
     finally:
         stopper.asking = False
     if answer.strip().lower() in {"y", "yes"}:
         return True
-    _say("Nothing was removed.")
+    say("Nothing was removed.")
     return False
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
-
-
-def _tell(request: Request, text: str) -> None:
-    if not request.output.quiet:
-        _say(f"fleetsweep: {text}")
-
-
-def _say(text: str, end: str = "\n") -> None:
-    """Write to stderr. A terminal that hung up costs the words, never the run."""
-    with suppress(OSError):
-        click.echo(f"{text}{end}", nl=False, err=True)
-
-
-@contextmanager
-def progress(what: str, total: int, request: Request) -> Iterator[Callable[[Host], None]]:
-    """A bar on stderr where that is a terminal."""
-    if request.output.quiet or not sys.stderr.isatty():
-        yield lambda host: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    bar = Progress(console=Console(stderr=True), transient=True)
-    task = bar.add_task(what, total=total)
-    with suppress(OSError):
-        bar.start()
-    try:
-        yield lambda host: bar.advance(task)
-    finally:
-        with suppress(OSError):
-            bar.stop()
 
 
 def _print_report(done: FleetReport, output: Output) -> int:
@@ -374,45 +275,13 @@ def _print_report(done: FleetReport, output: Output) -> int:
     return deliver(render(done, output.style, verbose=output.verbose, color=color), output, done.exit_code)
 
 
-def deliver(text: str, output: Output, code: int) -> int:
-    """Put a report where it belongs, and answer the exit code.
-
-    A reader who had enough costs the rest of the text, no more.
-    """
-    if output.path is not None:
-        half = output.path.with_name(output.path.name + ".part")
-        try:
-            half.write_text(text, encoding="utf-8")
-            half.replace(output.path)
-        except OSError as error:
-            _say(f"{output.path}: {error.strerror}: the report is on stdout instead")
-        else:
-            return code
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return code
-    except OSError as error:
-        _say(f"the report can't be written: {error.strerror}")
-        return code or INCOMPLETE
-    return code
-
-
-def leave(code: int) -> NoReturn:
-    """Leave without waiting for a thread that is stuck in a dead connection."""
-    with suppress(OSError):
-        sys.stderr.flush()
-    os._exit(code)
-
-
 def look(request: Request) -> tuple[Sequence[Survey | Lost], FleetPlan]:
     """Survey and plan alone, for a command that explains what a sweep would do."""
     from fleetsweep import sweep as phases
 
     with (
         phases.reaching(request.hosts, request.reach) as reach,
-        progress("Surveying", len(request.hosts), request) as advance,
+        progress("Surveying", len(request.hosts), request.output) as advance,
     ):
         surveys = phases.survey(request.hosts, request.policies, reach, advance)
     return surveys, plan_fleet(surveys, request.policies, request.fleet_cap)

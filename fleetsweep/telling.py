@@ -18,11 +18,9 @@ from typing import Final
 
 import click
 
+from fleetsweep.console import INCOMPLETE, say, warn
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.model import FleetReport
-
-INCOMPLETE: Final = 3
-"""The exit code where the run itself went well and something that was to be written was not."""
 
 PATIENCE_S: Final = 15.0
 """Seconds that all notifications, and then again the push, may take."""
@@ -73,7 +71,7 @@ def loud(telling: Telling) -> Iterator[None]:
         if code == 1:
             import traceback
 
-            _say(masked(traceback.format_exc(), telling.secrets).rstrip())
+            say(masked(traceback.format_exc(), telling.secrets).rstrip())
         tell(FleetReport("", telling.command, False, started_ns, time.time_ns(), code, ()), sound, words)
         if code == 1:
             sys.exit(1)
@@ -249,9 +247,4 @@ def without_addresses(text: str) -> str:
 def _warn(text: str) -> None:
     from fleetsweep.report import printable
 
-    _say(f"fleetsweep: warning: {printable(text, limit=1000)}")
-
-
-def _say(text: str) -> None:
-    with suppress(OSError):
-        click.echo(text, err=True)
+    warn(printable(text, limit=1000))

@@ -37,13 +37,18 @@ MAY_IMPORT = {
     "notify": PURE | {"report"},
     "ci": PURE | {"report"},
     "metrics": PURE | {"report"},
-    "telling": PURE | {"report", "notify", "ci", "metrics"},
+    "console": PURE,
+    "stopper": set[str](),
+    "telling": PURE | {"report", "notify", "ci", "metrics", "console"},
     "examples": set[str](),
     "document": PURE,
     "baseline": PURE | {"document", "policy"},
     "saved_plan": PURE | {"document"} | {"policy", "guards", "settings"},
     "schedule": PURE | {"policy", "settings"},
-    "given": PURE | {"settings", "inventory", "engine", "fleet", "ssh", "sweep", "run", "telling"},
+    "given": PURE | {"settings", "inventory", "engine", "fleet", "ssh", "sweep", "telling", "console"},
+    "request": PURE
+    | {"policy", "guards", "settings", "inventory", "given", "listing", "report", "telling", "console"}
+    | {"saved_plan", "sweep"},
     "options": PURE | {"settings", "given", "telling"},
 }
 FOREIGN = {"fabric", "paramiko", "docker", "requests", "urllib3"}
