@@ -19,16 +19,20 @@ from fleetsweep.examples import (
     DOCTOR_EPILOG,
     EPILOG,
     EXPLAIN_EPILOG,
+    HISTORY_EPILOG,
     HOSTS_EPILOG,
     SCHEDULE_EPILOG,
+    SHOW_EPILOG,
     SWEEP_EPILOG,
     TEARDOWN_EPILOG,
 )
-from fleetsweep.given import named_sources, parse_run_label, policy_flags
+from fleetsweep.given import named_sources, parse_run_label, policy_flags, state_dir
+from fleetsweep.model import SECOND
 from fleetsweep.options import (
     Duration,
     form_option,
     guard_options,
+    history_options,
     list_hosts_option,
     output_options,
     policy_options,
@@ -38,6 +42,7 @@ from fleetsweep.options import (
     schedule_options,
     scope_options,
     selector_options,
+    state_dir_option,
     sweep_options,
     target_options,
     telling_options,
@@ -261,6 +266,40 @@ def doctor(**options: object) -> None:
     from fleetsweep.doctor import execute as examine
 
     examine(build("doctor", options))
+
+
+@cli.command(epilog=HISTORY_EPILOG)
+@history_options
+def history(
+    last: int, since: float | None, hosts: tuple[str, ...], failed: bool, style: str, **options: object
+) -> None:
+    """Past runs, the newest first.
+
+    By the journal of this machine and account: it forgets after 90 days. Contacts nobody.
+    """
+    from fleetsweep.history import past_runs
+    from fleetsweep.report import render_history
+
+    since_ns = 0 if since is None else time.time_ns() - int(since * SECOND)
+    runs = past_runs(state_dir(options), most=last, since_ns=since_ns, hosts=hosts, failed=failed)
+    click.echo(render_history(runs, style), nl=False)
+    if not runs:
+        click.echo("No run was like that.", err=True)
+
+
+@cli.command(epilog=SHOW_EPILOG)
+@click.argument("run", default="", metavar="[RUN]")
+@form_option
+@state_dir_option
+def show(run: str, style: str, **options: object) -> None:
+    """One past run: its hosts, what it meant to remove, and what came of it.
+
+    [RUN] is the beginning of a run's id; without it the newest is shown. Contacts nobody.
+    """
+    from fleetsweep.history import record
+    from fleetsweep.report import render_record
+
+    click.echo(render_record(record(state_dir(options), run), style), nl=False)
 
 
 @cli.command(epilog=SCHEDULE_EPILOG)

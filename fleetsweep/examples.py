@@ -91,3 +91,19 @@ Examples:
   fleetsweep schedule gitea -i /etc/fleetsweep/inventory.yml --write .gitea/workflows
   fleetsweep schedule github --job teardown           a job that takes its containers along
 """
+
+HISTORY_EPILOG: Final = """\b
+Examples:
+  fleetsweep history                                  the last twenty
+  fleetsweep history --since 7d --failed              what went wrong this week
+  fleetsweep history --host runner-2                  one box: when it was reached, and what was found
+  sudo fleetsweep history --state-dir /var/lib/fleetsweep
+                                                      those of the timer
+"""
+
+SHOW_EPILOG: Final = """\b
+Examples:
+  fleetsweep show                                     the newest
+  fleetsweep show 20260615T07                         by the beginning of its id
+  fleetsweep show 20260615T07 --format json           for a program
+"""

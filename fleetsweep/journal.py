@@ -51,6 +51,11 @@ CREATE VIEW open_intent AS SELECT * FROM intent WHERE settled IS NULL AND (outco
 """
 
 
+def journal_file(state_dir: Path) -> Path:
+    """Where the journal lies in its state directory."""
+    return state_dir / "journal.db"
+
+
 class JournalError(FleetsweepError):
     """The journal can't be written, so nothing may be removed."""
 
@@ -64,7 +69,7 @@ class Journal:
     """
 
     def __init__(self, state_dir: Path, run_id: str, command: str, *, dry_run: bool = False) -> None:
-        path = prepare_state_dir(state_dir) / "journal.db"
+        path = journal_file(prepare_state_dir(state_dir))
         self.run_id = run_id
         self._path = path
         self._lock = threading.Lock()
@@ -166,6 +171,8 @@ class Journal:
         """
         for row in report.hosts:
             plan = row.plan
+            guard = row.guard or (plan.guard if plan else None) or report.guard
+            trouble = row.fault.message if row.fault else guard.message if guard else None
             self.post(
                 "INSERT INTO host VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -174,7 +181,7 @@ class Journal:
                     row.host.endpoint,
                     row.status,
                     looked and plan is not None,
-                    row.fault.message[:500] if row.fault else None,
+                    trouble and trouble[:500],
                     plan.containers if plan else 0,
                     len(plan.decisions) if plan else 0,
                     len(plan.candidates) if plan else 0,

@@ -120,6 +120,26 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
+def history_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Which runs."""
+    return _together(
+        click.option("-n", "--last", type=click.IntRange(1), default=20, help="At most so many. [default: 20]"),
+        click.option(
+            "--since", type=Duration(), metavar="DURATION", help="Those that began no longer ago, like 12h or 7d."
+        ),
+        click.option(
+            "--host",
+            "hosts",
+            multiple=True,
+            metavar="NAME",
+            help="Those with this host; counts it alone. Repeatable.",
+        ),
+        click.option("--failed", is_flag=True, help="Those that did not end with exit code 0."),
+        form_option,
+        state_dir_option,
+    )(command)
+
+
 def schedule_options(command: Callable[P, R]) -> Callable[P, R]:
     """What is scheduled, and where that goes."""
     return _together(

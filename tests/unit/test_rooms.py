@@ -10,9 +10,10 @@ import pytest
 import fleetsweep
 
 ROOT = Path(fleetsweep.__file__).parent
-PURE = {"model", "errors", "scope"}
+PURE = {"model", "errors", "scope", "past"}
 MAY_IMPORT = {
     "scope": set[str](),
+    "past": set[str](),
     "model": {"errors", "scope"},
     "errors": set[str](),
     "policy": PURE,
@@ -30,6 +31,7 @@ MAY_IMPORT = {
     "resources": PURE | {"policy", "removal"},
     "state": PURE,
     "journal": PURE | {"state"},
+    "history": PURE | {"journal"},
     "settlement": PURE,
     "silence": PURE,
     "listing": PURE | {"policy", "report", "inventory"},

@@ -1,0 +1,113 @@
+"""Reading the journal: past runs, and one of them whole. Writes nothing, and takes no lock."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from fleetsweep.errors import UsageError
+from fleetsweep.journal import VERSION, journal_file
+from fleetsweep.past import PastHost, PastRemoval, PastRun, Record
+
+_RUNS: Final = """
+SELECT run.id, command, dry_run, started_ns, finished_ns, exit_code, coalesce(rows.hosts, 0), coalesce(rows.ok, 0),
+    coalesce(rows.stale, 0), coalesce(rows.removed, intents.removed, 0), coalesce(intents.unknown, 0)
+FROM run
+LEFT JOIN (SELECT run, count(*) AS hosts, sum(status = 'ok') AS ok, sum(stale) AS stale, sum(removed) AS removed
+    FROM host WHERE {hosts} GROUP BY run) AS rows ON rows.run = run.id
+LEFT JOIN (SELECT run, sum(outcome IS 'removed') AS removed,
+    sum(settled IS NULL AND (outcome IS NULL OR outcome = 'unknown')) AS unknown
+    FROM intent WHERE {intents} GROUP BY run) AS intents ON intents.run = run.id
+WHERE {runs}
+ORDER BY started_ns DESC, run.rowid DESC
+"""
+_HOSTS: Final = """
+SELECT name, status, containers, matched, stale, removed, skew_s, duration_s, error
+FROM host WHERE run = ? ORDER BY name
+"""
+_REMOVALS: Final = """
+SELECT host, container_id, name, at_ns, outcome, error, settled, settled_run
+FROM intent WHERE run = ? ORDER BY id
+"""
+
+
+def past_runs(
+    state_dir: Path, *, most: int | None = None, since_ns: int = 0, hosts: Sequence[str] = (), failed: bool = False
+) -> tuple[PastRun, ...]:
+    """The last runs, the newest first. Raises UsageError where there is no journal that can be read.
+
+    ``hosts`` picks the runs that have one of these hosts, and counts those alone. ``failed`` picks the runs that did
+    not end with 0, those that did not end among them.
+    """
+    runs = ["started_ns >= ?"]
+    if hosts:
+        runs.append("(rows.hosts OR intents.unknown IS NOT NULL)")
+    if failed:
+        runs.append("exit_code IS NOT 0")
+    named = f"({', '.join('?' * len(hosts))})"
+    query = _RUNS.format(
+        hosts=f"name IN {named}" if hosts else "1",
+        intents=f"host IN {named}" if hosts else "1",
+        runs=" AND ".join(runs),
+    )
+    with _reading(state_dir) as journal:
+        rows = journal.execute(f"{query} LIMIT ?", (*hosts, *hosts, since_ns, -1 if most is None else most))
+        return tuple(_run(row) for row in rows)
+
+
+def record(state_dir: Path, run: str) -> Record:
+    """All that is remembered of the run whose id begins with ``run``; of the newest if that is empty.
+
+    Raises UsageError where there is no journal that can be read, and where no run or several are meant.
+    """
+    with _reading(state_dir) as journal:
+        query = _RUNS.format(hosts="1", intents="1", runs="substr(run.id, 1, length(?)) = ?")
+        found = [_run(row) for row in journal.execute(f"{query} LIMIT 2", (run, run))]
+        # A whole id is one run's, even where another's begins with it.
+        found = [each for each in found if each.id == run] or found
+        if len(found) > 1 and run:
+            raise UsageError(f"{run!r} begins several runs' ids, {found[0].id} and {found[1].id}: give more of it")
+        if not found:
+            what = f"no run's id begins with {run!r}" if run else "no run is remembered"
+            raise UsageError(f"{what} in {state_dir}: fleetsweep history lists them")
+        hosts = tuple(PastHost(*row) for row in journal.execute(_HOSTS, (found[0].id,)))
+        removals = tuple(PastRemoval(*row) for row in journal.execute(_REMOVALS, (found[0].id,)))
+        return Record(found[0], hosts, removals)
+
+
+def _run(row: Sequence[object]) -> PastRun:
+    run_id, command, dry_run, *rest = row
+    return PastRun(run_id, command, bool(dry_run), *rest)  # type: ignore[arg-type]  # the tables say which
+
+
+@contextmanager
+def _reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
+    path = journal_file(state_dir)
+    try:
+        # Not what a link leads to: SQLite makes files beside a journal that it reads.
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"no run is remembered in {state_dir}: give the runs' own --state-dir") from None
+    except OSError as error:
+        raise _unreadable(path, error.strerror or type(error).__name__) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise _unreadable(path, "is not a file")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)) as journal:
+            # A reader that may not write would leave the files behind that it makes beside the journal.
+            journal.execute("PRAGMA query_only = ON")
+            if journal.execute("PRAGMA user_version").fetchone() != (VERSION,):
+                raise UsageError(f"journal {path} was written by another version of fleetsweep")
+            # One moment's state, whatever a run writes meanwhile.
+            journal.execute("BEGIN")
+            yield journal
+    except sqlite3.Error as error:
+        raise _unreadable(path, str(error)) from error
+
+
+def _unreadable(path: Path, why: str) -> UsageError:
+    return UsageError(f"journal {path}: {why}: ask as the account that owns it, or give the runs' own --state-dir")

@@ -1,0 +1,68 @@
+"""What the journal remembers of runs. Times are nanoseconds since the Unix epoch, by the controller's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One run and the sums of its hosts' rows.
+
+    One that was killed, or still runs, has no ``finished_ns``, no ``exit_code`` and no rows: its ``removed`` counts
+    what it wrote down of each removal. ``unknown`` counts removals that it did not learn the outcome of.
+    """
+
+    id: str
+    command: str
+    dry_run: bool
+    started_ns: int
+    finished_ns: int | None
+    exit_code: int | None
+    hosts: int
+    ok: int
+    stale: int
+    removed: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastHost:
+    """One host's row. ``trouble`` is what its error or the guard in its way said; ``skew_s`` None if it had no look."""
+
+    name: str
+    status: str
+    containers: int
+    matched: int
+    stale: int
+    removed: int
+    skew_s: float | None
+    duration_s: float
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastRemoval:
+    """What a run meant to remove and what came of it.
+
+    ``container_id`` is ``Resource.id`` for a volume or network. ``outcome`` is None until it is known; ``settled`` is
+    what ``settled_run`` found later of one that was not.
+    """
+
+    host: str
+    container_id: str
+    name: str
+    at_ns: int
+    outcome: str | None
+    error: str | None
+    settled: str | None
+    settled_run: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that is remembered of one run: its hosts by name, its removals as they were asked for."""
+
+    run: PastRun
+    hosts: tuple[PastHost, ...]
+    removals: tuple[PastRemoval, ...]
