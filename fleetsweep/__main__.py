@@ -11,7 +11,6 @@ import click
 
 from fleetsweep.cli import cli
 from fleetsweep.errors import FleetsweepError, UsageError
-from fleetsweep.telling import without_addresses
 
 
 def _open_closed_streams() -> None:
@@ -43,6 +42,8 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
+        from fleetsweep.telling import without_addresses
+
         # A misplaced word is quoted, and it may be an address with a password in it.
         shown = io.StringIO()
         error.show(shown)

@@ -9,10 +9,6 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from fleetsweep.given import telling
-from fleetsweep.settings import parse_duration
-from fleetsweep.telling import loud
-
 P = ParamSpec("P")
 R = TypeVar("R")
 Decorator = Callable[[Callable[P, R]], Callable[P, R]]
@@ -27,6 +23,8 @@ class Duration(click.ParamType[float]):
         """Whole seconds."""
         if isinstance(value, (int, float)):
             return float(value)
+        from fleetsweep.settings import parse_duration
+
         text = str(value)
         try:
             return float(parse_duration(text + "s" if text.isdigit() else text))
@@ -245,6 +243,9 @@ def telling_options(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def told(*args: P.args, **options: P.kwargs) -> R:
+        from fleetsweep.given import telling
+        from fleetsweep.telling import loud
+
         # --list-hosts is asked by somebody who is there to read the answer.
         with nullcontext() if options.get("list_hosts") else loud(telling(options)):
             return command(*args, **options)

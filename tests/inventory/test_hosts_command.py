@@ -140,8 +140,8 @@ def test_list_hosts_prints_as_ansible_does_and_contacts_nobody(
     def nobody(*_: object, **__: object) -> None:
         raise AssertionError("somebody was contacted")
 
-    monkeypatch.setattr("fleetsweep.cli.execute", nobody)
-    monkeypatch.setattr("fleetsweep.cli.look", nobody)
+    monkeypatch.setattr("fleetsweep.commands.execute", nobody)
+    monkeypatch.setattr("fleetsweep.commands.look", nobody)
     code, out, err = call(*command, "-i", "fleet.ini", "-l", "ci:&*-0[12]*", "--list-hosts")
     assert (code, err) == (0, "")
     assert out == "  hosts (2):\n    runner-01.example.com\n    runner-02.example.com\n"

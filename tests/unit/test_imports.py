@@ -28,8 +28,10 @@ def loaded(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_the_help_loads_no_library_but_click() -> None:
-    assert loaded("import fleetsweep.cli") == set()
+def test_the_help_loads_no_library_but_click_and_no_more_of_the_program_than_it_prints() -> None:
+    ours = "print(*(name for name in sys.modules if name.startswith('fleetsweep.')))"
+    found = loaded(f"import sys, fleetsweep.__main__\n{ours}")
+    assert found == {f"fleetsweep.{room}" for room in ("__main__", "cli", "options", "examples", "errors")}
 
 
 @pytest.mark.parametrize("before", ["", "import docker", "import paramiko"])

@@ -1,0 +1,188 @@
+"""What each command does with its options: wire, print, exit. No decisions; ``cli`` has what the options are."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from fleetsweep.errors import UsageError
+from fleetsweep.given import named_sources, parse_run_label, policy_flags, state_dir
+from fleetsweep.model import SECOND
+from fleetsweep.request import build, exit_if_unexpected, resolve_all, selection, summary
+from fleetsweep.run import execute, look
+from fleetsweep.scope import Baseline, ResourceKind, RunScope
+from fleetsweep.settings import resolve_dry_run
+
+Options = dict[str, object]
+"""The options of a command line as click gives them, by their names."""
+
+
+def hosts(style: str, verbose: bool, options: Options) -> None:
+    """Print the selected hosts; exit 4 where another number was expected."""
+    from fleetsweep.listing import render_hosts
+    from fleetsweep.settings import sources
+
+    chosen = selection(options)
+    flags, environ = policy_flags(options), dict(os.environ)
+    # Resolved without -v too: what audit would refuse is refused here.
+    policies, _ = resolve_all(chosen.hosts, flags, environ)
+    details = None
+    if verbose:
+        details = {host.name: (policies[host.name], sources(flags, environ, host)) for host in chosen.hosts}
+    click.echo(render_hosts(chosen.hosts, style, details), nl=False)
+    click.echo(summary(chosen), err=True)
+    exit_if_unexpected(chosen.hosts, options)
+
+
+def audit(options: Options) -> None:
+    """Look, report, and exit."""
+    silence = options["max_silence"]
+    execute(replace(build("audit", options), max_silence_s=float(str(silence)) if silence is not None else None))
+
+
+def sweep(options: Options) -> None:
+    """Look, ask, remove, prove, report, and exit. Raises UsageError where there is nobody to ask."""
+    dry_run = resolve_dry_run(policy_flags(options), os.environ)
+    asks = not (dry_run or options["yes"] or options["list_hosts"])
+    if asks and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
+    execute(
+        replace(
+            build("sweep", options),
+            remove=not dry_run,
+            dry_run=dry_run,
+            yes=bool(options["yes"]),
+            volumes=bool(options["volumes"]),
+            lock_wait_s=float(str(options["lock_wait"])),
+        )
+    )
+
+
+def baseline(save: str, options: Options) -> None:
+    """Write down what is there, and exit."""
+    from fleetsweep.before import execute as remember
+
+    remember(build("baseline", options), Path(save))
+
+
+def teardown(options: Options) -> None:
+    """Remove what one run left, report, and exit. Raises UsageError where no run is named."""
+    path, label = options["baseline"], options["run_label"]
+    if path is None and label is None:
+        raise UsageError("which run's containers? give --run-label KEY=VALUE, --baseline FILE, or both")
+    kinds = [kind for kind in ResourceKind if options[f"{kind}s"]]
+    if kinds and label is None:
+        raise UsageError(f"--{kinds[0]}s: a baseline does not know them: give --run-label KEY=VALUE, too")
+    run_label = parse_run_label(str(label)) if label is not None else None
+    dry_run = resolve_dry_run(policy_flags(options), os.environ)
+    asked = build("teardown", options)
+    found: Mapping[str, Baseline] = {}
+    if path is not None:
+        from fleetsweep.baseline import load
+
+        found = load(Path(str(path)), asked.hosts, now_ns=time.time_ns())
+    if run_label is None and not asked.output.quiet:
+        click.echo("fleetsweep: note: jobs that overlap on one box need --run-label: see docs/ci.md", err=True)
+    execute(
+        replace(
+            asked,
+            policies={
+                name: replace(policy, run=RunScope(run_label, found.get(name)))
+                for name, policy in asked.policies.items()
+            },
+            remove=not dry_run,
+            dry_run=dry_run,
+            yes=True,
+            volumes=bool(options["volumes"]),
+            lock_wait_s=float(str(options["lock_wait"])),
+            resource_kinds=tuple(kinds),
+        )
+    )
+
+
+def explain(container: str | None, style: str, options: Options) -> None:
+    """Print the rules' verdict on the one container that is meant, and exit: 2 where that is none or several."""
+    from fleetsweep.explain import explain_container, matching
+    from fleetsweep.model import HostPlan, Lost
+    from fleetsweep.report import printable, render_explanation
+
+    asked = build("explain", options)
+    if container is None:
+        raise UsageError("which container? give its name or id")
+    if asked.unexpected is not None:
+        raise UsageError(f"--expect: {asked.unexpected.message}")
+    surveys, plan = look(asked)
+    lost = [item for item in surveys if isinstance(item, Lost)]
+    for item in lost:
+        click.echo(f"{printable(item.host.name)} could not be looked at: {printable(item.fault.message)}", err=True)
+    found = matching(surveys, container)
+    if len(found) != 1:
+        names = ", ".join(f"{printable(each.name)} on {printable(survey.host.name)}" for survey, each in found[:5])
+        what = f"means {len(found)} containers ({names})" if found else "is the name or id of no container"
+        click.echo(f"Error: {container!r} {what}: give the whole name or id, or one --host", err=True)
+        sys.exit(3 if lost and not found else 2)
+    survey, item_found = found[0]
+    host_plan = next(each for each in plan.hosts if isinstance(each, HostPlan) and each.host is survey.host)
+    policy = asked.policies[survey.host.name]
+    click.echo(render_explanation(explain_container(item_found, host_plan, policy, plan.guard), style), nl=False)
+    sys.exit(3 if lost else 0)
+
+
+def doctor(options: Options) -> None:
+    """Examine the hosts, print how far each was reached, and exit."""
+    from fleetsweep.doctor import execute as examine
+
+    examine(build("doctor", options))
+
+
+def history(options: Options) -> None:
+    """Print past runs. Raises UsageError where there is no journal."""
+    from fleetsweep.history import past_runs
+    from fleetsweep.report import render_history
+
+    since = options["since"]
+    runs = past_runs(
+        state_dir(options),
+        most=int(str(options["last"])),
+        since_ns=0 if since is None else time.time_ns() - int(float(str(since)) * SECOND),
+        hosts=tuple(options["hosts"]),  # type: ignore[arg-type]
+        failed=bool(options["failed"]),
+    )
+    click.echo(render_history(runs, str(options["style"])), nl=False)
+    if not runs:
+        click.echo("No run was like that.", err=True)
+
+
+def show(run: str, style: str, options: Options) -> None:
+    """Print one past run. Raises UsageError where that is none or several."""
+    from fleetsweep.history import record
+    from fleetsweep.report import render_record
+
+    click.echo(render_record(record(state_dir(options), run), style), nl=False)
+
+
+def schedule(kind: str, options: Options) -> None:
+    """Print the files, or write them."""
+    from fleetsweep.schedule import Job, Kind, plan, render, write
+
+    job = Job(str(options["job"])) if options["job"] else None
+    flags = policy_flags(options)
+    # A teardown is of the machine that its job runs on.
+    local = job is Job.TEARDOWN or bool(options["local"])
+    chosen = selection({**options, "local": local}).hosts
+    sources = () if local else named_sources(tuple(options["inventory"]))  # type: ignore[arg-type]
+    exit_if_unexpected(chosen, options)
+    # Nothing of the environment: a unit doesn't have it, and a workflow has its own.
+    policies, _ = resolve_all(chosen, flags, {})
+    files = render(plan(Kind(kind), job, options, flags, chosen, sources, policies[chosen[0].name]))
+    if options["write"] is None:
+        click.echo("\n".join(file.text for file in files), nl=False)
+        return
+    for line in write(files, Path(str(options["write"])), force=bool(options["force"])):
+        click.echo(line)
