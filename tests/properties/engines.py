@@ -282,18 +282,23 @@ class Log:
 
 
 class Ticks:
-    """A deadline that is so many questions away: nobody waits for it."""
+    """A deadline that is so many questions away: nobody waits for it.
+
+    Without ``left`` each thread has 60 questions of its own: one that polls does not use up the others' time before
+    they had a turn.
+    """
 
     def __init__(self, left: int | None = None) -> None:
         self._left = left
-        self._polls = 60
+        self._asked: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def remaining(self) -> float:
         """A time so short that whoever sleeps it hardly does; it ends in any case."""
         with self._lock:
-            self._polls -= 1
             if self._left is not None:
                 self._left -= 1
                 return 1e-6 * max(0, self._left)
-            return 1e-6 * max(0, self._polls)
+            me = threading.get_ident()
+            self._asked[me] = self._asked.get(me, 0) + 1
+            return 1e-6 * max(0, 60 - self._asked[me])
