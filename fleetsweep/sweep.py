@@ -70,9 +70,11 @@ def reaching(hosts: Sequence[Host], reach: Reach) -> Iterator[Reach]:
         target=import_module, args=("fleetsweep.engine.client",), name="fleetsweep-loading", daemon=True
     )
     loading.start()
-    with Bastions() as bastions:
-        yield replace(reach, bastions=bastions)
-    loading.join()
+    try:
+        with Bastions() as bastions:
+            yield replace(reach, bastions=bastions)
+    finally:
+        loading.join()
 
 
 def run_over(

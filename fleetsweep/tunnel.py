@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import BadStatusLine, RemoteDisconnected
 from typing import TYPE_CHECKING
@@ -44,9 +44,11 @@ def engine_on(
     """
     endpoint = parse_endpoint(host.engine)
     if host.connection is Connection.LOCAL:
+        from fleetsweep.engine.client import EngineClient
+
         with (
             local_dial(endpoint, deadline) as dial,
-            _client(_telling(dial, "local", tell), "local", deadline, methods, connections) as client,
+            closing(EngineClient(_telling(dial, "local", tell), "local", deadline, methods, connections)) as client,
         ):
             yield client
         return
@@ -57,22 +59,9 @@ def engine_on(
         raise TypeError("a host that is reached over SSH needs to know its bastions")
     with (
         connect(host, ssh, deadline, bastions, tell) as link,
-        _first_that_answers(host, link, deadline, methods, connections, tell) as client,
+        closing(_first_that_answers(host, link, deadline, methods, connections, tell)) as client,
     ):
         yield client
-
-
-@contextmanager
-def _client(
-    dial: Dial, via: str, deadline: Deadline, methods: frozenset[str], connections: int
-) -> Iterator[EngineClient]:
-    from fleetsweep.engine.client import EngineClient
-
-    client = EngineClient(dial, via, deadline, methods, connections)
-    try:
-        yield client
-    finally:
-        client.close()
 
 
 def _telling(dial: Dial, via: str, tell: Tell) -> Dial:
@@ -117,17 +106,16 @@ def ways(host: Host, link: SshConnection, deadline: Deadline) -> list[Way]:
     return found
 
 
-@contextmanager
 def _first_that_answers(
     host: Host, link: SshConnection, deadline: Deadline, methods: frozenset[str], connections: int, tell: Tell
-) -> Iterator[EngineClient]:
+) -> EngineClient:
     # Here and not above: it was loading while the first host was being connected to.
     from fleetsweep.engine.client import EngineClient
 
     refused: list[Refused] = []
     for way in ways(host, link, deadline):
         try:
-            client = EngineClient(_telling(way.dial, way.name, tell), way.name, deadline, methods, connections)
+            return EngineClient(_telling(way.dial, way.name, tell), way.name, deadline, methods, connections)
         except HostError as error:
             refusal = _refusal(way, error)
             if deadline.expired or refusal is None:
@@ -137,12 +125,6 @@ def _first_that_answers(
                 told = f"{error.message}; {way.name} said: {words}"
                 raise HostError(error.phase, error.kind, told, error.remedy) from error
             refused.append(refusal)
-            continue
-        try:
-            yield client
-        finally:
-            client.close()
-        return
     raise _no_way(host, link, refused, deadline)
 
 

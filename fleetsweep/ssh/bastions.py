@@ -156,15 +156,7 @@ class _Bastion:
 
     def open(self, hop: Hop, dialled: Dialled, deadline: Deadline, timeout_s: float) -> None:
         """Log in. Raises HostError; the stream is closed then."""
-        try:
-            client, transport, _ = log_in(hop, dialled.sock, dialled.shut, deadline, timeout_s)
-        except HostError as error:
-            explained = dialled.explain(error)
-            dialled.close()
-            raise explained from error
-        except BaseException:
-            dialled.close()
-            raise
+        client, transport, _ = log_in(hop, dialled, deadline, timeout_s)
         self._client, self._transport, self._dialled = client, transport, dialled
         self._settled.set()
 

@@ -204,15 +204,7 @@ def _connect_with_retries(
 
 def _connect_once(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, tell: Tell) -> Connected:
     dialled = _way_to(route, deadline, timeout_s, bastions, tell)
-    try:
-        return (*log_in(route.target, dialled.sock, dialled.shut, deadline, timeout_s, tell), dialled)
-    except HostError as error:
-        explained = dialled.explain(error)
-        dialled.close()
-        raise explained from error
-    except BaseException:
-        dialled.close()
-        raise
+    return (*log_in(route.target, dialled, deadline, timeout_s, tell), dialled)
 
 
 def _way_to(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, tell: Tell) -> Dialled:

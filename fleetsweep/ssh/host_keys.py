@@ -13,13 +13,11 @@ import paramiko
 
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.ssh.known_hosts import Entry, KnownHosts, Standing, fingerprint, lookup_name, parse
-from fleetsweep.ssh.once import once
+from fleetsweep.ssh.once import FileState, file_state, once
 from fleetsweep.ssh.options import Trust
 
 USER_KNOWN_HOSTS: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 GLOBAL_KNOWN_HOSTS: Final = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
-
-_State = tuple[int, int, int] | None
 
 
 def read_known_hosts(files: tuple[str, ...]) -> KnownHosts:
@@ -30,17 +28,17 @@ def read_known_hosts(files: tuple[str, ...]) -> KnownHosts:
     return _read(files, tuple(_state(name) for name in files))
 
 
-def _state(name: str) -> _State:
+def _state(name: str) -> FileState | None:
     try:
         # For each host: a Path would take longer to be made than the file to be looked at.
         found = os.stat(os.path.expanduser(name))  # noqa: PTH111, PTH116
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return file_state(found)
 
 
 @once
-def _read(files: tuple[str, ...], states: tuple[_State, ...]) -> KnownHosts:
+def _read(files: tuple[str, ...], states: tuple[FileState | None, ...]) -> KnownHosts:
     """``states`` are what the files looked like: the cache's key, so that a file that changed is read again."""
     return _read_fresh(files)
 

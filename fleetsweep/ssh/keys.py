@@ -23,7 +23,7 @@ from paramiko.pkey import UnknownKeyType
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.ssh import public_keys
 from fleetsweep.ssh.known_hosts import fingerprint
-from fleetsweep.ssh.once import once
+from fleetsweep.ssh.once import FileState, file_state, once
 
 USUAL_KEYS: Final = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 AGENT_TIMEOUT_S: Final = 5.0
@@ -224,7 +224,7 @@ def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
 
 
 @once
-def _loaded(path: str, state: tuple[int, int, int]) -> tuple[paramiko.PKey, ...]:
+def _loaded(path: str, state: FileState) -> tuple[paramiko.PKey, ...]:
     """``state`` is what the file looked like: the cache's key, so that one that changed is read again."""
     key = paramiko.PKey.from_path(path)
     if key.public_blob is None:
@@ -234,7 +234,7 @@ def _loaded(path: str, state: tuple[int, int, int]) -> tuple[paramiko.PKey, ...]
     return key, plain
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def _state(path: Path) -> FileState:
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -244,7 +244,7 @@ def _state(path: Path) -> tuple[int, int, int]:
     if not stat.S_ISREG(found.st_mode):
         # Reading a pipe could wait for ever.
         raise KeyFileError(path, "is not a file", "name the private key")
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return file_state(found)
 
 
 def _content(path: Path) -> bytes:

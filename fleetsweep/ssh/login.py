@@ -12,7 +12,7 @@ import paramiko
 from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Tell, tell_nobody
-from fleetsweep.ssh.dial import Socket, describe
+from fleetsweep.ssh.dial import Dialled, Socket, describe
 from fleetsweep.ssh.host_keys import HostKeyPolicy, read_known_hosts
 from fleetsweep.ssh.keys import Keyring, Offer
 from fleetsweep.ssh.known_hosts import fingerprint
@@ -63,20 +63,30 @@ def log_out(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
 
 
 def log_in(
-    hop: Hop, sock: Socket, shut: Callable[[], None], deadline: Deadline, timeout_s: float, tell: Tell = tell_nobody
+    hop: Hop, dialled: Dialled, deadline: Deadline, timeout_s: float, tell: Tell = tell_nobody
 ) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
-    """Shake hands, verify the host's key, and authenticate, all before the deadline: ``shut`` is called at it.
+    """Shake hands, verify the host's key, and authenticate, all before the deadline: the stream is shut at it.
 
-    Raises HostError, phase connect, host-key or auth. The socket is the caller's to close.
+    Raises HostError, phase connect, host-key or auth; the stream is closed then.
     """
-    with Keyring(hop.key_files) as keyring:
-        names = ", ".join(hop.key_files) or "the agent's and the usual keys"
-        offer = Offer(str(hop.connection.user), keyring.keys, names, hop.where)
-        return _log_in(hop, offer, sock, shut, deadline, timeout_s, tell)
+    try:
+        with Keyring(hop.key_files) as keyring:
+            names = ", ".join(hop.key_files) or "the agent's and the usual keys"
+            offer = Offer(str(hop.connection.user), keyring.keys, names, hop.where)
+            return _log_in(hop, offer, dialled, deadline, timeout_s, tell)
+    except HostError as error:
+        explained = dialled.explain(error)
+        dialled.close()
+        if explained is error:
+            raise
+        raise explained from error
+    except BaseException:
+        dialled.close()
+        raise
 
 
 def _log_in(
-    hop: Hop, offer: Offer, sock: Socket, shut: Callable[[], None], deadline: Deadline, timeout_s: float, tell: Tell
+    hop: Hop, offer: Offer, dialled: Dialled, deadline: Deadline, timeout_s: float, tell: Tell
 ) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
     connection = hop.connection
     policy = HostKeyPolicy(hop.known_hosts, hop.key_name, hop.key_port, hop.trust, hop.scan)
@@ -85,16 +95,16 @@ def _log_in(
     # fabric would accept any key.
     client.set_missing_host_key_policy(policy)
     connection.connect_kwargs = {
-        "sock": sock,
+        "sock": dialled.sock,
         "auth_strategy": offer,
         "transport_factory": _transport_factory(known_types),
     }
-    with deadline.closing(shut):
+    with deadline.closing(dialled.shut):
         try:
             connection.open()
         except BaseException as error:
             transport = client.get_transport()
-            log_out(client, shut)
+            log_out(client, dialled.shut)
             if not isinstance(error, Exception):
                 raise
             if not isinstance(transport, StreamlocalTransport):
@@ -105,7 +115,7 @@ def _log_in(
             raise _login_error(error, transport, hop, policy, deadline, timeout_s) from error
     transport = client.get_transport()
     if not isinstance(transport, StreamlocalTransport) or policy.key is None:
-        log_out(client, shut)
+        log_out(client, dialled.shut)
         raise TypeError("the connection's transport is not the one that was asked for")
     _tell_handshake(transport, policy, tell)
     presented = policy.key

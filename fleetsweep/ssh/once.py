@@ -1,11 +1,15 @@
-"""A cache for what hundreds of threads want at the same moment."""
+"""A cache for what hundreds of threads want at the same moment, and what a file in it goes by."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import ParamSpec, TypeVar
+
+FileState = tuple[int, int, int]
+"""What cached content of a file is kept by: once one of them is another, the file must be read again."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,3 +30,8 @@ def once(function: Callable[P, T]) -> Callable[P, T]:
             return cached(*args, **kwargs)  # type: ignore[arg-type]  # the one that defines it sees that they hash
 
     return one_at_a_time
+
+
+def file_state(found: os.stat_result) -> FileState:
+    """The inode, the size in bytes and the time of the last change in nanoseconds."""
+    return found.st_ino, found.st_size, found.st_mtime_ns
