@@ -35,16 +35,18 @@ class Keyring:
     """The keys for one log-in, in the order in which they are offered. Leaving the context lets the agent go.
 
     ``configured`` are the key files that the operator named; where there are any, no other key is offered. One that
-    can't be used itself (encrypted, or on a token) is asked of the agent. Raises HostError, phase auth, where nothing
-    can be offered.
+    can't be used itself (encrypted, or on a token) is asked of the agent. ``certificate`` and ``agent`` are what
+    ssh_config(5) has as CertificateFile and IdentityAgent. Raises HostError, phase auth, where nothing can be offered.
     """
 
-    def __init__(self, configured: Sequence[str]) -> None:
+    def __init__(self, configured: Sequence[str], certificate: str | None = None, agent: str | None = None) -> None:
+        self._agent_named = agent
         self._agent: _Agent | None = None
         self._agent_trouble = ""
         self.keys: tuple[paramiko.PKey, ...]
         try:
-            self.keys = self._configured(configured) if configured else self._found()
+            found = self._configured(configured) if configured else self._found()
+            self.keys = found if certificate is None else _with_certificate(found, Path(certificate).expanduser())
         except BaseException:
             self.close()
             raise
@@ -104,15 +106,27 @@ class Keyring:
 
     def _agent_keys(self) -> tuple[AgentKey, ...]:
         if self._agent is None and not self._agent_trouble:
-            address = os.environ.get("SSH_AUTH_SOCK")
+            address, unset = _agent_address(self._agent_named)
             if not address:
-                self._agent_trouble = "there is no agent (SSH_AUTH_SOCK is not set)"
+                self._agent_trouble = f"there is no agent ({unset})"
                 return ()
             try:
                 self._agent = _Agent(address)
             except (paramiko.SSHException, OSError, ValueError, TypeError) as error:
                 self._agent_trouble = f"the agent at {address} doesn't answer: {error}"
         return () if self._agent is None else self._agent.get_keys()
+
+
+def _agent_address(named: str | None) -> tuple[str, str]:
+    """Where the agent listens, by IdentityAgent as ssh_config(5) has it; empty if nowhere, and then why."""
+    if named is not None and named.lower() == "none":
+        return "", "IdentityAgent is none"
+    if named is None or named == "SSH_AUTH_SOCK":
+        named = "$SSH_AUTH_SOCK"
+    if named.startswith("$"):
+        variable = named[1:].removeprefix("{").removesuffix("}")
+        return os.environ.get(variable, ""), f"{variable} is not set"
+    return str(Path(named).expanduser()), ""
 
 
 class _Agent(AgentSSH):
@@ -132,6 +146,27 @@ class _Agent(AgentSSH):
     def close(self) -> None:
         """Hang up."""
         self._close()  # type: ignore[attr-defined]
+
+
+def _with_certificate(keys: Sequence[paramiko.PKey], path: Path) -> tuple[paramiko.PKey, ...]:
+    """The keys, and before the one that the certificate is for that one with it. Without the file, as they are."""
+    if not path.exists():
+        return tuple(keys)
+    certificate = public_keys.of_line(_content(path))
+    plain = None if certificate is None else public_keys.certified(certificate)
+    if certificate is None or plain == certificate:
+        raise KeyFileError(
+            path, "is not a certificate", "name one with CertificateFile: ssh-keygen -L -f FILE shows it"
+        )
+    found: list[paramiko.PKey] = []
+    for key in keys:
+        if key.asbytes() == plain and key.public_blob is None:
+            # An agent's key can't be copied: what it lacks it looks for in a part of it that isn't there yet.
+            with_it = AgentKey(key.agent, key.blob) if isinstance(key, AgentKey) else copy.copy(key)
+            with_it.load_certificate(str(path))
+            found.append(with_it)
+        found.append(key)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

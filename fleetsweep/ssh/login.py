@@ -35,7 +35,7 @@ class Server:
 
 def check_keys(hop: Hop) -> None:
     """Raise HostError, phase auth, where no key could be offered: that can be told before anything is contacted."""
-    Keyring(hop.key_files).close()
+    Keyring(hop.key_files, hop.certificate, hop.agent).close()
 
 
 class HungUp(HostError):
@@ -70,7 +70,7 @@ def log_in(
     Raises HostError, phase connect, host-key or auth; the stream is closed then.
     """
     try:
-        with Keyring(hop.key_files) as keyring:
+        with Keyring(hop.key_files, hop.certificate, hop.agent) as keyring:
             names = ", ".join(hop.key_files) or "the agent's and the usual keys"
             offer = Offer(str(hop.connection.user), keyring.keys, names, hop.where)
             return _log_in(hop, offer, dialled, deadline, timeout_s, tell)

@@ -44,8 +44,8 @@ class Hop:
     """One machine to log in to: the box itself, or a bastion on the way.
 
     ``connection`` is fabric's, not open yet. ``key_name`` and ``key_port`` are what known_hosts files its key under.
-    ``key_files`` are the only keys that are offered, in that order, if there are any. ``jumps`` are the bastions
-    before it, as ``spelled``.
+    ``key_files`` are the only keys that are offered, in that order, if there are any. ``certificate`` and ``agent`` are
+    ssh_config's CertificateFile and IdentityAgent. ``jumps`` are the bastions before it, as ``spelled``.
     """
 
     connection: fabric.Connection
@@ -54,6 +54,8 @@ class Hop:
     key_files: tuple[str, ...]
     known_hosts: tuple[str, ...]
     trust: Trust
+    certificate: str | None = None
+    agent: str | None = None
     jumps: tuple[str, ...] = ()
 
     @property
@@ -87,6 +89,7 @@ class Hop:
         return (
             f"{self.connection.user}@{self.where}",
             *(f"{self.key_name} {self.key_port} {self.trust}", *self.key_files, "", *self.known_hosts),
+            *("", self.certificate or "", self.agent or ""),
         )
 
 
@@ -231,6 +234,8 @@ def _hop(
         (key_file,) if key_file else _key_files_of(configured, tokens),
         files,
         trust,
+        _one_of(configured, "CertificateFile", tokens),
+        _one_of(configured, "IdentityAgent", tokens),
     )
     return hop, configured
 
@@ -240,6 +245,11 @@ def _key_files_of(configured: Mapping[str, object], tokens: Tokens) -> tuple[str
     if not isinstance(files, list):
         return ()
     return tuple(_filled(str(name), tokens, "IdentityFile") for name in files if str(name).lower() != "none")
+
+
+def _one_of(configured: Mapping[str, object], setting: str, tokens: Tokens) -> str | None:
+    given = configured.get(setting.lower())
+    return None if given is None else _filled(str(given), tokens, setting)
 
 
 def _known_hosts_of(configured: Mapping[str, object], tokens: Tokens) -> tuple[str, ...]:

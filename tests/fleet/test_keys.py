@@ -58,11 +58,12 @@ def swept(boxes: SshBoxes, key_file: Path | None) -> None:
     assert set(found.surveys) == {"b0"}, found.faults
 
 
-def told_before_any_connection(boxes: SshBoxes, key_file: Path | None) -> Fault:
+def told_before_any_connection(boxes: SshBoxes, key_file: Path | None, ssh_config: str = "") -> Fault:
     """Why a box is lost; nobody has knocked at its port, and box 1 is none the worse."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        found = boxes.survey([boxes.host(0, key_file=str(key_file) if key_file else None, port=port), boxes.host(1)])
+        lost = boxes.host(0, key_file=str(key_file) if key_file else None, port=port, user="somebody")
+        found = boxes.survey([lost, boxes.host(1)], ssh_config=ssh_config or str(boxes.ssh_config))
         listener.setblocking(False)
         with pytest.raises(BlockingIOError):
             listener.accept()
@@ -259,6 +260,90 @@ def test_a_certificate_that_a_box_does_not_take_leaves_the_plain_key(boxes: SshB
     authorize(boxes, certified.with_name("mine.pub").read_text())
     swept(boxes, certified)
     assert (tries(boxes.boxes[0]), logins(boxes.boxes[0])) == (2, 1)
+
+
+@pytest.fixture
+def apart(certified: Path) -> Path:
+    """Its certificate, where nobody looks for one."""
+    return certified.with_name("mine-cert.pub").rename(certified.with_name("elsewhere.pub"))
+
+
+def swept_as(boxes: SshBoxes, text: str, key_file: Path | None = None) -> None:
+    """Swept with an SSH configuration of its own."""
+    host = boxes.host(0, key_file=str(key_file) if key_file else None)
+    found = boxes.survey([host], ssh_config=str(boxes.configure(text)))
+    assert set(found.surveys) == {"b0"}, found.faults
+
+
+@pytest.mark.parametrize("named_by", ["ssh_config", "inventory"])
+def test_the_certificate_that_the_configuration_names_goes_with_its_key(
+    boxes: SshBoxes, certified: Path, apart: Path, named_by: str
+) -> None:
+    if named_by == "ssh_config":
+        swept_as(boxes, f"IdentityFile {certified}\nCertificateFile {apart}\n")
+    else:
+        swept_as(boxes, f"CertificateFile {apart}\n", certified)
+    assert "ED25519-CERT" in boxes.boxes[0].sshd_log
+    assert tries(boxes.boxes[0]) == 1
+
+
+def test_it_goes_with_the_agents_key_too(
+    boxes: SshBoxes, certified: Path, apart: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with ssh_agent(tmp_path / "a", certified) as address:
+        use_agent(monkeypatch, address)
+        swept_as(boxes, f"CertificateFile {apart}\n")
+    assert "ED25519-CERT" in boxes.boxes[0].sshd_log
+
+
+def test_a_certificate_of_another_key_or_none_at_all_leaves_the_keys_as_they_are(
+    boxes: SshBoxes, certified: Path, apart: Path
+) -> None:
+    for file in (apart, apart.with_name("nowhere")):
+        boxes.restart(0)
+        swept_as(boxes, f"IdentityFile {boxes.key}\nCertificateFile {file}\n")
+        assert (tries(boxes.boxes[0]), logins(boxes.boxes[0])) == (1, 1)
+        assert "ED25519-CERT" not in boxes.boxes[0].sshd_log
+
+
+@pytest.mark.parametrize("text", ["", "junk", "the public key"])
+def test_what_is_no_certificate_is_told_before_any_connection(boxes: SshBoxes, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "cert.pub"
+    file.write_text(boxes.key.with_name("id.pub").read_text() if text == "the public key" else text)
+    config = boxes.configure(f"Match user somebody\nCertificateFile {file}\n")
+    fault = told_before_any_connection(boxes, boxes.key, ssh_config=str(config))
+    assert (fault.kind, fault.message) == ("key-file", f"key file {file} is not a certificate")
+
+
+# The agent that the configuration names
+
+
+@pytest.mark.parametrize("spelled", ["~/a b", '"~/a b"', "%d/a b", "$MY_AGENT", "${MY_AGENT}", "SSH_AUTH_SOCK"])
+def test_the_agent_that_the_configuration_names_is_asked(
+    boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spelled: str
+) -> None:
+    with ssh_agent(tmp_path / "a b", boxes.key) as address:
+        monkeypatch.setenv("SSH_AUTH_SOCK", address if spelled == "SSH_AUTH_SOCK" else str(tmp_path / "another"))
+        monkeypatch.setenv("MY_AGENT", address)
+        swept_as(boxes, f"IdentityAgent {spelled}\n")
+
+
+@pytest.mark.parametrize(
+    ("spelled", "why"),
+    [
+        ("none", "IdentityAgent is none"),
+        ("$NOT_THERE", "NOT_THERE is not set"),
+        ("/nowhere", "/nowhere doesn't answer"),
+    ],
+)
+def test_an_agent_that_is_not_there_is_told_and_the_environments_is_left_alone(
+    boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spelled: str, why: str
+) -> None:
+    with ssh_agent(tmp_path / "a", boxes.key) as address:
+        use_agent(monkeypatch, address)
+        config = boxes.configure(f"Match user somebody\nIdentityAgent {spelled}\n")
+        fault = told_before_any_connection(boxes, None, ssh_config=str(config))
+    assert (fault.kind, why in fault.message) == ("no-key", True)
 
 
 # The agent is never lent out
