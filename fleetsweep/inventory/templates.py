@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.values import VaultValue
+from fleetsweep.inventory.values import UnsafeText, VaultValue
 
 DEPTH_LIMIT: Final = 20
 """Templates that lead to one another."""
@@ -45,7 +45,7 @@ OMIT: Final = _Omit()
 def is_template(value: object) -> bool:
     """Whether Jinja2 has anything to do with this value, or with one inside it."""
     if isinstance(value, str):
-        return _MARK.search(value) is not None
+        return _MARK.search(value) is not None and not isinstance(value, UnsafeText)
     if isinstance(value, dict):
         return any(map(is_template, value.values()))
     return isinstance(value, list) and any(map(is_template, value))

@@ -14,6 +14,21 @@ class VaultValue:
     ciphertext: str = field(repr=False)
 
 
+class UnsafeText(str):
+    """Text that Ansible is told never to render (``!unsafe``), however much it looks like a template."""
+
+    __slots__ = ()
+
+
+def unsafe(value: object) -> object:
+    """The value with all text in it unsafe. Keys stay as they are."""
+    if isinstance(value, str):
+        return UnsafeText(value)
+    if isinstance(value, dict):
+        return {key: unsafe(item) for key, item in value.items()}
+    return [unsafe(item) for item in value] if isinstance(value, list) else value
+
+
 def jsonable(value: object) -> object:
     """The value as ``ansible-inventory --list`` writes it: dates as ISO text, a vaulted value under its own key."""
     if isinstance(value, VaultValue):

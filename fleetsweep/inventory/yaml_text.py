@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.values import VaultValue
+from fleetsweep.inventory.values import VaultValue, unsafe
 
 if TYPE_CHECKING:
     import yaml
@@ -73,7 +73,7 @@ def parse_json(text: str, path: str) -> object:
             raise InventoryError(path, f"the key {twice[:80]!r} stands twice in one object: remove one")
         for key in ("__ansible_vault", "__ansible_unsafe"):
             if isinstance(built.get(key), str):
-                return VaultValue(str(built[key])) if key == "__ansible_vault" else built[key]
+                return VaultValue(str(built[key])) if key == "__ansible_vault" else unsafe(built[key])
         return built
 
     try:
@@ -111,6 +111,7 @@ class _Frame:
     lines: dict[object, int]
     anchor: str | None
     begun: int
+    unsafe: bool
     key: object = _MISSING
     key_line: int = 0
     merges: list[dict[object, object]] = field(default_factory=list)
@@ -184,7 +185,7 @@ class _Builder:
 
     def _tagged(self, tag: str, text: str) -> object:
         if tag == "!unsafe":
-            value = _plain_scalar(text)
+            value = unsafe(_plain_scalar(text))
         elif tag == "str":
             return text
         elif tag in {"bool", "float", "int", "null", "timestamp"}:
@@ -202,7 +203,7 @@ class _Builder:
             raise self._error(f"the tag {str(event.tag).removeprefix(_CORE)[:80]!r} is not for inventories")
         if len(self._stack) >= DEPTH_LIMIT:
             raise self._error(f"values are nested more than {DEPTH_LIMIT} deep")
-        self._stack.append(_Frame(container, {}, event.anchor, self._nodes))
+        self._stack.append(_Frame(container, {}, event.anchor, self._nodes, event.tag == "!unsafe"))
 
     def _close(self) -> object:
         frame = self._stack.pop()
@@ -215,7 +216,10 @@ class _Builder:
                     merged.update(earlier)
                 lines = {key: self._lines[id(part)].get(key, 0) for part in frame.merges for key in part} | lines
                 value = merged | value
+            value = unsafe(value) if frame.unsafe else value
             self._lines[id(value)] = lines
+        elif frame.unsafe:
+            value = unsafe(value)
         if frame.anchor is not None:
             # Only now: a value within itself has no end.
             self._anchors[frame.anchor] = (value, self._nodes - frame.begun + 1)

@@ -17,6 +17,7 @@ import pytest
 
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.connection import to_host
+from fleetsweep.inventory.values import UnsafeText
 from tests.inventory.differences import named_in_docs
 
 SSH = """#!/bin/sh
@@ -66,6 +67,8 @@ SAME: dict[str, dict[str, Any]] = {
     "loop": {"ansible_user": "{% for g in group_names %}{{ g }}{% endfor %}"},
     "dict": {"ansible_user": "{{ d | dictsort | first | join }}", "d": {"b": "{{ inventory_hostname }}", "a": 1}},
     "ternary": {"ansible_user": "{{ 'ann' if 'ci' in group_names else 'ben' }}"},
+    "unsafe": {"ansible_private_key_file": UnsafeText("/k{{ x }}"), "ansible_user": "{{ u }}", "u": "ann"},
+    "unsafe-within": {"ansible_private_key_file": "/{{ d }}/{{ xs[0] }}", "d": "k", "xs": [UnsafeText("{{ x }}")]},
     "become": {"ansible_become": "{{ yes_word }}", "yes_word": "Yes"},
     "become-method": {"ansible_become": True, "ansible_become_method": "ansible.builtin.sudo"},
     "become-user": {"ansible_become": True, "ansible_become_user": "root"},
@@ -144,7 +147,7 @@ def ansible(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, obj
     (place / "ansible.cfg").touch()
     hosts = SAME | BOTH_REFUSE | DIFFERENT
     inventory = {"boxes": {"hosts": hosts}, "ci": {"hosts": dict.fromkeys(hosts)}}
-    (place / "hosts.json").write_text(json.dumps(inventory))
+    (place / "hosts.json").write_text(json.dumps(_marked(inventory)))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")} | {
         "ANSIBLE_CONFIG": str(place / "ansible.cfg"),
         "ANSIBLE_HOME": str(place),
@@ -160,6 +163,15 @@ def ansible(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, obj
     found = {answer.rpartition("for ")[2].partition(".")[0]: _understood(answer) for answer in answers}
     assert set(found) == set(SAME | DIFFERENT), done.stdout + done.stderr
     return found
+
+
+def _marked(value: object) -> object:
+    """The value as Ansible's JSON has it."""
+    if isinstance(value, UnsafeText):
+        return {"__ansible_unsafe": str(value)}
+    if isinstance(value, dict):
+        return {key: _marked(item) for key, item in value.items()}
+    return [_marked(item) for item in value] if isinstance(value, list) else value
 
 
 def _understood(answer: str) -> dict[str, object]:

@@ -11,7 +11,8 @@ import pytest
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.connection import to_host
 from fleetsweep.inventory.templates import DEPTH_LIMIT, SIZE_LIMIT, TEXT_LIMIT, Variables
-from fleetsweep.inventory.values import VaultValue
+from fleetsweep.inventory.values import UnsafeText, VaultValue
+from fleetsweep.inventory.yaml_text import parse
 
 NAME = "web-1.example.com"
 
@@ -51,6 +52,30 @@ def refused(text: object, **variables: object) -> str:
 def test_a_lone_expression_keeps_its_type_and_anything_else_is_text(text: str, value: object) -> None:
     found = rendered(text, n=22, s="22", f=1.5, t=True, xs=[1, "a"], nothing=None)
     assert (type(found), found) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v: !unsafe '{{ n }}'",
+        "v: '{{ w }}'\nw: !unsafe '{{ n }}'",
+        "v: '{{ w.k[0] }}'\nw: !unsafe {k: ['{{ n }}']}",
+        "v: '{{ w[0].k }}'\nw: !unsafe [{k: '{{ n }}'}]",
+        "v: '{{ w.k }}'\nw: !unsafe {<<: {k: '{{ n }}'}}",
+        '{"v": {"__ansible_unsafe": "{{ n }}"}}',
+    ],
+)
+def test_text_that_is_marked_unsafe_is_never_rendered(text: str) -> None:
+    value = parse(text, "hosts").value
+    assert isinstance(value, dict)
+    found = rendered(value.pop("v"), **value)
+    assert (type(found) in {str, UnsafeText}, found) == (True, "{{ n }}")
+
+
+def test_other_values_marked_unsafe_and_a_template_beside_one_are_what_they_were() -> None:
+    value = parse("v: ['{{ n }}', !unsafe '{{ n }}', !unsafe 5, !unsafe yes]\nn: x", "hosts").value
+    assert isinstance(value, dict)
+    assert rendered(value["v"], n="x") == ["x", "{{ n }}", 5, True]
 
 
 def test_a_template_sees_its_host() -> None:
