@@ -185,6 +185,7 @@ def telling(options: Mapping[str, object]) -> Telling:
         look=_as_typed(context, _LOOK) if context else (),
         chosen=_as_typed(context, {"hosts", "limit"}) if context else (),
         narrow=not options.get("hosts") and not options.get("local"),
+        show=_as_typed(context, {"state_dir"}) if context else (),
     )
 
 

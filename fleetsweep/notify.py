@@ -41,8 +41,12 @@ class Message:
     good: bool
 
 
-def compose(report: FleetReport, look: str, failure: str = "") -> Message:
-    """Say how a run ended, what happened to which host (the worst first), and the command to look again."""
+def compose(report: FleetReport, look: str, show: Sequence[str] | None, failure: str = "") -> Message:
+    """Say how a run ended, what happened to which host (the worst first), and the commands to look into it.
+
+    ``look`` looks at the hosts again; ``show`` are the words with which ``fleetsweep show`` finds the run's journal,
+    None where the run is in none.
+    """
     dry = " (dry run)" if report.dry_run else ""
     title = f"fleetsweep {report.command}{dry}: exit {report.exit_code}, {exit_meaning(report.exit_code)}"
     lines = [printable(failure, LINE_LIMIT)] if failure else []
@@ -61,11 +65,10 @@ def compose(report: FleetReport, look: str, failure: str = "") -> Message:
             f"{totals.statuses[Status.OK]} of {totals.hosts} hosts ok; {counts.containers} containers, "
             f"{counts.matched} matched, {counts.stale} stale, {counts.removed} removed"
         )
-    lines += [
-        "",
-        f"Look: {printable(look, LINE_LIMIT)}",
-        f"Run {printable(report.run_id, NAME_LIMIT)} on {_here()}" if report.run_id else f"On {_here()}",
-    ]
+    lines += ["", f"Look: {printable(look, LINE_LIMIT)}"]
+    lines.append(f"Run {printable(report.run_id, NAME_LIMIT)} on {_here()}" if report.run_id else f"On {_here()}")
+    if report.run_id and show is not None:
+        lines.append(f"Show: {printable(shlex.join(['fleetsweep', 'show', report.run_id, *show]), LINE_LIMIT)}")
     return Message(title, "\n".join(lines).strip(), good=report.exit_code == EXIT_OK)
 
 

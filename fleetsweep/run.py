@@ -56,7 +56,7 @@ def execute(request: Request) -> NoReturn:
         guarded = [HostReport(host, Status.GUARDED, guard=request.unexpected) for host in request.hosts]
         done = _report(request, run_id, started_ns, guarded, request.unexpected, None)
         code = _print_report(done, request.output)
-        leave(tell(replace(done, exit_code=code), request.telling))
+        leave(tell(replace(done, exit_code=code), replace(request.telling, show=None)))
     stopper = Stopper(request.reach.stopped)
     stopper.install()
     with ExitStack() as stack:
@@ -71,13 +71,14 @@ def execute(request: Request) -> NoReturn:
         done = _report(request, run_id, started_ns, rows, guard, stopper.signal)
         code = _print_report(done, request.output)
         code = code if whole else code or INCOMPLETE
+        telling = request.telling if journal is not None else replace(request.telling, show=None)
         try:
             if journal is not None:
                 journal.finish(replace(done, exit_code=code), looked=request.saved is None)
         except FleetsweepError as error:
             warn(f"{error}: this run is missing in the journal")
             code = code or INCOMPLETE if request.remove else code
-    leave(tell(replace(done, exit_code=code), request.telling))
+    leave(tell(replace(done, exit_code=code), telling))
 
 
 def _open_journal(request: Request, run_id: str) -> Journal | None:

@@ -32,7 +32,8 @@ class Telling:
 
     ``ci`` asks for annotations, on stdout if ``annotate_stdout``; ``summary`` is the file that it shows as Markdown.
     ``look`` is the command to look again, up to the choice of hosts; ``chosen`` is that choice as it was typed, and
-    ``narrow`` says that single hosts may be named in its place.
+    ``narrow`` says that single hosts may be named in its place. ``show`` says where the run's journal
+    is, and is None where it is in none.
     """
 
     command: str = ""
@@ -46,6 +47,7 @@ class Telling:
     look: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
     narrow: bool = False
+    show: tuple[str, ...] | None = ()
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -185,7 +187,7 @@ def _notify(report: FleetReport, telling: Telling, failure: str) -> int:
     def sending(url: str) -> Callable[[], str]:
         def send() -> str:
             look = notify.look_again(report, telling.look, telling.chosen, narrow=telling.narrow)
-            return notify.send(url, notify.compose(report, look, failure))
+            return notify.send(url, notify.compose(report, look, telling.show, failure))
 
         return send
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import signal
 from collections.abc import Callable
@@ -78,6 +79,12 @@ def test_every_exit_but_0_is_told_once_with_its_code(run: Run, place: Place, end
     assert done.returncode == ending.code, done.stderr
     (message,) = told(chat)
     assert message["title"].startswith(f"fleetsweep {command}: exit {ending.code}, ")
+    shown = re.search("^Show: fleetsweep (show .*)$", message["message"], re.MULTILINE)
+    # Where nobody was contacted there is nothing to show.
+    assert (shown is not None) == (ending.code != 2 and "--expect" not in words)
+    if shown is not None:
+        again = run(*shlex.split(shown[1]))
+        assert f"exit code {ending.code}: " in again.stdout, again.stderr
     assert "fleetsweep audit --local" in message["message"]
     assert SECRET not in done.stdout + done.stderr + chat.heard[0].body.decode()
 

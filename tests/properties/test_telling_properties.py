@@ -80,10 +80,10 @@ def test_no_line_of_a_summary_commands_the_runner(made: FleetReport, failure: st
 @many
 @given(reports, texts, texts)
 def test_a_message_is_short_plain_text(made: FleetReport, look: str, failure: str) -> None:
-    message = notify.compose(made, look, failure)
+    message = notify.compose(made, look, (look,), failure)
     assert message.title.isprintable()
     assert message.body.replace("\n", "").isprintable()
-    assert len(message.body.splitlines()) <= notify.MOST_HOSTS + 8
+    assert len(message.body.splitlines()) <= notify.MOST_HOSTS + 9
     assert message.good == (made.exit_code == 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ SECRET = "s3kr1t-t0ken"  # noqa: S105
 def test_a_message_lists_the_worst_hosts_first_and_counts_the_rest() -> None:
     hosts = [surveyed(f"fine-{number}") for number in range(30)]
     made = report(*hosts, lost("down"), guarded("many", candidates("ws", 3)), exit_code=4)
-    lines = compose(made, "fleetsweep audit").body.splitlines()
+    lines = compose(made, "fleetsweep audit", ()).body.splitlines()
     assert lines[:2] == ["down: unreachable, connect: timeout", "many: guarded, cap: 3, limit 2"]
     assert lines[MOST_HOSTS] == "and 12 more"
     assert lines[MOST_HOSTS + 1].startswith("30 of 32 hosts ok; 3 containers, 3 matched, 3 stale, 0 removed")
@@ -30,12 +31,21 @@ def test_no_word_that_a_box_chose_is_in_a_message() -> None:
         lost("b", message="@everyone", remedy="@everyone"),
         lost("c", Status.FAILED, message="@everyone", bug=True),
     )
-    assert "@" not in compose(made, "fleetsweep audit").body
+    assert "@" not in compose(made, "fleetsweep audit", ()).body
+
+
+def test_a_message_says_how_to_see_the_run_again_if_it_is_in_a_journal() -> None:
+    made = report(lost("a"), exit_code=3)
+    assert compose(made, "", ("--state-dir", "/var/my state")).body.endswith(
+        f"\nShow: fleetsweep show {made.run_id} --state-dir '/var/my state'"
+    )
+    assert "Show:" not in compose(made, "", None).body
+    assert "Show:" not in compose(replace(made, run_id=""), "", ()).body
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 6, 129, 130, 143])
 def test_a_title_has_the_command_the_code_and_what_it_means(code: int) -> None:
-    title = compose(report(lost("a"), command="audit", dry_run=True, exit_code=code), "").title
+    title = compose(report(lost("a"), command="audit", dry_run=True, exit_code=code), "", None).title
     head, _, meaning = title.partition(", ")
     assert head == f"fleetsweep audit (dry run): exit {code}"
     assert meaning == f"stopped by signal {code - 128}" if code > 128 else meaning
