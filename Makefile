@@ -40,7 +40,7 @@ bench-tables: lab-needs ## the same, written into docs/performance.md
 fuzz: $(VENV)/.installed ## any text to the readers of inventories (minutes; FUZZ_EXAMPLES says how many)
 	$(BIN)/python -m pytest -q --timeout=3600 tests/fuzz/parsers.py
 
-mutate: $(VENV)/.installed ## whether the tests notice each small change of the rule (minutes; not in CI)
+mutate: $(VENV)/.installed ## whether the tests notice each small change of the rules and guards (minutes; not in CI)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutate]'
 	rm -rf mutants
 	HYPOTHESIS_PROFILE=mutate $(BIN)/mutmut run

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fleetsweep.model import SECOND, UNREADABLE, Container, OpenIntent, Reason, SettledAs, Verdict
-from fleetsweep.policy import Policy, decide, needs_inspection, resources_of_run
+from fleetsweep.policy import Policy, decide, findings, needs_inspection, resources_of_run
 from fleetsweep.scope import Baseline, Resource, ResourceKind, RunScope
 from fleetsweep.settlement import settle
 from tests.properties.strategies import NOW
@@ -18,6 +19,7 @@ KEY = "fleetsweep.run"
 TAKEN = NOW - 100 * SECOND
 LABEL = RunScope(("fleetsweep.run", "7"))
 BASELINE = RunScope(None, Baseline("docker", "E", TAKEN, ("b" * 64,)))
+WAITS = (timedelta(seconds=-1), timedelta(seconds=60))
 BOTH = RunScope(LABEL.label, BASELINE.baseline)
 
 
@@ -61,6 +63,50 @@ def test_the_first_rule_with_a_say_decides(scope: RunScope, changes: dict[str, o
     assert bool(decision.labels_digest) == (reason is Reason.RUN)
 
 
+def told(scope: RunScope, **changes: object) -> list[tuple[str, str, Reason | None]]:
+    """What each rule but the common three first ones saw and said."""
+    found = findings(container(**changes), Policy(run=scope), NOW)
+    return [(finding.rule, finding.saw, finding.reason) for finding in found][3:]
+
+
+def test_each_rule_of_a_run_says_what_it_saw() -> None:
+    created = ("creation time", "created 99 s ago", None)
+    made = ("otherwise", "this run made it", Reason.RUN)
+    assert told(LABEL, labels={KEY: "7"}) == [
+        ("run label", "fleetsweep.run='7'", None),
+        created,
+        ("inspection", "inspected", None),
+        made,
+    ]
+    assert told(BOTH, inspected=False) == [
+        ("run label", "no label fleetsweep.run", None),
+        ("baseline", "not in the baseline", None),
+        created,
+        ("inspection", "not inspected", Reason.UNKNOWN_AGE),
+        ("created after the baseline", "1 s after it", None),
+        made,
+    ]
+    assert told(BASELINE, id="b" * 64)[0] == ("baseline", "in the baseline", Reason.BASELINE)
+
+
+def test_labels_that_can_not_be_read_are_no_runs() -> None:
+    assert told(LABEL, labels=None)[0] == ("run label", "no label fleetsweep.run", Reason.OTHER_RUN)
+
+
+@pytest.mark.parametrize(
+    ("since_ns", "saw", "reason"),
+    [
+        (-3 * SECOND, "3 s before it", Reason.BASELINE),
+        (-1, "1 s before it", Reason.BASELINE),
+        (0, "0 s after it", Reason.BASELINE),
+        (1, "0 s after it", None),
+        (3 * SECOND, "3 s after it", None),
+    ],
+)
+def test_only_what_was_created_after_the_baseline_is_the_runs(since_ns: int, saw: str, reason: Reason | None) -> None:
+    assert told(BASELINE, created_ns=TAKEN + since_ns)[3] == ("created after the baseline", saw, reason)
+
+
 @pytest.mark.parametrize(
     ("scope", "changes", "needed"),
     [
@@ -86,6 +132,9 @@ def test_of_volumes_and_networks_only_this_runs_unprotected_ones_go() -> None:
     mine = volume({KEY: "7"})
     others = [volume({KEY: "8"}), volume({}), volume(None), volume({KEY: "7", "fleetsweep.keep": "1"})]
     assert resources_of_run([mine, *others], Policy(run=LABEL), NOW) == (mine,)
+    until = datetime.fromtimestamp(NOW / SECOND, UTC)
+    kept = [volume({KEY: "7", "fleetsweep.keep": f"until:{until + wait:%Y-%m-%dT%H:%M:%SZ}"}) for wait in WAITS]
+    assert resources_of_run(kept, Policy(run=LABEL), NOW) == (kept[0],)
     assert resources_of_run([mine, *others], Policy(run=BASELINE), NOW) == ()
     assert resources_of_run([mine, *others], Policy(), NOW) == ()
 

@@ -39,3 +39,18 @@ def test_an_intent_is_settled_only_by_a_look_at_its_place(
 ) -> None:
     found = settle([INTENT], surveys)
     assert {name: (each.outcome, each.final) for name, (each,) in found.items()} == expected
+
+
+def test_each_intent_is_settled_for_itself_whatever_becomes_of_those_before_it() -> None:
+    items = many(4)
+    intents = [
+        OpenIntent(number, "run", name, Host(name, f"192.0.2.{number}").endpoint, item.id, item.name, 0)
+        for number, (name, item) in enumerate(zip(("away", "lost", "seen", "seen"), items, strict=True))
+    ]
+    intents[3] = replace(intents[3], endpoint=intents[2].endpoint)
+    seen = replace(survey("seen", [items[3]]), host=Host("seen", "192.0.2.2"))
+    found = settle(intents, [replace(LOST, host=Host("lost", "192.0.2.1")), seen])
+    assert {name: [(each.intent, each.outcome) for each in settled] for name, settled in found.items()} == {
+        "lost": [(intents[1], SettledAs.UNKNOWN)],
+        "seen": [(intents[2], SettledAs.GONE), (intents[3], SettledAs.STILL_THERE)],
+    }
