@@ -14,16 +14,20 @@ from fleetsweep.journal import VERSION, journal_file
 from fleetsweep.past import PastHost, PastRemoval, PastRun, Record
 
 _RUNS: Final = """
-SELECT run.id, command, dry_run, started_ns, finished_ns, exit_code, coalesce(rows.hosts, 0), coalesce(rows.ok, 0),
+WITH picked AS (SELECT rowid AS number, * FROM run WHERE {which} ORDER BY started_ns DESC, rowid DESC LIMIT ?)
+SELECT picked.id, command, dry_run, started_ns, finished_ns, exit_code, coalesce(rows.hosts, 0), coalesce(rows.ok, 0),
     coalesce(rows.stale, 0), coalesce(rows.removed, intents.removed, 0), coalesce(intents.unknown, 0)
-FROM run
+FROM picked
 LEFT JOIN (SELECT run, count(*) AS hosts, sum(status = 'ok') AS ok, sum(stale) AS stale, sum(removed) AS removed
-    FROM host WHERE {hosts} GROUP BY run) AS rows ON rows.run = run.id
+    FROM host WHERE run IN (SELECT id FROM picked) AND {rows} GROUP BY run) AS rows ON rows.run = picked.id
 LEFT JOIN (SELECT run, sum(outcome IS 'removed') AS removed,
     sum(settled IS NULL AND (outcome IS NULL OR outcome = 'unknown')) AS unknown
-    FROM intent WHERE {intents} GROUP BY run) AS intents ON intents.run = run.id
-WHERE {runs}
-ORDER BY started_ns DESC, run.rowid DESC
+    FROM intent WHERE run IN (SELECT id FROM picked) AND {intents} GROUP BY run) AS intents ON intents.run = picked.id
+ORDER BY started_ns DESC, number DESC
+"""
+_WITH_HOST: Final = """
+(EXISTS (SELECT 1 FROM host WHERE host.run = run.id AND name IN {names})
+    OR id IN (SELECT run FROM intent WHERE host IN {names}))
 """
 _HOSTS: Final = """
 SELECT name, status, containers, matched, stale, removed, skew_s, duration_s, error
@@ -43,20 +47,16 @@ def past_runs(
     ``hosts`` picks the runs that have one of these hosts, and counts those alone. ``failed`` picks the runs that did
     not end with 0, those that did not end among them.
     """
-    runs = ["started_ns >= ?"]
-    if hosts:
-        runs.append("(rows.hosts OR intents.unknown IS NOT NULL)")
-    if failed:
-        runs.append("exit_code IS NOT 0")
-    named = f"({', '.join('?' * len(hosts))})"
+    names = f"({', '.join('?' * len(hosts))})"
+    which = ["started_ns >= ?", *([_WITH_HOST.format(names=names)] if hosts else [])]
     query = _RUNS.format(
-        hosts=f"name IN {named}" if hosts else "1",
-        intents=f"host IN {named}" if hosts else "1",
-        runs=" AND ".join(runs),
+        which=" AND ".join([*which, *(["exit_code IS NOT 0"] if failed else [])]),
+        rows=f"name IN {names}" if hosts else "1",
+        intents=f"host IN {names}" if hosts else "1",
     )
     with _reading(state_dir) as journal:
-        rows = journal.execute(f"{query} LIMIT ?", (*hosts, *hosts, since_ns, -1 if most is None else most))
-        return tuple(_run(row) for row in rows)
+        values = (since_ns, *hosts, *hosts, -1 if most is None else most, *hosts, *hosts)
+        return tuple(_run(row) for row in journal.execute(query, values))
 
 
 def record(state_dir: Path, run: str) -> Record:
@@ -65,8 +65,8 @@ def record(state_dir: Path, run: str) -> Record:
     Raises UsageError where there is no journal that can be read, and where no run or several are meant.
     """
     with _reading(state_dir) as journal:
-        query = _RUNS.format(hosts="1", intents="1", runs="substr(run.id, 1, length(?)) = ?")
-        found = [_run(row) for row in journal.execute(f"{query} LIMIT 2", (run, run))]
+        query = _RUNS.format(which="substr(id, 1, length(?)) = ?", rows="1", intents="1")
+        found = [_run(row) for row in journal.execute(query, (run, run, 2))]
         # A whole id is one run's, even where another's begins with it.
         found = [each for each in found if each.id == run] or found
         if len(found) > 1 and run:
