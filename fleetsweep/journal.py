@@ -25,6 +25,7 @@ from fleetsweep.model import (
     Settlement,
     Target,
 )
+from fleetsweep.past import LastSuccesses
 from fleetsweep.state import free_space, open_private, prepare_state_dir
 
 VERSION: Final = 1
@@ -150,6 +151,15 @@ class Journal:
         )
         return dict(rows)  # type: ignore[arg-type]
 
+    def last_successes(self, command: str) -> LastSuccesses:
+        """What has gone well before, for a run that can tell nothing good of some host. Raises JournalError."""
+        hosts = self.read(
+            "SELECT host.name, max(run.finished_ns) FROM host JOIN run ON run.id = host.run "
+            "WHERE host.surveyed GROUP BY host.name"
+        )
+        ((run_ns,),) = self.read("SELECT max(finished_ns) FROM run WHERE command = ? AND exit_code = 0", (command,))
+        return LastSuccesses(run_ns, dict(hosts))  # type: ignore[arg-type]
+
     def settle(self, settled: Mapping[str, Sequence[Settlement]]) -> None:
         """Queue what became of earlier runs' open intents. Raises JournalError if the journal is broken."""
         now_ns = time.time_ns()
@@ -195,11 +205,11 @@ class Journal:
             (report.finished_ns, report.exit_code, self.run_id),
         )
 
-    def read(self, query: str) -> list[tuple[object, ...]]:
+    def read(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """All rows of a query, by a connection of its own. Raises JournalError."""
         try:
             with contextlib.closing(sqlite3.connect(self._path, timeout=10)) as reader:
-                return reader.execute(query).fetchall()
+                return reader.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise JournalError(f"journal {self._path} can't be read: {error}") from error
 

@@ -20,6 +20,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from fleetsweep.errors import UsageError
 from fleetsweep.model import SECOND, FleetReport, HostReport, Status
+from fleetsweep.past import LastSuccesses
 from fleetsweep.report import host_totals, printable
 from fleetsweep.report.totals import EXIT_OK, counted_plan
 
@@ -146,12 +147,10 @@ def _run_values(report: FleetReport, before: float | None) -> list[tuple[str, fl
     return [(metric, value) for metric, value in found if value is not None]
 
 
-def remembered(path: Path | None) -> Remembered:
+def remembered(path: Path) -> Remembered:
     """Give the last successes that the file of an earlier run tells; none where it can't be read."""
     from prometheus_client.parser import text_string_to_metric_families
 
-    if path is None:
-        return {}
     found: Remembered = {}
     try:
         with path.open(encoding="utf-8", newline="\n") as file:
@@ -165,6 +164,13 @@ def remembered(path: Path | None) -> Remembered:
         # Anybody may have written there, and the parser promises no kind of error. The file is replaced whole.
         return {}
     return found
+
+
+def _by_journal(report: FleetReport, before: LastSuccesses | None) -> Remembered:
+    if before is None:
+        return {}
+    hosts = {(HOST_SUCCESS, report.command, printable(name)): ns / SECOND for name, ns in before.hosts.items()}
+    return hosts | ({} if before.run_ns is None else {(RUN_SUCCESS, report.command, ""): before.run_ns / SECOND})
 
 
 def write(report: FleetReport, path: Path) -> str:
@@ -195,12 +201,16 @@ class _NoRedirects(HTTPRedirectHandler):
         """Refuse: the 3xx answer is then an error like any other."""
 
 
-def push(report: FleetReport, gateway: str, file: Path | None) -> str:
+def push(report: FleetReport, gateway: str, file: Path | None, before: LastSuccesses | None) -> str:
     """Put the run's metrics to a Pushgateway; answers why that failed, or nothing.
 
-    The group is this command on this machine. The last successes are those that ``file`` remembers.
+    The group is this command on this machine. The last successes are those that ``file`` remembers, or ``before``.
+    A run that ended before it knew its hosts, and remembers none, leaves what the group has of them.
     """
-    from prometheus_client import push_to_gateway
+    from prometheus_client import push_to_gateway, pushadd_to_gateway
+
+    earlier = remembered(file) if file is not None else _by_journal(report, before)
+    send = push_to_gateway if report.hosts or earlier else pushadd_to_gateway
 
     parts = urlsplit(gateway)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
@@ -226,10 +236,10 @@ def push(report: FleetReport, gateway: str, file: Path | None) -> str:
 
     grouping = {"command": report.command, "instance": socket.gethostname() or "localhost"}
     try:
-        push_to_gateway(
+        send(
             address,
             job="fleetsweep",
-            registry=registry(report, remembered(file)),
+            registry=registry(report, earlier),
             grouping_key=grouping,
             timeout=TIMEOUT_S,
             handler=put,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,11 @@ class Record:
     run: PastRun
     hosts: tuple[PastHost, ...]
     removals: tuple[PastRemoval, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastSuccesses:
+    """When a run of one command last ended with exit code 0, and by host when a run that looked at it ended."""
+
+    run_ns: int | None = None
+    hosts: Mapping[str, int] = field(default_factory=dict)

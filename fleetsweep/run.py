@@ -33,7 +33,7 @@ from fleetsweep.model import (
 from fleetsweep.request import Request
 from fleetsweep.silence import mark
 from fleetsweep.stopper import Stopper
-from fleetsweep.telling import tell
+from fleetsweep.telling import Telling, tell
 
 if TYPE_CHECKING:
     from fleetsweep.journal import Journal
@@ -71,7 +71,7 @@ def execute(request: Request) -> NoReturn:
         done = _report(request, run_id, started_ns, rows, guard, stopper.signal)
         code = _print_report(done, request.output)
         code = code if whole else code or INCOMPLETE
-        telling = request.telling if journal is not None else replace(request.telling, show=None)
+        telling = _with_memory(request, journal)
         try:
             if journal is not None:
                 journal.finish(replace(done, exit_code=code), looked=request.saved is None)
@@ -172,6 +172,20 @@ def _check_baselines(request: Request, surveys: Sequence[Survey | Lost]) -> None
             from fleetsweep.baseline import check_engine
 
             check_engine(scope.baseline, survey)
+
+
+def _with_memory(request: Request, journal: Journal | None) -> Telling:
+    """Whom to tell, and what only the journal knows of that."""
+    telling = request.telling
+    if journal is None:
+        return replace(telling, show=None)
+    if telling.push_gateway is None or telling.metrics is not None:
+        return telling
+    try:
+        return replace(telling, before=journal.last_successes(request.command))
+    except FleetsweepError as error:
+        warn(f"{error}: the last successes of hosts that fail now are not pushed")
+        return telling
 
 
 def _last_looks(request: Request, journal: Journal | None) -> Mapping[str, int]:

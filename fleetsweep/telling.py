@@ -21,6 +21,7 @@ import click
 from fleetsweep.console import INCOMPLETE, say, warn
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.model import FleetReport
+from fleetsweep.past import LastSuccesses
 
 PATIENCE_S: Final = 15.0
 """Seconds that all notifications, and then again the push, may take."""
@@ -33,7 +34,7 @@ class Telling:
     ``ci`` asks for annotations, on stdout if ``annotate_stdout``; ``summary`` is the file that it shows as Markdown.
     ``look`` is the command to look again, up to the choice of hosts; ``chosen`` is that choice as it was typed, and
     ``narrow`` says that single hosts may be named in its place. ``show`` says where the run's journal
-    is, and is None where it is in none.
+    is, and is None where it is in none. ``before`` is what a push remembers where no metrics file does.
     """
 
     command: str = ""
@@ -48,6 +49,7 @@ class Telling:
     chosen: tuple[str, ...] = ()
     narrow: bool = False
     show: tuple[str, ...] | None = ()
+    before: LastSuccesses | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -172,7 +174,7 @@ def _measure(report: FleetReport, telling: Telling) -> int:
 
     file, gateway, code = telling.metrics, telling.push_gateway, report.exit_code
     if gateway is not None:
-        (problem,) = within(PATIENCE_S, [lambda: metrics.push(report, gateway, file)])
+        (problem,) = within(PATIENCE_S, [lambda: metrics.push(report, gateway, file, telling.before)])
         code = _or_incomplete(code, problem and f"--push-gateway: nothing was pushed: {problem}")
     if file is not None:
         told = replace(report, exit_code=code)

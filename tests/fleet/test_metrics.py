@@ -170,6 +170,24 @@ def test_a_push_is_one_group_for_a_command_on_a_machine(run: Run, place: Place) 
     assert SECRET not in text + done.stdout + done.stderr
 
 
+def test_a_push_without_a_file_has_the_last_successes_that_the_journal_knows(run: Run, place: Place) -> None:
+    scripted = engine()
+    with scripted.serve(place.socket) as address, receiving() as gateway:
+        push = ["--push-gateway", f"http://{gateway.authority}"]
+        assert run("audit", *place.local(address), *push).returncode == 0
+        scripted.on("GET /containers/json", lambda _: Answer(500, {"message": "no"}))
+        assert run("audit", *place.local(address), *push).returncode == 3
+        # A run that ends before it knows its hosts has nothing to say of them.
+        assert run("audit", "-i", "nowhere.yml", *push).returncode == 2
+    good, bad, none = ((heard.method, read(heard.body.decode())) for heard in gateway.heard)
+    assert (good[0], bad[0], none[0]) == ("PUT", "PUT", "POST")
+    assert of_hosts(bad[1])[SUCCESS] == pytest.approx(of_hosts(good[1])[SUCCESS], abs=1e-3)
+    success = ("fleetsweep_run_last_success_timestamp_seconds", "", "")
+    assert bad[1][success] == pytest.approx(good[1][success], abs=1e-3)
+    assert (of_hosts(none[1]), success in none[1]) == ({}, False)
+    assert none[1][("fleetsweep_run_exit_code", "", "")] == 2
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_push_follows_no_redirect(run: Run, place: Place, status: int) -> None:
     with (
