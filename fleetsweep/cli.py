@@ -16,6 +16,7 @@ from fleetsweep.examples import (
     EPILOG,
     EXPLAIN_EPILOG,
     HISTORY_EPILOG,
+    HOLD_EPILOG,
     HOSTS_EPILOG,
     SCHEDULE_EPILOG,
     SHOW_EPILOG,
@@ -27,6 +28,7 @@ from fleetsweep.options import (
     form_option,
     guard_options,
     history_options,
+    hold_options,
     list_hosts_option,
     output_options,
     policy_options,
@@ -187,6 +189,25 @@ def doctor(**options: object) -> None:
     from fleetsweep import commands
 
     commands.doctor(options)
+
+
+@cli.command(epilog=HOLD_EPILOG)
+@click.argument("container", required=False, metavar="[CONTAINER]")
+@hold_options
+@target_options
+@list_hosts_option
+@run_options
+@form_option
+def hold(container: str | None, style: str, **options: object) -> None:
+    """Keep a container for a while, with a reason.
+
+    [CONTAINER] is a name, an id, or the beginning of either if no other container's begins so. Looks at the hosts for
+    it, and writes the hold into this account's journal: no sweep and no teardown with that journal removes the
+    container until the hold ends. For good, label it fleetsweep.keep where it is made.
+    """
+    from fleetsweep import commands
+
+    commands.hold(container, style, options)
 
 
 @cli.command(epilog=HISTORY_EPILOG)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import click
 
 from fleetsweep.errors import UsageError
 from fleetsweep.given import named_sources, parse_run_label, policy_flags, state_dir
-from fleetsweep.model import SECOND
-from fleetsweep.request import build, exit_if_unexpected, resolve_all, selection, summary
-from fleetsweep.run import execute, look
+from fleetsweep.model import SECOND, Container, FleetPlan, Host, HostPlan, Lost
+from fleetsweep.past import Hold
+from fleetsweep.request import Request, build, exit_if_unexpected, resolve_all, selection, summary
+from fleetsweep.run import execute, look, with_holds
 from fleetsweep.scope import Baseline, ResourceKind, RunScope
 from fleetsweep.settings import resolve_dry_run
 
 Options = dict[str, object]
 """The options of a command line as click gives them, by their names."""
+
+LONGEST_HOLD_S: Final = 30 * 86_400
+"""So that what somebody forgot is swept all the same."""
 
 
 def hosts(style: str, verbose: bool, options: Options) -> None:
@@ -108,30 +114,108 @@ def teardown(options: Options) -> None:
 
 def explain(container: str | None, style: str, options: Options) -> None:
     """Print the rules' verdict on the one container that is meant, and exit: 2 where that is none or several."""
-    from fleetsweep.explain import explain_container, matching
-    from fleetsweep.model import HostPlan, Lost
-    from fleetsweep.report import printable, render_explanation
+    from fleetsweep.explain import explain_container
+    from fleetsweep.report import render_explanation
 
-    asked = build("explain", options)
+    asked = with_holds(build("explain", options))
     if container is None:
         raise UsageError("which container? give its name or id")
+    found = _find(asked, container)
+    host_plan = next(each for each in found.plan.hosts if isinstance(each, HostPlan) and each.host is found.host)
+    told = explain_container(found.container, host_plan, asked.policies[found.host.name], found.plan.guard)
+    click.echo(render_explanation(told, style), nl=False)
+    sys.exit(3 if found.lost else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The one container that was meant, and whether there may be another where no look was possible."""
+
+    host: Host
+    container: Container
+    plan: FleetPlan
+    lost: bool
+
+
+def _find(asked: Request, text: str) -> _Found:
+    """Look at the hosts for the one container that ``text`` means. Exits where that is none or several."""
+    from fleetsweep.explain import matching
+    from fleetsweep.report import printable
+
     if asked.unexpected is not None:
         raise UsageError(f"--expect: {asked.unexpected.message}")
     surveys, plan = look(asked)
     lost = [item for item in surveys if isinstance(item, Lost)]
     for item in lost:
         click.echo(f"{printable(item.host.name)} could not be looked at: {printable(item.fault.message)}", err=True)
-    found = matching(surveys, container)
+    found = matching(surveys, text)
     if len(found) != 1:
         names = ", ".join(f"{printable(each.name)} on {printable(survey.host.name)}" for survey, each in found[:5])
         what = f"means {len(found)} containers ({names})" if found else "is the name or id of no container"
-        click.echo(f"Error: {container!r} {what}: give the whole name or id, or one --host", err=True)
+        click.echo(f"Error: {text!r} {what}: give the whole name or id, or one --host", err=True)
         sys.exit(3 if lost and not found else 2)
-    survey, item_found = found[0]
-    host_plan = next(each for each in plan.hosts if isinstance(each, HostPlan) and each.host is survey.host)
-    policy = asked.policies[survey.host.name]
-    click.echo(render_explanation(explain_container(item_found, host_plan, policy, plan.guard), style), nl=False)
-    sys.exit(3 if lost else 0)
+    ((survey, container),) = found
+    return _Found(survey.host, container, plan, bool(lost))
+
+
+def hold(container: str | None, style: str, options: Options) -> None:
+    """Hold a container, or list or end holds. Raises UsageError where it is not said which, why or how long."""
+    from fleetsweep.journal import holds
+    from fleetsweep.report import render_holds
+
+    directory, now_ns = state_dir(options), time.time_ns()
+    if options["list"]:
+        if container is not None or options["release"]:
+            raise UsageError("--list shows all holds: leave CONTAINER and --release out")
+        click.echo(render_holds(holds(directory, now_ns), style), nl=False)
+    elif container is None:
+        raise UsageError("which container? give its name or id, or --list")
+    elif options["release"]:
+        _release(container, directory, now_ns)
+    else:
+        _hold(container, directory, now_ns, options)
+
+
+def _release(text: str, directory: Path, now_ns: int) -> None:
+    from fleetsweep.journal import holds, release_hold
+    from fleetsweep.report import printable
+
+    placed = holds(directory, now_ns)
+    found = [each for each in placed if text in {each.name, each.container_id}] or [
+        each for each in placed if text and (each.name.startswith(text) or each.container_id.startswith(text))
+    ]
+    if len(found) != 1:
+        what = f"means {len(found)} holds" if found else "is the name or id of no container that is held"
+        raise UsageError(f"{text!r} {what}: fleetsweep hold --list shows them")
+    release_hold(directory, found[0].container_id)
+    click.echo(f"{printable(found[0].name)} on {printable(found[0].host)} is no longer {printable(found[0].words)}")
+
+
+def _hold(text: str, directory: Path, now_ns: int, options: Options) -> None:
+    from fleetsweep.journal import place_hold
+    from fleetsweep.report import printable
+    from fleetsweep.state import prepare_state_dir
+
+    reason = str(options["reason"] or "").strip()
+    if not reason:
+        raise UsageError("why? give --reason: whoever finds it in the way will want to know")
+    seconds = float(str(options["duration"]))
+    if not 0 < seconds <= LONGEST_HOLD_S:
+        raise UsageError(f"--for: a hold lasts {LONGEST_HOLD_S // 86400} days at the most, and can be placed again")
+    prepare_state_dir(directory)
+    found = _find(build("hold", options), text)
+    placed = Hold(
+        found.container.id,
+        found.host.name,
+        found.container.name,
+        reason[:500],
+        getpass.getuser(),
+        now_ns,
+        now_ns + int(seconds * SECOND),
+    )
+    place_hold(directory, placed)
+    click.echo(f"{printable(placed.name)} on {printable(placed.host)} is {printable(placed.words)}")
+    sys.exit(3 if found.lost else 0)
 
 
 def doctor(options: Options) -> None:
@@ -143,7 +227,7 @@ def doctor(options: Options) -> None:
 
 def history(options: Options) -> None:
     """Print past runs. Raises UsageError where there is no journal."""
-    from fleetsweep.history import past_runs
+    from fleetsweep.journal import past_runs
     from fleetsweep.report import render_history
 
     since = options["since"]
@@ -161,7 +245,7 @@ def history(options: Options) -> None:
 
 def show(run: str, style: str, options: Options) -> None:
     """Print one past run. Raises UsageError where that is none or several."""
-    from fleetsweep.history import record
+    from fleetsweep.journal import record
     from fleetsweep.report import render_record
 
     click.echo(render_record(record(state_dir(options), run), style), nl=False)

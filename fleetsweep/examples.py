@@ -107,3 +107,12 @@ Examples:
   fleetsweep show 20260615T07                         by the beginning of its id
   fleetsweep show 20260615T07 --format json           for a program
 """
+
+HOLD_EPILOG: Final = """\b
+Examples:
+  fleetsweep hold -i inventory.yml ws-4711 -m "ann debugs job 812"
+                                                      for a day
+  fleetsweep hold --host runner-2 3f9a --for 2h -m "core dump"
+  fleetsweep hold --list                              who holds what, until when, and why
+  fleetsweep hold --release ws-4711                   it may go again
+"""

@@ -179,6 +179,7 @@ class Reason(StrEnum):
     YOUNG = "young"
     UNMATCHED = "unmatched"
     PROTECTED = "protected"
+    HELD = "held"
     UNKNOWN_AGE = "unknown-age"
     MANAGED = "managed"
     RUN = "run"

@@ -138,6 +138,18 @@ def history_options(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
+def hold_options(command: Callable[P, R]) -> Callable[P, R]:
+    """For how long, and why."""
+    return _together(
+        click.option(
+            "--for", "duration", type=Duration(), default="1d", help="How long, 30 days at the most. [default: 1d]"
+        ),
+        click.option("-m", "--reason", metavar="TEXT", help="Why: for whoever finds it in the way."),
+        click.option("--list", is_flag=True, help="Show the holds there are; contact nobody."),
+        click.option("--release", is_flag=True, help="End the hold of CONTAINER; contact nobody."),
+    )(command)
+
+
 def schedule_options(command: Callable[P, R]) -> Callable[P, R]:
     """What is scheduled, and where that goes."""
     return _together(

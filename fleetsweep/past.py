@@ -1,9 +1,10 @@
-"""What the journal remembers of runs. Times are nanoseconds since the Unix epoch, by the controller's clock."""
+"""What the journal remembers. Times are nanoseconds since the Unix epoch, by the controller's clock."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,22 @@ class LastSuccesses:
 
     run_ns: int | None = None
     hosts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A container that ``by`` wants left alone until ``until_ns``, and why."""
+
+    container_id: str
+    host: str
+    name: str
+    reason: str
+    by: str
+    since_ns: int
+    until_ns: int
+
+    @property
+    def words(self) -> str:
+        """Who, until when, and why."""
+        until = datetime.fromtimestamp(self.until_ns // 10**9, UTC)
+        return f"held by {self.by} until {until:%Y-%m-%dT%H:%M:%SZ}: {self.reason}"

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -52,7 +52,8 @@ class Policy:
 
     ``names`` are regular expressions searched for in the name, ``images`` shell globs on the image
     reference, ``labels`` are ``key`` or ``key=value``. Durations are whole seconds. ``max_lifetime_s``
-    None is off; ``cap`` None is no cap, and 0 removes nothing. With ``run`` the ages have no say.
+    None is off; ``cap`` None is no cap, and 0 removes nothing. With ``run`` the ages have no say. ``held`` has the
+    ids of containers that somebody wants left alone, and in words who, until when and why.
     """
 
     names: tuple[str, ...] = ("^ws-",)
@@ -67,6 +68,7 @@ class Policy:
     keep_label: str = "fleetsweep.keep"
     engine_id: str | None = None
     run: RunScope | None = None
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 def decide(container: Container, policy: Policy, now_ns: int) -> Decision:
@@ -120,6 +122,7 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
         Reason.PROTECTED,
         is_protected(container, policy, now_ns),
     )
+    yield _finding("hold", policy.held.get(container.id, "nobody holds it"), Reason.HELD, container.id in policy.held)
     managed = is_managed(container)
     yield _finding(
         "orchestrator",
@@ -228,7 +231,7 @@ def needs_inspection(container: Container, policy: Policy, now_ns: int) -> bool:
     The list has no start time, and an image whose tag has moved on shows as a bare id there: that is just
     how an old leak looks, so it counts as a possible match.
     """
-    if container.inspected or is_protected(container, policy, now_ns):
+    if container.inspected or container.id in policy.held or is_protected(container, policy, now_ns):
         return False
     created_s = _age_s(container.created_ns, now_ns)
     if created_s is None or (policy.run is None and created_s <= policy.max_age_s):

@@ -64,6 +64,7 @@ def execute(request: Request) -> NoReturn:
         journal = _open_journal(request, run_id)
         if journal is not None:
             stack.enter_context(journal)
+        request = with_holds(request)
         last_looks = _last_looks(request, journal)
         rows, guard, whole = _carry_out(request, run_id, journal, stopper, stack)
         if request.max_silence_s is not None:
@@ -152,6 +153,8 @@ def _look_and_act(
         and (request.yes or _confirmed(todo, stopper, verbose=request.output.verbose))
     ):
         try:
+            # Somebody may have held one while the plan was looked at: its second look tells.
+            request = with_holds(request)
             journal.record_plan(_plan_document(request, run_id, plan))
         except FleetsweepError as error:
             # The hosts were looked at by now: they have their rows, and nothing is removed from any of them.
@@ -172,6 +175,22 @@ def _check_baselines(request: Request, surveys: Sequence[Survey | Lost]) -> None
             from fleetsweep.baseline import check_engine
 
             check_engine(scope.baseline, survey)
+
+
+def with_holds(request: Request) -> Request:
+    """The request under the holds there are now. Raises UsageError where that can't be told and something may go."""
+    from fleetsweep.journal import holds
+
+    try:
+        found = {hold.container_id: hold.words for hold in holds(request.state_dir, time.time_ns())}
+    except UsageError as error:
+        if request.remove:
+            raise
+        warn(f"{error}: holds are not known")
+        return request
+    if not found:
+        return request
+    return replace(request, policies={name: replace(rule, held=found) for name, rule in request.policies.items()})
 
 
 def _with_memory(request: Request, journal: Journal | None) -> Telling:

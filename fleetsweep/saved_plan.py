@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -85,8 +85,9 @@ def _body(saved: SavedPlan) -> JsonObject:
 
 
 def policy_object(policy: Policy) -> JsonObject:
-    """A policy as JSON values, equal for equal policies."""
-    value: JsonObject = json.loads(json.dumps(asdict(policy)))
+    """A policy as JSON values, equal for equal policies. Holds are none of it: they may come and go under a plan."""
+    value: JsonObject = json.loads(json.dumps(asdict(replace(policy, held={}))))
+    del value["held"]
     return value
 
 

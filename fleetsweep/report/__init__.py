@@ -10,7 +10,7 @@ from fleetsweep.report.checkup import render_checkups
 from fleetsweep.report.csv_report import render_csv
 from fleetsweep.report.escape import printable
 from fleetsweep.report.explanation import confirmation, render_explanation
-from fleetsweep.report.history import render_history, render_record
+from fleetsweep.report.history import render_history, render_holds, render_record
 from fleetsweep.report.json_report import render_json
 from fleetsweep.report.jsonl import render_jsonl
 from fleetsweep.report.markdown import render_markdown
@@ -32,6 +32,7 @@ __all__ = [
     "render_checkups",
     "render_explanation",
     "render_history",
+    "render_holds",
     "render_record",
     "troubles",
 ]

@@ -1,4 +1,4 @@
-"""What ``fleetsweep history`` and ``fleetsweep show`` print."""
+"""What ``fleetsweep history``, ``show`` and ``hold --list`` print."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from fleetsweep.model import SECOND
-from fleetsweep.past import PastHost, PastRemoval, PastRun, Record
+from fleetsweep.past import Hold, PastHost, PastRemoval, PastRun, Record
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.rows import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.table import grid
 from fleetsweep.report.totals import exit_meaning
 
 HISTORY_SCHEMA: Final = "fleetsweep.history/1"
+HOLDS_SCHEMA: Final = "fleetsweep.holds/1"
 RECORD_SCHEMA: Final = "fleetsweep.run/1"
 
 _RUN_HEADERS: Final = ("RUN", "COMMAND", "STARTED", "TIME", "HOSTS", "STALE", "REMOVED", "EXIT", "NOTE")
@@ -52,6 +53,24 @@ def render_record(record: Record, format: str) -> str:
     # After the tables: one long message would make every row as wide.
     told = [f"{printable(host.name, NAME_LIMIT)}: {printable(host.trouble)}" for host in record.hosts if host.trouble]
     return "\n\n".join("\n".join(block) for block in [*blocks, told] if block) + "\n"
+
+
+def render_holds(holds: Sequence[Hold], format: str) -> str:
+    """Give one row a hold, as ``table`` or ``json``, ending with one line end."""
+    if format == "json":
+        return _dump({"schema": HOLDS_SCHEMA, "holds": [_hold_object(hold) for hold in holds]})
+    rows = [
+        [
+            printable(hold.host, NAME_LIMIT),
+            printable(hold.container_id[:SHORT_ID]),
+            printable(hold.name, NAME_LIMIT),
+            iso_utc(hold.until_ns),
+            printable(hold.by, NAME_LIMIT),
+            printable(hold.reason),
+        ]
+        for hold in holds
+    ]
+    return "\n".join(grid(("HOST", "ID", "NAME", "UNTIL", "BY", "REASON"), rows, ("left",) * 6)) + "\n"
 
 
 def _what(run: PastRun) -> str:
@@ -149,6 +168,18 @@ def _removal_object(removal: PastRemoval) -> JsonObject:
         "error": removal.error and well_formed(removal.error),
         "settled": removal.settled,
         "settled_by": removal.settled_run and well_formed(removal.settled_run),
+    }
+
+
+def _hold_object(hold: Hold) -> JsonObject:
+    return {
+        "host": well_formed(hold.host),
+        "id": well_formed(hold.container_id),
+        "name": well_formed(hold.name),
+        "since": iso_utc(hold.since_ns),
+        "until": iso_utc(hold.until_ns),
+        "by": well_formed(hold.by),
+        "reason": well_formed(hold.reason),
     }
 
 

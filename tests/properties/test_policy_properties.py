@@ -257,6 +257,17 @@ def test_an_unreadable_field_never_makes_a_candidate_of_what_was_read(container:
     assert not any(is_candidate(other, policy) for other in kept)
 
 
+@given(boxes(), ANY_POLICY, st.data())
+def test_holds_only_ever_take_candidates_away_and_those_that_are_held(
+    box: list[Truth], policy: Policy, data: st.DataObject
+) -> None:
+    held = data.draw(st.sets(st.sampled_from([truth.id for truth in box]))) if box else set()
+    holding = replace(policy, held=dict.fromkeys(held, "held"))
+    before = {container.id for container in honest(box, policy) if is_candidate(container, policy)}
+    after = {container.id for container in honest(box, holding) if is_candidate(container, holding)}
+    assert after == before - held
+
+
 @given(ANY_CONTAINER, ANY_POLICY)
 def test_the_telling_of_the_rules_ends_in_the_verdict(container: Container, policy: Policy) -> None:
     told = list(findings(container, policy, NOW))
@@ -264,6 +275,7 @@ def test_the_telling_of_the_rules_ends_in_the_verdict(container: Container, poli
     assert [finding.rule for finding in told] == [
         "selectors",
         "protection",
+        "hold",
         "orchestrator",
         "creation time",
         "creation age",

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.errors import UsageError
-from fleetsweep.history import past_runs, record
-from fleetsweep.journal import Journal
+from fleetsweep.journal import Journal, past_runs, record
 from fleetsweep.model import (
     SECOND,
     Fault,

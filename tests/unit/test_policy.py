@@ -154,6 +154,7 @@ def test_over_the_fleet_cap_the_whole_fleet_is_guarded(cap: int | Percent, guard
 STALE_LEAK = (
     ("selectors", "matched by name, image (one of them is enough)", None),
     ("protection", "no label fleetsweep.keep", None),
+    ("hold", "nobody holds it", None),
     ("orchestrator", "no orchestrator's label", None),
     ("creation time", "created 172800 s ago", None),
     ("creation age", "172800 s against a max age of 7200 s", None),
@@ -180,6 +181,8 @@ UNKNOWN_START = "unreadable, before creation, in the future, or none in a state 
             Policy(),
             [("selectors", "matched by nothing (one of them is enough)", Reason.UNMATCHED)],
         ),
+        ({}, Policy(held={"a" * 64: "held by ann"}), [("hold", "held by ann", Reason.HELD)]),
+        ({}, Policy(held={"b" * 64: "held by ann"}), []),
         (
             {},
             Policy(labels=("ci",), match=Match.ALL),

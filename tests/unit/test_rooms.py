@@ -31,7 +31,6 @@ MAY_IMPORT = {
     "resources": PURE | {"policy", "removal"},
     "state": PURE,
     "journal": PURE | {"state"},
-    "history": PURE | {"journal"},
     "settlement": PURE,
     "silence": PURE,
     "listing": PURE | {"policy", "report", "inventory"},

@@ -64,9 +64,9 @@ def test_the_first_rule_with_a_say_decides(scope: RunScope, changes: dict[str, o
 
 
 def told(scope: RunScope, **changes: object) -> list[tuple[str, str, Reason | None]]:
-    """What each rule but the common three first ones saw and said."""
+    """What each rule saw and said, but for the first ones, which every command has."""
     found = findings(container(**changes), Policy(run=scope), NOW)
-    return [(finding.rule, finding.saw, finding.reason) for finding in found][3:]
+    return [(finding.rule, finding.saw, finding.reason) for finding in found][4:]
 
 
 def test_each_rule_of_a_run_says_what_it_saw() -> None:
@@ -87,6 +87,12 @@ def test_each_rule_of_a_run_says_what_it_saw() -> None:
         made,
     ]
     assert told(BASELINE, id="b" * 64)[0] == ("baseline", "in the baseline", Reason.BASELINE)
+
+
+def test_what_is_held_outlives_its_run() -> None:
+    held = Policy(run=LABEL, held={ID: "held by ann"})
+    assert decide(container(labels={KEY: "7"}), held, NOW).reason is Reason.HELD
+    assert not needs_inspection(container(labels={KEY: "7"}, inspected=False), held, NOW)
 
 
 def test_labels_that_can_not_be_read_are_no_runs() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 import time
@@ -12,11 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Final
 
-from fleetsweep.errors import FleetsweepError, UsageError
+from fleetsweep.journal.database import JournalError, journal_file, open_journal, translated
 from fleetsweep.model import (
-    SECOND,
     FleetReport,
     Host,
     OpenIntent,
@@ -26,39 +23,7 @@ from fleetsweep.model import (
     Target,
 )
 from fleetsweep.past import LastSuccesses
-from fleetsweep.state import free_space, open_private, prepare_state_dir
-
-VERSION: Final = 1
-"""Of the tables; a file of another version is refused, never guessed at."""
-
-KEPT_NS: Final = 90 * 86_400 * SECOND
-"""How long runs are remembered. Those with an open intent stay until it is settled."""
-
-_SCHEMA: Final = """
-CREATE TABLE run (
-    id TEXT PRIMARY KEY, command TEXT NOT NULL, dry_run INTEGER NOT NULL, started_ns INTEGER NOT NULL,
-    finished_ns INTEGER, exit_code INTEGER, plan TEXT);
-CREATE TABLE host (
-    run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, name TEXT NOT NULL, endpoint TEXT NOT NULL,
-    status TEXT NOT NULL, surveyed INTEGER NOT NULL, error TEXT, containers INTEGER NOT NULL,
-    matched INTEGER NOT NULL, stale INTEGER NOT NULL, removed INTEGER NOT NULL, skew_s REAL,
-    duration_s REAL NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID;
-CREATE TABLE intent (
-    id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, host TEXT NOT NULL,
-    endpoint TEXT NOT NULL, container_id TEXT NOT NULL, name TEXT NOT NULL, at_ns INTEGER NOT NULL,
-    outcome TEXT, error TEXT, concluded_ns INTEGER, settled TEXT, settled_run TEXT, settled_ns INTEGER);
-CREATE INDEX unsettled ON intent (id) WHERE settled IS NULL AND (outcome IS NULL OR outcome = 'unknown');
-CREATE VIEW open_intent AS SELECT * FROM intent WHERE settled IS NULL AND (outcome IS NULL OR outcome = 'unknown');
-"""
-
-
-def journal_file(state_dir: Path) -> Path:
-    """Where the journal lies in its state directory."""
-    return state_dir / "journal.db"
-
-
-class JournalError(FleetsweepError):
-    """The journal can't be written, so nothing may be removed."""
+from fleetsweep.state import free_space
 
 
 class Journal:
@@ -70,7 +35,7 @@ class Journal:
     """
 
     def __init__(self, state_dir: Path, run_id: str, command: str, *, dry_run: bool = False) -> None:
-        path = journal_file(prepare_state_dir(state_dir))
+        path = journal_file(state_dir)
         self.run_id = run_id
         self._path = path
         self._lock = threading.Lock()
@@ -78,24 +43,13 @@ class Journal:
         self._queued = 0
         self._durable = 0
         self._broken: str | None = None
-        os.close(open_private(path))
+        self._database = open_journal(state_dir)
         try:
-            self._database = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None)
-        except sqlite3.Error as error:
-            raise UsageError(f"journal {path}: {error}: give another place with --state-dir") from error
-        try:
-            self._prepare(path)
-            now_ns = time.time_ns()
-            self._database.execute(
-                "INSERT INTO run (id, command, dry_run, started_ns) VALUES (?, ?, ?, ?)",
-                (run_id, command, dry_run, now_ns),
-            )
-        except sqlite3.Error as error:
-            self._database.close()
-            # What is wrong with the file is a DatabaseError itself, what is wrong with the disk is one of its kinds.
-            broken = type(error) is sqlite3.DatabaseError
-            remedy = "move it away" if broken else f"free space in {state_dir}{free_space(state_dir)}"
-            raise UsageError(f"journal {path}: {error}: {remedy}, or give --state-dir") from error
+            with translated(path):
+                self._database.execute(
+                    "INSERT INTO run (id, command, dry_run, started_ns) VALUES (?, ?, ?, ?)",
+                    (run_id, command, dry_run, time.time_ns()),
+                )
         except BaseException:
             self._database.close()
             raise
@@ -114,25 +68,6 @@ class Journal:
             self._broken = self._broken or "the journal is closed"
             self._waiting.put(None)
         self._writer.join()
-
-    def _prepare(self, path: Path) -> None:
-        """Make the tables in a new file, and drop what is older than it is kept."""
-        execute = self._database.execute
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = FULL")
-        execute("PRAGMA foreign_keys = ON")
-        # Two runs may open a new file at once: the second finds the first one's tables.
-        execute("BEGIN IMMEDIATE")
-        (version,) = execute("PRAGMA user_version").fetchone()
-        if version == 0 and execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
-            for statement in _SCHEMA.split(";"):
-                execute(statement)
-            execute(f"PRAGMA user_version = {VERSION}")
-        elif version != VERSION:
-            raise UsageError(f"journal {path} was written by another version of fleetsweep: move it away")
-        before = time.time_ns() - KEPT_NS
-        execute("DELETE FROM run WHERE started_ns < ? AND id NOT IN (SELECT run FROM open_intent)", (before,))
-        execute("COMMIT")
 
     def for_host(self, host: Host) -> HostJournal:
         """The part of the journal that one host's removals write to."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-import stat
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import UsageError
-from fleetsweep.journal import VERSION, journal_file
+from fleetsweep.journal.database import reading
 from fleetsweep.past import PastHost, PastRemoval, PastRun, Record
 
 _RUNS: Final = """
@@ -54,7 +51,7 @@ def past_runs(
         rows=f"name IN {names}" if hosts else "1",
         intents=f"host IN {names}" if hosts else "1",
     )
-    with _reading(state_dir) as journal:
+    with reading(state_dir) as journal:
         values = (since_ns, *hosts, *hosts, -1 if most is None else most, *hosts, *hosts)
         return tuple(_run(row) for row in journal.execute(query, values))
 
@@ -64,7 +61,7 @@ def record(state_dir: Path, run: str) -> Record:
 
     Raises UsageError where there is no journal that can be read, and where no run or several are meant.
     """
-    with _reading(state_dir) as journal:
+    with reading(state_dir) as journal:
         query = _RUNS.format(which="substr(id, 1, length(?)) = ?", rows="1", intents="1")
         found = [_run(row) for row in journal.execute(query, (run, run, 2))]
         # A whole id is one run's, even where another's begins with it.
@@ -82,32 +79,3 @@ def record(state_dir: Path, run: str) -> Record:
 def _run(row: Sequence[object]) -> PastRun:
     run_id, command, dry_run, *rest = row
     return PastRun(run_id, command, bool(dry_run), *rest)  # type: ignore[arg-type]  # the tables say which
-
-
-@contextmanager
-def _reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
-    path = journal_file(state_dir)
-    try:
-        # Not what a link leads to: SQLite makes files beside a journal that it reads.
-        found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"no run is remembered in {state_dir}: give the runs' own --state-dir") from None
-    except OSError as error:
-        raise _unreadable(path, error.strerror or type(error).__name__) from error
-    if not stat.S_ISREG(found.st_mode):
-        raise _unreadable(path, "is not a file")
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)) as journal:
-            # A reader that may not write would leave the files behind that it makes beside the journal.
-            journal.execute("PRAGMA query_only = ON")
-            if journal.execute("PRAGMA user_version").fetchone() != (VERSION,):
-                raise UsageError(f"journal {path} was written by another version of fleetsweep")
-            # One moment's state, whatever a run writes meanwhile.
-            journal.execute("BEGIN")
-            yield journal
-    except sqlite3.Error as error:
-        raise _unreadable(path, str(error)) from error
-
-
-def _unreadable(path: Path, why: str) -> UsageError:
-    return UsageError(f"journal {path}: {why}: ask as the account that owns it, or give the runs' own --state-dir")

@@ -1,0 +1,20 @@
+"""What is on disk: runs, intents and outcomes before and after each removal, and holds."""
+
+from __future__ import annotations
+
+from fleetsweep.journal.database import JournalError, NoJournalError
+from fleetsweep.journal.history import past_runs, record
+from fleetsweep.journal.holds import holds, place_hold, release_hold
+from fleetsweep.journal.log import HostJournal, Journal
+
+__all__ = [
+    "HostJournal",
+    "Journal",
+    "JournalError",
+    "NoJournalError",
+    "holds",
+    "past_runs",
+    "place_hold",
+    "record",
+    "release_hold",
+]

@@ -1,0 +1,45 @@
+"""Holds in the journal: containers that somebody wants left alone for a while."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from fleetsweep.journal.database import NoJournalError, open_journal, reading, translated
+from fleetsweep.past import Hold
+
+
+def holds(state_dir: Path, now_ns: int) -> tuple[Hold, ...]:
+    """Those that have not ended, by their ends. None where there is no journal. Raises UsageError."""
+    try:
+        with reading(state_dir) as journal:
+            # A journal of before there were holds has no table for them until the next run writes in it.
+            if journal.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'hold'").fetchone() == (0,):
+                return ()
+            rows = journal.execute(
+                "SELECT container_id, host, name, reason, by, since_ns, until_ns FROM hold WHERE until_ns > ? "
+                "ORDER BY until_ns, container_id",
+                (now_ns,),
+            )
+            return tuple(Hold(*row) for row in rows)
+    except NoJournalError:
+        return ()
+
+
+def place_hold(state_dir: Path, hold: Hold) -> None:
+    """Write a hold down, in place of an earlier one of the same container. It is durable when this returns.
+
+    Raises UsageError.
+    """
+    with closing(open_journal(state_dir)) as journal, translated(state_dir / "journal.db"):
+        journal.execute(
+            "INSERT OR REPLACE INTO hold (container_id, host, name, reason, by, since_ns, until_ns) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (hold.container_id, hold.host, hold.name, hold.reason, hold.by, hold.since_ns, hold.until_ns),
+        )
+
+
+def release_hold(state_dir: Path, container_id: str) -> None:
+    """End the hold of a container. Raises UsageError."""
+    with closing(open_journal(state_dir)) as journal, translated(state_dir / "journal.db"):
+        journal.execute("DELETE FROM hold WHERE container_id = ?", (container_id,))
