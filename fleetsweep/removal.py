@@ -163,12 +163,11 @@ def remove_all(
 
 
 class Unfinished(FleetsweepError):
-    """Removing stopped early: ``unproven`` is what the engine had said by then, ``cause`` is why."""
+    """Removing stopped early: ``unproven`` is what the engine had said by then, the words are those of the cause."""
 
     def __init__(self, unproven: list[Removal], cause: Exception) -> None:
         super().__init__(str(cause))
         self.unproven = unproven
-        self.cause = cause
 
 
 def remove_one(
