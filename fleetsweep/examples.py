@@ -113,6 +113,8 @@ Examples:
   fleetsweep hold -i inventory.yml ws-4711 -m "ann debugs job 812"
                                                       for a day
   fleetsweep hold --host runner-2 3f9a --for 2h -m "core dump"
+  sudo -u fleetsweep fleetsweep hold -i inventory.yml --state-dir /var/lib/fleetsweep ws-4711 -m "ann"
+                                                      where the timer's account sees it
   fleetsweep hold --list                              who holds what, until when, and why
   fleetsweep hold --release ws-4711                   it may go again
 """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
+import shlex
 import stat
 import threading
 import time
@@ -29,9 +31,22 @@ def prepare_state_dir(path: Path) -> Path:
         raise UsageError(f"state directory {path}: {error.strerror}: give another one with --state-dir") from error
     if not stat.S_ISDIR(found.st_mode):
         raise UsageError(f"state directory {path} is not a real directory: give another one with --state-dir")
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise UsageError(f"state directory {path} must be yours alone to write: chown it to you and chmod 700 {path}")
+    if found.st_uid != os.geteuid():
+        owner = _name_of(found.st_uid)
+        raise UsageError(
+            f"state directory {path} belongs to {owner}: run this as that account "
+            f"(sudo -u {shlex.quote(owner)} fleetsweep ...), or give another one with --state-dir"
+        )
+    if found.st_mode & 0o022:
+        raise UsageError(f"state directory {path} must be yours alone to write: chmod 700 {path}")
     return path
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"
 
 
 def open_private(path: Path) -> int:

@@ -228,7 +228,11 @@ def test_a_directory_of_somebody_elses_or_behind_a_link_is_refused(place: Place,
         place.state.mkdir(0o700)
         os.chown(place.state, 65534, 65534)
         foreign = run(*place.sweep(url))
-    assert (linked.returncode, foreign.returncode) == (2, 2)
+        os.chown(place.state, 54321, 54321)
+        nameless = run(*place.sweep(url))
+    assert (linked.returncode, foreign.returncode, nameless.returncode) == (2, 2, 2)
+    assert "belongs to nobody: run this as that account (sudo -u nobody fleetsweep ...)" in foreign.stderr
+    assert "belongs to #54321: run this as that account (sudo -u '#54321' " in nameless.stderr
     assert engine.requests == []
     assert list(real.iterdir()) == []
 
