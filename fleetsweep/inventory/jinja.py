@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from jinja2 import StrictUndefined, Template, Undefined, nodes
 from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
@@ -18,10 +18,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
-from fleetsweep.inventory.templates import SIZE_LIMIT, bounded
-
-if TYPE_CHECKING:
-    from fleetsweep.inventory.templates import Variables
+from fleetsweep.inventory.bounds import SIZE_LIMIT, bounded
 
 _RANGE_LIMIT: Final = 1_000
 _WIDE: Final = re.compile(r"%[^a-zA-Z%]*(?:\d{4}|\*)")
@@ -41,6 +38,16 @@ _METHODS: Final = frozenset(
      "capitalize", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "startswith", "endswith", "find",
      "count", "index", "isdigit", "isalpha", "get", "items", "keys", "values"}
 )  # fmt: skip
+
+
+class Variables(Protocol):
+    """What a template may name."""
+
+    def __contains__(self, name: object, /) -> bool:
+        """Whether that is set."""
+
+    def look_up(self, name: str, /) -> object:
+        """What it stands for."""
 
 
 class _Names(Context):

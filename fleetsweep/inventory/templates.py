@@ -16,13 +16,11 @@ from contextlib import contextmanager
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.bounds import Lazy, bounded
 from fleetsweep.inventory.values import UnsafeText, VaultValue
 
 DEPTH_LIMIT: Final = 20
 """Templates that lead to one another."""
-
-SIZE_LIMIT: Final = 65_536
-"""What a template may make, in characters and items."""
 
 TEXT_LIMIT: Final = 4_000
 """Characters of one template."""
@@ -155,7 +153,7 @@ class Variables:
             self._under_way.pop()
 
 
-class _LazyMapping(Mapping[object, object]):
+class _LazyMapping(Mapping[object, object], Lazy):
     def __init__(self, raw: Mapping[object, object], variables: Variables) -> None:
         self._raw = raw
         self._variables = variables
@@ -170,7 +168,7 @@ class _LazyMapping(Mapping[object, object]):
         return len(self._raw)
 
 
-class _LazySequence(Sequence[object]):
+class _LazySequence(Sequence[object], Lazy):
     def __init__(self, raw: Sequence[object], variables: Variables) -> None:
         self._raw = raw
         self._variables = variables
@@ -182,33 +180,6 @@ class _LazySequence(Sequence[object]):
 
     def __len__(self) -> int:
         return len(self._raw)
-
-
-def bounded(value: object) -> object:
-    """The value, if it is no larger than SIZE_LIMIT. Raises ValueError.
-
-    What stands in it several times counts each time: printing it would.
-    """
-    room = SIZE_LIMIT
-    todo = [value]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, _LazyMapping | _LazySequence):
-            continue
-        if isinstance(item, str):
-            room -= len(item)
-        elif isinstance(item, Mapping):
-            room -= len(item)
-            todo.extend(item.values() if room >= 0 else ())
-        elif isinstance(item, list | tuple | set | frozenset):
-            room -= len(item)
-            todo.extend(item if room >= 0 else ())
-        elif isinstance(item, int):
-            room -= item.bit_length() // 3
-        room -= 1
-        if room < 0:
-            raise ValueError("a template made more than it may")
-    return value
 
 
 def plain(value: object) -> object:

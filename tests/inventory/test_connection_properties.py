@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.bounds import SIZE_LIMIT
 from fleetsweep.inventory.connection import SETTINGS, to_host
 from fleetsweep.inventory.ssh_args import SshArgs
-from fleetsweep.inventory.templates import SIZE_LIMIT, Variables
+from fleetsweep.inventory.templates import Variables
 from fleetsweep.inventory.values import VaultValue
 from fleetsweep.model import Connection
 

@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.bounds import SIZE_LIMIT
 from fleetsweep.inventory.connection import to_host
-from fleetsweep.inventory.templates import DEPTH_LIMIT, SIZE_LIMIT, TEXT_LIMIT, Variables
+from fleetsweep.inventory.templates import DEPTH_LIMIT, TEXT_LIMIT, Variables
 from fleetsweep.inventory.values import UnsafeText, VaultValue
 from fleetsweep.inventory.yaml_text import parse
 
