@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Run
 from tests.lab.place import Place, leaks
+from tests.lab.pushgateway import pushgateway
 from tests.lab.receiver import receiving
 from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
 
@@ -170,22 +171,29 @@ def test_a_push_is_one_group_for_a_command_on_a_machine(run: Run, place: Place) 
     assert SECRET not in text + done.stdout + done.stderr
 
 
-def test_a_push_without_a_file_has_the_last_successes_that_the_journal_knows(run: Run, place: Place) -> None:
+@pytest.mark.lab
+def test_a_pushgateway_keeps_what_was_last_good_of_hosts_that_fail(run: Run, place: Place) -> None:
     scripted = engine()
-    with scripted.serve(place.socket) as address, receiving() as gateway:
-        push = ["--push-gateway", f"http://{gateway.authority}"]
+    success = ("fleetsweep_run_last_success_timestamp_seconds", "", "")
+    with scripted.serve(place.socket) as address, pushgateway(place.directory) as gateway:
+        push = ["--push-gateway", gateway.url]
         assert run("audit", *place.local(address), *push).returncode == 0
+        good = read(gateway.text())
         scripted.on("GET /containers/json", lambda _: Answer(500, {"message": "no"}))
         assert run("audit", *place.local(address), *push).returncode == 3
+        bad = read(gateway.text())
         # A run that ends before it knows its hosts has nothing to say of them.
         assert run("audit", "-i", "nowhere.yml", *push).returncode == 2
-    good, bad, none = ((heard.method, read(heard.body.decode())) for heard in gateway.heard)
-    assert (good[0], bad[0], none[0]) == ("PUT", "PUT", "POST")
-    assert of_hosts(bad[1])[SUCCESS] == pytest.approx(of_hosts(good[1])[SUCCESS], abs=1e-3)
-    success = ("fleetsweep_run_last_success_timestamp_seconds", "", "")
-    assert bad[1][success] == pytest.approx(good[1][success], abs=1e-3)
-    assert (of_hosts(none[1]), success in none[1]) == ({}, False)
-    assert none[1][("fleetsweep_run_exit_code", "", "")] == 2
+        none = read(gateway.text())
+    assert of_hosts(good)["fleetsweep_host_stale_containers"] == 3
+    assert of_hosts(good)[SUCCESS] == good[success]
+    assert set(of_hosts(bad)) == {"fleetsweep_host_status", "fleetsweep_host_duration_seconds", SUCCESS}
+    for after in (bad, none):
+        assert of_hosts(after)[SUCCESS] == pytest.approx(good[success], abs=1e-3)
+        assert after[success] == pytest.approx(good[success], abs=1e-3)
+    assert of_hosts(none) == of_hosts(bad)
+    code = ("fleetsweep_run_exit_code", "", "")
+    assert (good[code], bad[code], none[code]) == (0, 3, 2)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
