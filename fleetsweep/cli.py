@@ -24,6 +24,7 @@ from fleetsweep.examples import (
     TEARDOWN_EPILOG,
 )
 from fleetsweep.options import (
+    FILE,
     Duration,
     form_option,
     guard_options,
@@ -113,7 +114,7 @@ def sweep(**options: object) -> None:
 
 
 @cli.command(epilog=BASELINE_EPILOG)
-@click.option("--save", metavar="FILE", required=True, help="Where to write it.")
+@click.option("--save", type=FILE, required=True, help="Where to write it.")
 @target_options
 @list_hosts_option
 @run_options
@@ -177,7 +178,7 @@ def explain(container: str | None, style: str, **options: object) -> None:
 @run_options
 @click.option("--max-skew", metavar="DURATION", help="Clock difference that is tolerated. [default: 5m]")
 @form_option
-@click.option("-o", "--output", metavar="FILE", help="Write it there instead of to stdout.")
+@click.option("-o", "--output", type=FILE, help="Write it there instead of to stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Also show keys whole, and each engine's id.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def doctor(**options: object) -> None:

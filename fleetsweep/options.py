@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Final, Literal, ParamSpec, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,6 +33,25 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class _PathName(click.ParamType[str]):
+    """The name of a file or directory, as it was typed: whether it is there is not looked at. A shell completes it."""
+
+    def __init__(self, kind: Literal["file", "dir"]) -> None:
+        self.name = kind
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text itself."""
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Whatever the shell finds."""
+        return [CompletionItem(incomplete, type=self.name)]
+
+
+FILE: Final = _PathName("file")
+DIR: Final = _PathName("dir")
+
+
 def _together(*options: Callable[[Callable[P, R]], Callable[P, R]]) -> Decorator[P, R]:
     def decorate(command: Callable[P, R]) -> Callable[P, R]:
         for option in reversed(options):
@@ -41,14 +61,14 @@ def _together(*options: Callable[[Callable[P, R]], Callable[P, R]]) -> Decorator
     return decorate
 
 
-_PRIVATE_KEY = click.option("--private-key", metavar="FILE", help="Offer this key, and no other.")
-_SSH_CONFIG = click.option("--ssh-config", metavar="FILE", help="Instead of the usual SSH configuration.")
-_KNOWN_HOSTS = click.option("--known-hosts", multiple=True, metavar="FILE", help="Instead of the usual known_hosts.")
+_PRIVATE_KEY = click.option("--private-key", type=FILE, help="Offer this key, and no other.")
+_SSH_CONFIG = click.option("--ssh-config", type=FILE, help="Instead of the usual SSH configuration.")
+_KNOWN_HOSTS = click.option("--known-hosts", multiple=True, type=FILE, help="Instead of the usual known_hosts.")
 
 
 def state_dir_option(command: Callable[P, R]) -> Callable[P, R]:
     """Where the journal is."""
-    return click.option("--state-dir", metavar="DIR", envvar="FLEETSWEEP_STATE_DIR", help="Where the journal is kept.")(
+    return click.option("--state-dir", type=DIR, envvar="FLEETSWEEP_STATE_DIR", help="Where the journal is kept.")(
         command
     )
 
@@ -67,6 +87,7 @@ def target_options(command: Callable[P, R]) -> Callable[P, R]:
             "-i",
             "--inventory",
             multiple=True,
+            type=FILE,
             metavar="PATH",
             help="Ansible inventory: file, script, directory, or 'host1,host2,'; repeatable. "
             "[$FLEETSWEEP_INVENTORY; default: ./inventory]",
@@ -164,7 +185,7 @@ def schedule_options(command: Callable[P, R]) -> Callable[P, R]:
         _SSH_CONFIG,
         _KNOWN_HOSTS,
         state_dir_option,
-        click.option("--write", metavar="DIR", help="Write the files into this directory instead of to stdout."),
+        click.option("--write", type=DIR, help="Write the files into this directory instead of to stdout."),
         click.option("--force", is_flag=True, help="Replace files that are there and say something else."),
     )(command)
 
@@ -190,7 +211,7 @@ def output_options(command: Callable[P, R]) -> Callable[P, R]:
             default="table",
             help="The report's form. [default: table]",
         ),
-        click.option("-o", "--output", metavar="FILE", help="Write the report there instead of to stdout."),
+        click.option("-o", "--output", type=FILE, help="Write the report there instead of to stdout."),
         click.option("-v", "--verbose", is_flag=True, help="Also list the containers."),
         click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on stderr."),
         click.option("--fail-on-stale", is_flag=True, help="Exit 6 if stale containers were found."),
@@ -199,7 +220,7 @@ def output_options(command: Callable[P, R]) -> Callable[P, R]:
 
 def save_plan_option(command: Callable[P, R]) -> Callable[P, R]:
     """Keep the plan for later."""
-    return click.option("--save-plan", metavar="FILE", help="Write the plan there, for sweep --plan.")(command)
+    return click.option("--save-plan", type=FILE, help="Write the plan there, for sweep --plan.")(command)
 
 
 def removal_options(command: Callable[P, R]) -> Callable[P, R]:
@@ -215,7 +236,7 @@ def sweep_options(command: Callable[P, R]) -> Callable[P, R]:
     return _together(
         click.option("-y", "--yes", is_flag=True, help="Remove without asking."),
         click.option("--volumes", is_flag=True, help="Also remove the containers' anonymous volumes."),
-        click.option("--plan", metavar="FILE", help="Carry out a saved plan: exactly its set, without a new look."),
+        click.option("--plan", type=FILE, help="Carry out a saved plan: exactly its set, without a new look."),
         click.option("--plan-ttl", type=Duration(), default=3600, help="A plan may be this old. [default: 1h]"),
     )(command)
 
@@ -223,7 +244,7 @@ def sweep_options(command: Callable[P, R]) -> Callable[P, R]:
 def scope_options(command: Callable[P, R]) -> Callable[P, R]:
     """Which run's containers."""
     return _together(
-        click.option("--baseline", metavar="FILE", help="What was there before the job: what came since goes."),
+        click.option("--baseline", type=FILE, help="What was there before the job: what came since goes."),
         click.option("--run-label", metavar="KEY=VALUE", help="The label that this run's containers carry."),
         click.option("--volumes", is_flag=True, help="Also the run's labelled volumes, and anonymous ones."),
         click.option("--networks", is_flag=True, help="Also the run's labelled networks."),
@@ -273,7 +294,7 @@ def telling_options(command: Callable[P, R]) -> Callable[P, R]:
         click.option("--notify-always", is_flag=True, help="Tell of exit code 0 too."),
         click.option(
             "--metrics",
-            metavar="FILE",
+            type=FILE,
             envvar="FLEETSWEEP_METRICS",
             help="Write metrics there, for node-exporter: its name ends in .prom. [$FLEETSWEEP_METRICS]",
         ),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -61,3 +64,32 @@ def test_every_option_says_what_it_does() -> None:
                 continue
             assert isinstance(option, click.Option)
             assert option.help, f"{command.name} {option.opts}"
+
+
+@pytest.mark.parametrize(
+    ("line", "answers"),
+    [
+        ("ho", {"plain,hold", "plain,hosts"}),
+        ("sweep --dry", {"plain,--dry-run"}),
+        ("audit --format j", {"plain,json", "plain,jsonl"}),
+        ("audit -i inv", {"file,inv"}),
+        ("sweep --plan ", {"file,"}),
+        ("history --state-dir /var", {"dir,/var"}),
+    ],
+)
+def test_a_shell_completes_what_was_begun(line: str, answers: set[str]) -> None:
+    words = ["fleetsweep", *line.split(" ")]
+    environment = {**os.environ, "_FLEETSWEEP_COMPLETE": "bash_complete"}
+    environment |= {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    program = Path(sys.executable).with_name("fleetsweep")
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
+    assert set(done.stdout.splitlines()) == answers
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_readmes_line_prints_what_a_shell_reads(shell: str) -> None:
+    assert f"{shell}_source" in (ROOT / "README.md").read_text()
+    program = Path(sys.executable).with_name("fleetsweep")
+    environment = {**os.environ, "_FLEETSWEEP_COMPLETE": f"{shell}_source"}
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
+    assert "_fleetsweep_completion" in done.stdout
