@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import fabric
 import paramiko
 
 from fleetsweep.deadline import Deadline
@@ -99,20 +100,19 @@ def _log_in(
         "auth_strategy": offer,
         "transport_factory": _transport_factory(known_types),
     }
-    with deadline.closing(dialled.shut):
-        try:
-            connection.open()
-        except BaseException as error:
-            transport = client.get_transport()
-            log_out(client, dialled.shut)
-            if not isinstance(error, Exception):
-                raise
-            if not isinstance(transport, StreamlocalTransport):
-                raise
-            _tell_handshake(transport, policy, tell)
-            if isinstance(error, HostError):
-                raise
-            raise _login_error(error, transport, hop, policy, deadline, timeout_s) from error
+    try:
+        _open_in_time(connection, dialled, deadline)
+    except BaseException as error:
+        transport = client.get_transport()
+        log_out(client, dialled.shut)
+        if not isinstance(error, Exception):
+            raise
+        if not isinstance(transport, StreamlocalTransport):
+            raise
+        _tell_handshake(transport, policy, tell)
+        if isinstance(error, HostError):
+            raise
+        raise _login_error(error, transport, hop, policy, deadline, timeout_s) from error
     transport = client.get_transport()
     if not isinstance(transport, StreamlocalTransport) or policy.key is None:
         log_out(client, dialled.shut)
@@ -132,6 +132,14 @@ def _log_in(
         transport.remote_version, presented.get_name(), fingerprint(presented.asbytes()), str(connection.user)
     )
     return client, transport, server
+
+
+def _open_in_time(connection: fabric.Connection, dialled: Dialled, deadline: Deadline) -> None:
+    with deadline.closing(dialled.shut):
+        connection.open()
+    if deadline.expired:
+        # The alarm may have gone off by now: then the stream is being shut this very moment.
+        raise TimeoutError("the log-in ended as its time was up")
 
 
 def _tell_handshake(transport: StreamlocalTransport, policy: HostKeyPolicy, tell: Tell) -> None:

@@ -50,6 +50,7 @@ def main() -> None:
             "status": item.fault.status.value,
             "phase": item.fault.phase.value if item.fault.phase else None,
             "kind": item.fault.kind,
+            "message": item.fault.message,
             "remedy": item.fault.remedy,
             "took": item.duration_s,
         }

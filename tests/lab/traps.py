@@ -49,7 +49,9 @@ def silent_dns(directory: Path) -> Iterator[list[str]]:
             except OSError:
                 continue
             break
-        (directory / "resolv.conf").write_text(f"nameserver {server.getsockname()[0]}\n")
+        # Left to itself the C library gives up after ten seconds, sooner than some of the tests mean to wait.
+        patience = "options timeout:10 attempts:2\n"
+        (directory / "resolv.conf").write_text(f"nameserver {server.getsockname()[0]}\n{patience}")
         (directory / "nsswitch.conf").write_text("hosts: files dns\n")
         script = (
             f"mount --bind {directory}/resolv.conf /etc/resolv.conf && "
