@@ -48,7 +48,8 @@ def test_the_cap_says_how_many_there_are_and_how_many_there_may_be() -> None:
 @pytest.mark.parametrize(("cap", "guarded"), [(4, False), (3, True)])
 def test_a_runs_volumes_count_as_its_containers_do(cap: int, guarded: bool) -> None:
     items = [replace(item, labels=MINE) for item in many(2)]
-    seen = replace(survey("a", items), resources=(volume("v", MINE), volume("w", MINE), volume("x", {})))
+    kept = volume("y", {**MINE, "fleetsweep.keep": "until:2100-01-01"})
+    seen = replace(survey("a", items), resources=(volume("v", MINE), volume("w", MINE), volume("x", {}), kept))
     plan = host(plan_fleet([seen], {"a": Policy(run=RUN, cap=cap)}), "a")
     assert [found.name for found in plan.resources] == ["v", "w"]
     assert (plan.guard is not None, plan.guard and plan.guard.found) == (guarded, (guarded and 4) or None)

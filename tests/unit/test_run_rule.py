@@ -89,6 +89,12 @@ def test_each_rule_of_a_run_says_what_it_saw() -> None:
     assert told(BASELINE, id="b" * 64)[0] == ("baseline", "in the baseline", Reason.BASELINE)
 
 
+@pytest.mark.parametrize(("labels", "words"), [({KEY: "7"}, "; of this run by its label"), ({KEY: "8"}, ""), ({}, "")])
+def test_the_first_rule_says_whether_the_run_is_its_own(labels: dict[str, str], words: str) -> None:
+    first = next(findings(container(labels=labels), Policy(run=LABEL), NOW))
+    assert first.saw == f"matched by name, image (one of them is enough){words}"
+
+
 def test_what_is_held_outlives_its_run() -> None:
     held = Policy(run=LABEL, held={ID: "held by ann"})
     assert decide(container(labels={KEY: "7"}), held, NOW).reason is Reason.HELD
