@@ -239,3 +239,15 @@ def test_what_stopped_the_removing_is_told_with_what_was_asked_for_by_then() -> 
             engine, decisions, Policy(), NOW, Ledger(Log(1)), volumes=False, stopped=threading.Event(), clock=Forever()
         )
     assert len(stopped.value.unproven) == len(engine.asked) <= 1
+
+
+class Over:
+    def remaining(self) -> float:
+        return 0.0
+
+
+def test_at_the_deadline_nothing_more_is_intended_or_asked_for() -> None:
+    log, engine = Log(), FakeEngine(many(3), set())
+    decisions = [decide(item, Policy(), NOW) for item in many(3)]
+    remove_all(engine, decisions, Policy(), NOW, Ledger(log), volumes=False, stopped=threading.Event(), clock=Over())
+    assert (log.intents, engine.asked) == ([], [])
