@@ -152,21 +152,29 @@ def _with_certificate(keys: Sequence[paramiko.PKey], path: Path) -> tuple[parami
     """The keys, and before the one that the certificate is for that one with it. Without the file, as they are."""
     if not path.exists():
         return tuple(keys)
-    certificate = public_keys.of_line(_content(path))
+    line = _content(path)
+    certificate = public_keys.of_line(line)
     plain = None if certificate is None else public_keys.certified(certificate)
     if certificate is None or plain == certificate:
-        raise KeyFileError(
-            path, "is not a certificate", "name one with CertificateFile: ssh-keygen -L -f FILE shows it"
-        )
+        raise KeyFileError(path, "is not a certificate", f"see what it is: ssh-keygen -l -f {path}")
+    if certificate in map(_presented, keys):
+        return tuple(keys)
     found: list[paramiko.PKey] = []
     for key in keys:
-        if key.asbytes() == plain and key.public_blob is None:
+        if _presented(key) == plain:
             # An agent's key can't be copied: what it lacks it looks for in a part of it that isn't there yet.
             with_it = AgentKey(key.agent, key.blob) if isinstance(key, AgentKey) else copy.copy(key)
-            with_it.load_certificate(str(path))
+            with_it.load_certificate(line.decode())
             found.append(with_it)
         found.append(key)
     return tuple(found)
+
+
+def _presented(key: paramiko.PKey) -> bytes:
+    """What a server is shown of a key: its certificate, if it has one."""
+    if key.public_blob is not None:
+        return bytes(key.public_blob.key_blob)
+    return bytes(key.blob) if isinstance(key, AgentKey) else key.asbytes()
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,6 +296,24 @@ def test_it_goes_with_the_agents_key_too(
     assert "ED25519-CERT" in boxes.boxes[0].sshd_log
 
 
+def test_a_certificate_that_is_offered_anyway_is_offered_once(
+    boxes: SshBoxes, certified: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    named = f"CertificateFile {certified}-cert.pub\n"
+    boxes.restart(0)
+    authorize(boxes, certified.with_name("mine.pub").read_text())
+    swept_as(boxes, f"IdentityFile {certified}\n{named}")
+    assert (tries(boxes.boxes[0]), logins(boxes.boxes[0])) == (2, 1)
+    with ssh_agent(tmp_path / "a", certified) as address:
+        use_agent(monkeypatch, address)
+        boxes.restart(0)
+        swept_as(boxes, "")
+        alone = tries(boxes.boxes[0])
+        boxes.restart(0)
+        swept_as(boxes, named)
+    assert tries(boxes.boxes[0]) == alone <= 2
+
+
 def test_a_certificate_of_another_key_or_none_at_all_leaves_the_keys_as_they_are(
     boxes: SshBoxes, certified: Path, apart: Path
 ) -> None:
