@@ -177,13 +177,11 @@ def hold(container: str | None, style: str, options: Options) -> None:
 
 
 def _release(text: str, directory: Path, now_ns: int) -> None:
+    from fleetsweep.explain import meant
     from fleetsweep.journal import holds, release_hold
     from fleetsweep.report import printable
 
-    placed = holds(directory, now_ns)
-    found = [each for each in placed if text in {each.name, each.container_id}] or [
-        each for each in placed if text and (each.name.startswith(text) or each.container_id.startswith(text))
-    ]
+    found = meant(holds(directory, now_ns), text, lambda hold: (hold.name, hold.container_id))
     if len(found) != 1:
         what = f"means {len(found)} holds" if found else "is the name or id of no container that is held"
         raise UsageError(f"{text!r} {what}: fleetsweep hold --list shows them")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from fleetsweep.model import Container, Explanation, Guard, HostPlan, Lost, Survey
 from fleetsweep.policy import Policy, decide, findings
+
+T = TypeVar("T")
 
 
 def matching(surveys: Sequence[Survey | Lost], text: str) -> list[tuple[Survey, Container]]:
@@ -14,17 +17,20 @@ def matching(surveys: Sequence[Survey | Lost], text: str) -> list[tuple[Survey, 
     An engine under two host names has each of its containers once, at the first.
     """
 
-    def those(means: Callable[[str], bool]) -> list[tuple[Survey, Container]]:
-        found: dict[str, tuple[Survey, Container]] = {}
-        for survey in (item for item in surveys if isinstance(item, Survey)):
-            for container in survey.containers:
-                if means(container.name) or means(container.id):
-                    found.setdefault(container.id, (survey, container))
-        return list(found.values())
+    every = [(item, container) for item in surveys if isinstance(item, Survey) for container in item.containers]
+    found: dict[str, tuple[Survey, Container]] = {}
+    for survey, container in meant(every, text, lambda item: (item[1].name, item[1].id)):
+        found.setdefault(container.id, (survey, container))
+    return list(found.values())
 
+
+def meant(items: Sequence[T], text: str, words: Callable[[T], Sequence[str]]) -> list[T]:
+    """Those of which one of the ``words`` is ``text``, else those of which one begins so; none if that is empty."""
     if not text:
         return []
-    return those(lambda word: word == text) or those(lambda word: word.startswith(text))
+    return [item for item in items if text in words(item)] or [
+        item for item in items if any(word.startswith(text) for word in words(item))
+    ]
 
 
 def explain_container(container: Container, plan: HostPlan, policy: Policy, fleet_guard: Guard | None) -> Explanation:

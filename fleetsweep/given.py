@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fleetsweep.console import Output
 from fleetsweep.errors import UsageError
 from fleetsweep.model import Connection, Host
 from fleetsweep.settings import Flags
 from fleetsweep.telling import Telling
 
 if TYPE_CHECKING:
-    from fleetsweep.console import Output
     from fleetsweep.sweep import Reach
 
 
 def output(options: dict[str, object]) -> Output:
     """Where the report goes, by the output options."""
-    from fleetsweep.console import Output
-
     path, save_plan = (_text(options.get(key)) for key in ("output", "save_plan"))
     return Output(
         style=str(options.get("style") or "table"),

@@ -368,6 +368,11 @@ class HostReport:
     resources: tuple[Removal, ...] = ()
     silence: Silence | None = None
 
+    @property
+    def guarded_by(self) -> Guard | None:
+        """The guard that stops this one host, if any."""
+        return self.guard or (self.plan.guard if self.plan else None)
+
 
 @dataclass(frozen=True, slots=True)
 class Checkup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 
@@ -74,8 +74,8 @@ class Record:
 class LastSuccesses:
     """When a run of one command last ended with exit code 0, and by host when a run that looked at it ended."""
 
-    run_ns: int | None = None
-    hosts: Mapping[str, int] = field(default_factory=dict)
+    run_ns: int | None
+    hosts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,18 +208,17 @@ class _Builder:
     def _close(self) -> object:
         frame = self._stack.pop()
         value: object = frame.container
-        if isinstance(value, dict):
-            lines = frame.lines
-            if frame.merges:
-                merged: dict[object, object] = {}
-                for earlier in frame.merges:
-                    merged.update(earlier)
-                lines = {key: self._lines[id(part)].get(key, 0) for part in frame.merges for key in part} | lines
-                value = merged | value
-            value = unsafe(value) if frame.unsafe else value
-            self._lines[id(value)] = lines
-        elif frame.unsafe:
+        lines = frame.lines
+        if frame.merges and isinstance(value, dict):
+            merged: dict[object, object] = {}
+            for earlier in frame.merges:
+                merged.update(earlier)
+            lines = {key: self._lines[id(part)].get(key, 0) for part in frame.merges for key in part} | lines
+            value = merged | value
+        if frame.unsafe:
             value = unsafe(value)
+        if isinstance(value, dict):
+            self._lines[id(value)] = lines
         if frame.anchor is not None:
             # Only now: a value within itself has no end.
             self._anchors[frame.anchor] = (value, self._nodes - frame.begun + 1)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +38,6 @@ CREATE INDEX unsettled ON intent (id) WHERE settled IS NULL AND (outcome IS NULL
 CREATE VIEW open_intent AS SELECT * FROM intent WHERE settled IS NULL AND (outcome IS NULL OR outcome = 'unknown');
 """
 
-
 _HOLDS: Final = """
 CREATE TABLE IF NOT EXISTS hold (
     container_id TEXT PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL,
@@ -58,6 +56,13 @@ class NoJournalError(UsageError):
 def journal_file(state_dir: Path) -> Path:
     """Where the journal lies in its state directory."""
     return state_dir / "journal.db"
+
+
+@contextmanager
+def writing(state_dir: Path) -> Iterator[sqlite3.Connection]:
+    """The journal to write in outside of any run; each statement is durable once it was executed. Raises UsageError."""
+    with closing(open_journal(state_dir)) as opened, translated(journal_file(state_dir)):
+        yield opened
 
 
 def open_journal(state_dir: Path) -> sqlite3.Connection:
@@ -125,7 +130,7 @@ def reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
     if not stat.S_ISREG(found.st_mode):
         raise _unreadable(path, "is not a file")
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)) as opened:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)) as opened:
             # A reader that may not write would leave the files behind that it makes beside the journal.
             opened.execute("PRAGMA query_only = ON")
             if opened.execute("PRAGMA user_version").fetchone() != (VERSION,):

@@ -18,7 +18,7 @@ FROM picked
 LEFT JOIN (SELECT run, count(*) AS hosts, sum(status = 'ok') AS ok, sum(stale) AS stale, sum(removed) AS removed
     FROM host WHERE run IN (SELECT id FROM picked) AND {rows} GROUP BY run) AS rows ON rows.run = picked.id
 LEFT JOIN (SELECT run, sum(outcome IS 'removed') AS removed,
-    sum(settled IS NULL AND (outcome IS NULL OR outcome = 'unknown')) AS unknown
+    sum(id IN (SELECT id FROM open_intent)) AS unknown
     FROM intent WHERE run IN (SELECT id FROM picked) AND {intents} GROUP BY run) AS intents ON intents.run = picked.id
 ORDER BY started_ns DESC, number DESC
 """
@@ -64,8 +64,6 @@ def record(state_dir: Path, run: str) -> Record:
     with reading(state_dir) as journal:
         query = _RUNS.format(which="substr(id, 1, length(?)) = ?", rows="1", intents="1")
         found = [_run(row) for row in journal.execute(query, (run, run, 2))]
-        # A whole id is one run's, even where another's begins with it.
-        found = [each for each in found if each.id == run] or found
         if len(found) > 1 and run:
             raise UsageError(f"{run!r} begins several runs' ids, {found[0].id} and {found[1].id}: give more of it")
         if not found:

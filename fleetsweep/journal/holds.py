@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
-from fleetsweep.journal.database import NoJournalError, open_journal, reading, translated
+from fleetsweep.journal.database import NoJournalError, reading, writing
 from fleetsweep.past import Hold
 
 
@@ -31,7 +30,7 @@ def place_hold(state_dir: Path, hold: Hold) -> None:
 
     Raises UsageError.
     """
-    with closing(open_journal(state_dir)) as journal, translated(state_dir / "journal.db"):
+    with writing(state_dir) as journal:
         journal.execute(
             "INSERT OR REPLACE INTO hold (container_id, host, name, reason, by, since_ns, until_ns) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -41,5 +40,5 @@ def place_hold(state_dir: Path, hold: Hold) -> None:
 
 def release_hold(state_dir: Path, container_id: str) -> None:
     """End the hold of a container. Raises UsageError."""
-    with closing(open_journal(state_dir)) as journal, translated(state_dir / "journal.db"):
+    with writing(state_dir) as journal:
         journal.execute("DELETE FROM hold WHERE container_id = ?", (container_id,))

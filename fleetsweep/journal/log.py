@@ -80,20 +80,19 @@ class Journal:
 
     def last_looks(self) -> dict[str, int]:
         """When each host was last looked at by a run that has ended, in nanoseconds. Raises JournalError."""
-        rows = self.read(
-            "SELECT host.name, max(run.started_ns) FROM host JOIN run ON run.id = host.run "
-            "WHERE host.surveyed GROUP BY host.name"
-        )
-        return dict(rows)  # type: ignore[arg-type]
+        return self._last_looks("started_ns")
 
     def last_successes(self, command: str) -> LastSuccesses:
         """What has gone well before, for a run that can tell nothing good of some host. Raises JournalError."""
-        hosts = self.read(
-            "SELECT host.name, max(run.finished_ns) FROM host JOIN run ON run.id = host.run "
+        ((run_ns,),) = self.read("SELECT max(finished_ns) FROM run WHERE command = ? AND exit_code = 0", (command,))
+        return LastSuccesses(run_ns, self._last_looks("finished_ns"))  # type: ignore[arg-type]
+
+    def _last_looks(self, moment: str) -> dict[str, int]:
+        rows = self.read(
+            f"SELECT host.name, max(run.{moment}) FROM host JOIN run ON run.id = host.run "  # noqa: S608 - a column's name
             "WHERE host.surveyed GROUP BY host.name"
         )
-        ((run_ns,),) = self.read("SELECT max(finished_ns) FROM run WHERE command = ? AND exit_code = 0", (command,))
-        return LastSuccesses(run_ns, dict(hosts))  # type: ignore[arg-type]
+        return dict(rows)  # type: ignore[arg-type]
 
     def settle(self, settled: Mapping[str, Sequence[Settlement]]) -> None:
         """Queue what became of earlier runs' open intents. Raises JournalError if the journal is broken."""
@@ -116,7 +115,7 @@ class Journal:
         """
         for row in report.hosts:
             plan = row.plan
-            guard = row.guard or (plan.guard if plan else None) or report.guard
+            guard = row.guarded_by or report.guard
             trouble = row.fault.message if row.fault else guard.message if guard else None
             self.post(
                 "INSERT INTO host VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

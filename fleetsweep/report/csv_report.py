@@ -10,7 +10,7 @@ from typing import Final
 from fleetsweep.model import FleetReport, HostReport
 from fleetsweep.report.escape import csv_cell
 from fleetsweep.report.rows import iso_utc
-from fleetsweep.report.totals import guard_of, host_totals
+from fleetsweep.report.totals import host_totals
 
 COLUMNS: Final = (
     "host",
@@ -60,7 +60,7 @@ def render_csv(report: FleetReport, *, verbose: bool = False, color: bool = Fals
 def _row(host: HostReport, report: FleetReport) -> tuple[float | str, ...]:
     totals = host_totals(host)
     fault = host.fault
-    guard = guard_of(host) or report.guard
+    guard = host.guarded_by or report.guard
     return (
         host.host.name,
         host.status.value,

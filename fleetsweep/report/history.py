@@ -9,6 +9,7 @@ from typing import Final
 from fleetsweep.model import SECOND
 from fleetsweep.past import Hold, PastHost, PastRemoval, PastRun, Record
 from fleetsweep.report.escape import printable, well_formed
+from fleetsweep.report.json_report import JsonObject, rounded
 from fleetsweep.report.rows import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.table import grid
 from fleetsweep.report.totals import exit_meaning
@@ -23,8 +24,6 @@ _HOST_HEADERS: Final = ("HOST", "STATUS", "CONTAINERS", "MATCHED", "STALE", "REM
 _HOST_ALIGN: Final = ("left", "left", *("right",) * 6)
 _REMOVAL_HEADERS: Final = ("HOST", "ID", "NAME", "ASKED", "OUTCOME", "DETAIL")
 _REMOVAL_ALIGN: Final = ("left",) * 6
-
-JsonObject = dict[str, object]
 
 
 def render_history(runs: Sequence[PastRun], format: str) -> str:
@@ -77,18 +76,23 @@ def _what(run: PastRun) -> str:
     return printable(run.command) + (" --dry-run" if run.dry_run else "")
 
 
+def _took(run: PastRun) -> str:
+    return NOTHING if run.finished_ns is None else fine_seconds((run.finished_ns - run.started_ns) / SECOND)
+
+
 def _run_row(run: PastRun) -> list[str]:
     ended = run.finished_ns is not None
+    notes = {"not ended": not ended, f"{run.unknown} unknown": run.unknown}
     return [
         printable(run.id, NAME_LIMIT),
         _what(run),
         iso_utc(run.started_ns),
-        fine_seconds((run.finished_ns - run.started_ns) / SECOND) if run.finished_ns is not None else NOTHING,
+        _took(run),
         f"{run.ok}/{run.hosts} ok" if ended else NOTHING,
         str(run.stale) if ended else NOTHING,
         _removed(run.removed, run),
         NOTHING if run.exit_code is None else str(run.exit_code),
-        ", ".join([*(["not ended"] if not ended else []), *([f"{run.unknown} unknown"] if run.unknown else [])]),
+        ", ".join(note for note, holds in notes.items() if holds),
     ]
 
 
@@ -99,10 +103,9 @@ def _removed(count: int, run: PastRun) -> str:
 
 def _head(run: PastRun) -> str:
     head = f"{printable(run.id, NAME_LIMIT)}: {_what(run)}, began {iso_utc(run.started_ns)}, "
-    if run.finished_ns is None or run.exit_code is None:
+    if run.exit_code is None:
         return head + "did not end: it is at work, or was killed"
-    took = fine_seconds((run.finished_ns - run.started_ns) / SECOND)
-    return head + f"took {took}, exit code {run.exit_code}: {exit_meaning(run.exit_code)}"
+    return head + f"took {_took(run)}, exit code {run.exit_code}: {exit_meaning(run.exit_code)}"
 
 
 def _host_row(host: PastHost, run: PastRun) -> list[str]:
@@ -149,8 +152,8 @@ def _host_object(host: PastHost) -> JsonObject:
         "host": well_formed(host.name),
         "status": well_formed(host.status),
         "trouble": host.trouble and well_formed(host.trouble),
-        "clock_skew_s": None if host.skew_s is None else round(host.skew_s, 1) + 0.0,
-        "duration_s": round(host.duration_s, 3),
+        "clock_skew_s": None if host.skew_s is None else rounded(host.skew_s, 1),
+        "duration_s": rounded(host.duration_s, 3),
         "containers": host.containers,
         "matched": host.matched,
         "stale": host.stale,

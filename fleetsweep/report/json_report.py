@@ -20,7 +20,7 @@ from fleetsweep.model import (
 )
 from fleetsweep.report.escape import well_formed
 from fleetsweep.report.rows import created_age_s, iso_utc, removals_by_id, resource_removal
-from fleetsweep.report.totals import counted_plan, fleet_totals, guard_of, host_totals
+from fleetsweep.report.totals import counted_plan, fleet_totals, host_totals
 from fleetsweep.scope import Resource
 
 SCHEMA: Final = "fleetsweep.report/1"
@@ -80,7 +80,7 @@ def host_object(host: HostReport) -> JsonObject:
         "host": well_formed(host.host.name),
         "status": host.status.value,
         "error": fault_object(host.fault),
-        "guard": guard_object(guard_of(host)),
+        "guard": guard_object(host.guarded_by),
         "engine": engine_object(host.plan.engine) if host.plan else None,
         "clock_skew_s": rounded(host.plan.skew_s, 1) if host.plan else None,
         "duration_s": rounded(host.duration_s, 3),

@@ -32,7 +32,6 @@ from fleetsweep.report.totals import (
     HostTotals,
     counted_plan,
     fleet_totals,
-    guard_of,
     host_totals,
     unknown_age,
 )
@@ -167,7 +166,7 @@ def _removed_cell(report: FleetReport, removed: int, would: int) -> str:
 
 def would_remove(host: HostReport, report: FleetReport) -> int:
     """Give how many containers a sweep in place of this dry run would try to remove on one host."""
-    if report.guard or guard_of(host) or host.status is not Status.OK:
+    if report.guard or host.guarded_by or host.status is not Status.OK:
         return 0
     return host_totals(host).stale
 
@@ -175,7 +174,7 @@ def would_remove(host: HostReport, report: FleetReport) -> int:
 def note(host: HostReport, totals: HostTotals) -> str:
     """Give what is odd about a host in a few words; the lines below the table say the rest."""
     parts: list[str] = []
-    guard = guard_of(host)
+    guard = host.guarded_by
     if host.fault:
         kind = printable(host.fault.kind, WORD_LIMIT)
         parts.append(f"{host.fault.phase.value}: {kind}" if host.fault.phase else kind)
@@ -308,7 +307,7 @@ def _host_attention(host: HostReport, *, verbose: bool) -> Iterator[str]:
 
 
 def _troubles(host: HostReport, most: int | None) -> Iterator[str]:
-    guard = guard_of(host)
+    guard = host.guarded_by
     if host.fault:
         yield _fault_line(host, host.fault)
     if host.silence:

@@ -73,18 +73,13 @@ class Totals:
     counts: HostTotals
 
 
-def guard_of(host: HostReport) -> Guard | None:
-    """Give the guard that stops this one host, if any."""
-    return host.guard or (host.plan.guard if host.plan else None)
-
-
 def counted_plan(host: HostReport) -> HostPlan | None:
     """Give the plan whose containers are this host's own, None where there is nothing to count.
 
     A host that is guarded for its identity shows another host's containers, or those of a box that it should
     not be: counted here, one box under two names would read as twice the leak.
     """
-    guard = guard_of(host)
+    guard = host.guarded_by
     return None if guard and guard.name is GuardName.IDENTITY else host.plan
 
 
@@ -168,7 +163,7 @@ def exit_meaning(code: int) -> str:
 
 
 def _guarded(host: HostReport) -> bool:
-    return host.status is Status.GUARDED or guard_of(host) is not None
+    return host.status is Status.GUARDED or host.guarded_by is not None
 
 
 def _not_removed(host: HostReport) -> bool:
