@@ -6,31 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from fleetsweep.document import JsonObject, Kind, as_full_id, as_list, as_object, as_optional_text, as_text, as_whole
+from fleetsweep.document import JsonObject, Kind, as_full_id, as_list, as_object, as_text, as_whole
 from fleetsweep.errors import UsageError
+from fleetsweep.identity import identity_of
 from fleetsweep.model import SECOND, Host, Survey
 from fleetsweep.policy import Policy, may_match
-from fleetsweep.scope import Baseline
+from fleetsweep.scope import CLOCK_TOLERANCE_S, LONGEST_JOB_S, Baseline
 
-KIND: Final = Kind("baseline", 1, "--baseline", "make one with fleetsweep baseline --save, before the job")
-
-LONGEST_S: Final = 86_400
-"""Seconds. No job is that long: an older baseline is another job's that was left lying."""
-
-CLOCK_TOLERANCE_NS: Final = 5 * 60 * SECOND
-"""How far in the future a baseline may have been taken: the clocks of a controller and an engine differ a little."""
+KIND: Final = Kind("baseline", 2, "--baseline", "make one with fleetsweep baseline --save, before the job")
 
 
 def take(survey: Survey, policy: Policy) -> Baseline:
     """What ``policy`` matches, or may match, in a survey. Pure."""
-    engine = survey.engine
     ids = sorted(container.id for container in survey.containers if may_match(container, policy))
-    return Baseline(engine.kind, lasting_id(survey), survey.now_ns, tuple(ids))
-
-
-def lasting_id(survey: Survey) -> str | None:
-    """The engine's own id; None where it is made up at each call, as Podman's is."""
-    return survey.engine.id if survey.engine.kind == "docker" else None
+    return Baseline(identity_of(survey.host, survey.engine), survey.now_ns, tuple(ids))
 
 
 def save(baselines: Mapping[str, Baseline], path: Path, *, now_ns: int) -> None:
@@ -38,7 +27,7 @@ def save(baselines: Mapping[str, Baseline], path: Path, *, now_ns: int) -> None:
     hosts: list[JsonObject] = [
         {
             "host": name,
-            "engine": {"kind": found.engine_kind, "id": found.engine_id},
+            "engine": found.identity,
             "taken_ns": found.taken_ns,
             "containers": list(found.ids),
         }
@@ -67,7 +56,7 @@ def load(path: Path, hosts: Sequence[Host], *, now_ns: int) -> dict[str, Baselin
         raise KIND.damaged(path, f"{type(error).__name__} {error}") from error
     if len(found) != len(rows):
         raise KIND.damaged(path, "a host stands there twice")
-    _check_age(f"baseline {path}", created_ns, now_ns)
+    _check_age(path, created_ns, now_ns)
     for host in hosts:
         if host.name not in found:
             raise UsageError(f"baseline {path} has nothing of {host.name}: give the options it was made with")
@@ -75,30 +64,17 @@ def load(path: Path, hosts: Sequence[Host], *, now_ns: int) -> dict[str, Baselin
 
 
 def _baseline(row: JsonObject) -> Baseline:
-    engine = as_object(row["engine"])
     return Baseline(
-        as_text(engine["kind"]),
-        as_optional_text(engine["id"]),
+        as_text(row["engine"]),
         as_whole(row["taken_ns"]),
         tuple(as_full_id(each) for each in as_list(row["containers"])),
     )
 
 
-def _check_age(what: str, taken_ns: int, now_ns: int) -> None:
-    if taken_ns > now_ns + CLOCK_TOLERANCE_NS:
-        raise UsageError(f"{what} was taken in the future: check the clocks; nothing was removed")
-    age_s = (now_ns - taken_ns) // SECOND
-    if age_s > LONGEST_S:
-        raise UsageError(f"{what} is {age_s} s old, more than a day: it is another job's; nothing was removed")
-
-
-def check_engine(found: Baseline, survey: Survey) -> None:
-    """Raise UsageError unless a survey is of the very engine that a baseline was taken of, and by the same clock."""
-    name = survey.host.name
-    kind, own_id = survey.engine.kind, lasting_id(survey)
-    if (kind, own_id) != (found.engine_kind, found.engine_id):
-        raise UsageError(
-            f"the baseline of {name} was taken of another engine ({found.engine_kind} {found.engine_id or ''}), "
-            f"this one is {kind} {own_id or ''}: nothing was removed"
-        )
-    _check_age(f"the baseline of {name}, by its engine's clock,", found.taken_ns, survey.now_ns)
+def _check_age(path: Path, created_ns: int, now_ns: int) -> None:
+    """Raise UsageError for a baseline of another job, by this machine's clock. A guard asks each engine's clock."""
+    age_s = (now_ns - created_ns) // SECOND
+    if age_s < -CLOCK_TOLERANCE_S:
+        raise UsageError(f"baseline {path} was taken in the future: check the clocks; nothing was removed")
+    if age_s > LONGEST_JOB_S:
+        raise UsageError(f"baseline {path} is {age_s} s old, more than a day: it is another job's; nothing was removed")

@@ -34,7 +34,7 @@ def execute(request: Request, path: Path) -> NoReturn:
         reaching(request.hosts, request.reach) as reach,
         progress("Surveying", len(request.hosts), request.output) as advance,
     ):
-        found = survey(request.hosts, request.policies, reach, advance, identify=True)
+        found = survey(request.hosts, request.policies, reach, advance)
     for item in found:
         if isinstance(item, Lost):
             told = f"{item.host.name}: {item.fault.message}; {item.fault.remedy}".removesuffix("; ")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from fleetsweep import fleet
 from fleetsweep.console import deliver, leave, progress
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine import READ_ONLY
-from fleetsweep.errors import EngineError, Phase
+from fleetsweep.errors import Phase
 from fleetsweep.guards import plan_fleet
 from fleetsweep.model import Checkup, Guard, Host, HostReport, Lost, Status, Survey
 from fleetsweep.policy import Policy
@@ -18,9 +18,6 @@ from fleetsweep.request import Request
 from fleetsweep.stopper import Stopper
 from fleetsweep.sweep import Reach, reaching, run_over
 from fleetsweep.tunnel import engine_on
-
-if TYPE_CHECKING:
-    from fleetsweep.engine.client import EngineClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +41,8 @@ def examine(
         tell = told[host.name].__setitem__
         with engine_on(host, reach.ssh, reach.bastions, deadline, READ_ONLY, tell=tell) as client:
             engine = client.engine
-            pinned = policies[host.name].engine_id is not None
-            if pinned or identify:
-                engine = replace(engine, id=_id_of(client, needed=pinned))
+            if identify or policies[host.name].engine_id is not None:
+                engine = replace(engine, id=client.engine_id())
             # The clock is read before the list, which a big engine takes long over.
             round_trip_s = client.round_trip_s()
             listing = client.list_containers()
@@ -55,16 +51,6 @@ def examine(
     results = run_over(hosts, look, reach, on_done)
     guards = _guards(results, policies)
     return tuple(_checkup(done, dict(told[done.host.name]), guards.get(done.host.name), reach) for done in results)
-
-
-def _id_of(client: EngineClient, *, needed: bool) -> str | None:
-    """The engine's id. One that won't tell it can still be swept, where the inventory pins none."""
-    try:
-        return client.engine_id()
-    except EngineError:
-        if needed:
-            raise
-        return None
 
 
 def _guards(results: Sequence[fleet.Done[_Seen]], policies: Mapping[str, Policy]) -> dict[str, Guard]:

@@ -191,14 +191,7 @@ class _Crew(Generic[T]):
                 fault = as_fault(error)
             except Exception as error:
                 log.exception("a bug while working on %s", host.name)
-                fault = Fault(
-                    Status.FAILED,
-                    None,
-                    "bug",
-                    f"{type(error).__name__}: {error}",
-                    "this is a bug in fleetsweep: please report the traceback above",
-                    bug=True,
-                )
+                fault = Fault.of_bug(error)
             self._finished.put((index, Done(host, value, fault, time.monotonic() - started)))
 
 

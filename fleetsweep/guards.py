@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fleetsweep.model import FleetPlan, Guard, GuardName, HostPlan, Lost, Reason, Survey
+from fleetsweep.identity import identity_of, other_engine, twins
+from fleetsweep.model import SECOND, Engine, Fault, FleetPlan, Guard, GuardName, Host, HostPlan, Lost, Reason, Survey
 from fleetsweep.policy import Policy, decide, resources_of_run
+from fleetsweep.scope import CLOCK_TOLERANCE_S, LONGEST_JOB_S, Baseline
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,17 @@ def plan_fleet(
     surveys: Sequence[Survey | Lost], policies: Mapping[str, Policy], fleet_cap: int | Percent | None = None
 ) -> FleetPlan:
     """Judge every survey by its host's policy (by host name), then hold the whole against the guards."""
-    plans = [item if isinstance(item, Lost) else plan_host(item, policies[item.host.name]) for item in surveys]
+    plans = [item if isinstance(item, Lost) else _plan_alone(item, policies[item.host.name]) for item in surveys]
     return guard_fleet(_guard_twins(plans, surveys), policies, fleet_cap)
+
+
+def _plan_alone(survey: Survey, policy: Policy) -> HostPlan | Lost:
+    """One host's plan; where a bug is in the way, that is this host's row and no other's."""
+    try:
+        return plan_host(survey, policy)
+    except Exception as error:
+        log.exception("a bug while judging %s", survey.host.name)
+        return Lost(survey.host, Fault.of_bug(error), survey.duration_s)
 
 
 def plan_host(survey: Survey, policy: Policy) -> HostPlan:
@@ -59,25 +73,13 @@ def plan_host(survey: Survey, policy: Policy) -> HostPlan:
 
 
 def _guard_twins(plans: Sequence[HostPlan | Lost], surveys: Sequence[Survey | Lost]) -> list[HostPlan | Lost]:
-    """Two hosts that share a container id are one engine: all but the first are guarded.
-
-    So nothing is counted or removed twice.
-    """
-    seen: dict[str, str] = {}
-    judged: list[HostPlan | Lost] = []
-    for plan, survey in zip(plans, surveys, strict=True):
-        if isinstance(plan, Lost) or isinstance(survey, Lost):
-            judged.append(plan)
-            continue
-        ids = [container.id for container in survey.containers]
-        first = next((seen[container_id] for container_id in ids if container_id in seen), None)
-        for container_id in ids:
-            seen.setdefault(container_id, plan.host.name)
-        if first is None:
-            judged.append(plan)
-        else:
+    """Guard all but the first of the hosts that are one engine, so that nothing is counted or removed twice."""
+    judged = list(plans)
+    for position, first in twins(surveys).items():
+        plan = plans[position]
+        if isinstance(plan, HostPlan):
             guard = Guard(GuardName.IDENTITY, f"this is the same engine as {first}", limit=None, found=first)
-            judged.append(replace(plan, guard=guard))
+            judged[position] = replace(plan, guard=guard)
     return judged
 
 
@@ -95,15 +97,14 @@ def guard_fleet(
 
 
 def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
-    engine_id, skew_s = plan.engine.id, plan.skew_s
-    found = len(plan.candidates) + len(plan.resources)
-    if policy.engine_id is not None and engine_id != policy.engine_id:
-        return Guard(
-            GuardName.IDENTITY,
-            f"the engine's id is {engine_id or 'unknown'}, the inventory pins {policy.engine_id}",
-            limit=policy.engine_id,
-            found=engine_id,
-        )
+    skew_s, found = plan.skew_s, _to_go(plan)
+    pinned = _pin_guard(plan.engine, policy)
+    if pinned is not None:
+        return pinned
+    if policy.run is not None and policy.run.baseline is not None:
+        tripped = _baseline_guard(plan, policy.run.baseline)
+        if tripped is not None:
+            return tripped
     if not abs(skew_s) <= policy.max_skew_s:
         return Guard(
             GuardName.SKEW,
@@ -122,24 +123,76 @@ def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
     return None
 
 
+def engine_guard(host: Host, planned: Engine, found: Engine, policy: Policy) -> Guard | None:
+    """The guard of a host that is reached again to remove: the engine that answers must be the one of the plan."""
+    return _pin_guard(found, policy) or other_engine(host, identity_of(host, planned), found, "the plan")
+
+
+def _pin_guard(engine: Engine, policy: Policy) -> Guard | None:
+    if policy.engine_id is None or engine.id == policy.engine_id:
+        return None
+    return Guard(
+        GuardName.IDENTITY,
+        f"the engine's id is {engine.id or 'unknown'}, the inventory pins {policy.engine_id}",
+        limit=policy.engine_id,
+        found=engine.id,
+    )
+
+
+def _baseline_guard(plan: HostPlan, baseline: Baseline) -> Guard | None:
+    """The guard of a host whose engine, or its clock, is not the one that the baseline was taken by."""
+    other = other_engine(plan.host, baseline.identity, plan.engine, "the baseline")
+    if other is not None:
+        return other
+    age_s = (plan.now_ns - baseline.taken_ns) // SECOND
+    if -CLOCK_TOLERANCE_S <= age_s <= LONGEST_JOB_S:
+        return None
+    when = f"{-age_s} s in the future" if age_s < 0 else f"{age_s} s ago, more than a day"
+    return Guard(
+        GuardName.SKEW,
+        f"the baseline was taken {when}, by this engine's clock: nothing is removed here",
+        limit=LONGEST_JOB_S,
+        found=age_s,
+    )
+
+
 def _fleet_guard(plans: Sequence[HostPlan | Lost], fleet_cap: int | Percent | None) -> Guard | None:
+    """The guard of the whole fleet. What is guarded for itself counts neither as removed nor as surveyed."""
     if fleet_cap is None:
         return None
-    unique = [plan for plan in plans if isinstance(plan, HostPlan) and not _is_elsewhere(plan)]
-    found = sum(len(plan.candidates) for plan in unique)
-    surveyed = sum(plan.containers for plan in unique)
-    limit = fleet_cap if isinstance(fleet_cap, int) else surveyed * fleet_cap.value / 100
-    if found <= limit:
+    counted = [_Count(_to_go(plan), plan.containers) for plan in plans if isinstance(plan, HostPlan) and not plan.guard]
+    found, surveyed = sum(each.found for each in counted), sum(each.containers for each in counted)
+    aside = ""
+    if isinstance(fleet_cap, int):
+        tripped = found > fleet_cap
+    else:
+        tripped = found > surveyed * fleet_cap.value / 100
+        largest = max(counted, key=lambda each: each.containers, default=None)
+        if not tripped and largest is not None and len(counted) > 1:
+            # Else one box with a long list could stretch a share for all the others.
+            others, rest = found - largest.found, surveyed - largest.containers
+            tripped = others > (rest + min(largest.containers, rest)) * fleet_cap.value / 100
+            if tripped:
+                found, surveyed = others, rest
+                aside = " (the host with the most containers counts for no more than all the others together)"
+    if not tripped:
         return None
     return Guard(
         GuardName.FLEET_CAP,
-        f"{found} candidates in {surveyed} containers are more than the fleet cap of {fleet_cap}: "
+        f"{found} candidates in {surveyed} containers are more than the fleet cap of {fleet_cap}{aside}: "
         "nothing is removed anywhere",
         limit=fleet_cap if isinstance(fleet_cap, int) else str(fleet_cap),
         found=found,
     )
 
 
-def _is_elsewhere(plan: HostPlan) -> bool:
-    """Whether what it shows is another host's, or that of a box which it should not be."""
-    return plan.guard is not None and plan.guard.name is GuardName.IDENTITY
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """One host: what would go there, volumes and networks among it, and how many containers it listed."""
+
+    found: int
+    containers: int
+
+
+def _to_go(plan: HostPlan) -> int:
+    return len(plan.candidates) + len(plan.resources)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from fleetsweep.errors import Phase
+from fleetsweep.past import Settlement
 from fleetsweep.scope import Resource
 
 SECOND: Final = 1_000_000_000
@@ -106,7 +107,8 @@ class Target(Protocol):
 class Engine:
     """Which engine answered: ``kind`` is docker or podman, ``via`` the way it was reached.
 
-    ``id`` is the engine's own identity from ``/info``, None when it was not asked for.
+    ``id`` is the engine's own identity from ``/info``, None when it was not asked for, or not told. ``host_key`` is the
+    type and fingerprint of the verified SSH host key of the box; None where no SSH was needed.
     """
 
     kind: str
@@ -114,6 +116,12 @@ class Engine:
     api: str
     via: str
     id: str | None = None
+    host_key: str | None = None
+
+    @property
+    def lasting_id(self) -> str | None:
+        """The engine's own id; None where it has none that lasts. Podman makes one up at each call."""
+        return self.id if self.kind == "docker" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +161,13 @@ class Fault:
     message: str
     remedy: str = ""
     bug: bool = False
+
+    @classmethod
+    def of_bug(cls, error: Exception) -> Fault:
+        """The fault of a host whose work ended in a bug of fleetsweep's own."""
+        message = f"{type(error).__name__}: {error}"
+        remedy = "this is a bug in fleetsweep: please report the traceback above"
+        return cls(Status.FAILED, None, "bug", message, remedy, bug=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,39 +322,6 @@ class Removal:
     container_id: str
     outcome: Outcome
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenIntent:
-    """A removal that an earlier run meant to make and whose outcome it did not live, or manage, to know.
-
-    ``endpoint`` is ``Host.endpoint`` as it was then; ``at_ns`` the controller's clock.
-    """
-
-    number: int
-    run_id: str
-    host: str
-    endpoint: str
-    container_id: str
-    name: str
-    at_ns: int
-
-
-class SettledAs(StrEnum):
-    """What a later look found of an open intent's container."""
-
-    GONE = "gone"
-    STILL_THERE = "still-there"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """An open intent and what this run found of it. ``final`` is False where its host could not be looked at."""
-
-    intent: OpenIntent
-    outcome: SettledAs
-    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

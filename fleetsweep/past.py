@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +96,38 @@ class Hold:
         """Who, until when, and why."""
         until = datetime.fromtimestamp(self.until_ns // 10**9, UTC)
         return f"held by {self.by} until {until:%Y-%m-%dT%H:%M:%SZ}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIntent:
+    """A removal that an earlier run meant to make and whose outcome it did not live, or manage, to know.
+
+    ``endpoint`` is ``Host.endpoint`` as it was then; ``at_ns`` the controller's clock. ``identity`` is
+    ``identity_of`` the engine that it was planned on; empty in an intent of a version that did not record it.
+    """
+
+    number: int
+    run_id: str
+    host: str
+    endpoint: str
+    container_id: str
+    name: str
+    at_ns: int
+    identity: str = ""
+
+
+class SettledAs(StrEnum):
+    """What a later look found of an open intent's container."""
+
+    GONE = "gone"
+    STILL_THERE = "still-there"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """An open intent and what this run found of it. ``final`` is False where its engine could not be looked at."""
+
+    intent: OpenIntent
+    outcome: SettledAs
+    final: bool = True

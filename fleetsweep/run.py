@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from fleetsweep.console import INCOMPLETE, Output, count, deliver, leave, note, progress, say, warn
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.guards import guard_fleet, plan_fleet
+from fleetsweep.identity import identity_of, to_identify
 from fleetsweep.model import (
     Fault,
     FleetPlan,
@@ -25,11 +27,10 @@ from fleetsweep.model import (
     HostPlan,
     HostReport,
     Lost,
-    OpenIntent,
-    Settlement,
     Status,
     Survey,
 )
+from fleetsweep.past import OpenIntent, Settlement
 from fleetsweep.request import Request
 from fleetsweep.silence import mark
 from fleetsweep.stopper import Stopper
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
     from fleetsweep.journal import Journal
     from fleetsweep.saved_plan import SavedPlan
     from fleetsweep.sweep import Applied, Reach
+
+
+log = logging.getLogger(__name__)
+
+EXIT_BUG: Final = 1
 
 
 def execute(request: Request) -> NoReturn:
@@ -66,20 +72,41 @@ def execute(request: Request) -> NoReturn:
             stack.enter_context(journal)
         request = with_holds(request)
         last_looks = _last_looks(request, journal)
-        rows, guard, whole = _carry_out(request, run_id, journal, stopper, stack)
+        course = _carry_out(request, run_id, journal, stopper, stack)
+        rows = _rows(request, course)
+        guard = course.plan.guard if course.plan is not None else None
         if request.max_silence_s is not None:
             rows = mark(rows, last_looks, started_ns, request.max_silence_s)
         done = _report(request, run_id, started_ns, rows, guard, stopper.signal)
         code = _print_report(done, request.output)
-        code = code if whole else code or INCOMPLETE
+        code = code if course.whole else code or INCOMPLETE
+        code = code if course.bug is None else code or EXIT_BUG
         telling = _with_memory(request, journal)
         try:
             if journal is not None:
-                journal.finish(replace(done, exit_code=code), looked=request.saved is None)
+                journal.finish(
+                    replace(done, exit_code=code),
+                    looked=request.saved is None,
+                    forget_before_ns=_forget_before(request, journal, done),
+                )
         except FleetsweepError as error:
             warn(f"{error}: this run is missing in the journal")
             code = code or INCOMPLETE if request.remove else code
     leave(tell(replace(done, exit_code=code), telling))
+
+
+def _forget_before(request: Request, journal: Journal, done: FleetReport) -> int | None:
+    """Before when runs and holds may be forgotten; None where this machine's clock may be wrong."""
+    from fleetsweep.journal import KEPT_NS
+    from fleetsweep.retention import clock_is_sound
+
+    if request.saved is not None:
+        # The skews in its rows are of the look that made the plan.
+        return None
+    skews = [row.plan.skew_s for row in done.hosts if row.plan is not None]
+    if not clock_is_sound(skews, journal.previous_run_ns(), done.started_ns, done.finished_ns):
+        return None
+    return min(done.started_ns, done.finished_ns) - KEPT_NS
 
 
 def _open_journal(request: Request, run_id: str) -> Journal | None:
@@ -96,10 +123,8 @@ def _open_journal(request: Request, run_id: str) -> Journal | None:
         return None
 
 
-def _carry_out(
-    request: Request, run_id: str, journal: Journal | None, stopper: Stopper, stack: ExitStack
-) -> tuple[Sequence[HostReport], Guard | None, bool]:
-    """The phases. Answers the rows, the fleet's guard, and whether all that was to be written was."""
+def _carry_out(request: Request, run_id: str, journal: Journal | None, stopper: Stopper, stack: ExitStack) -> _Course:
+    """The phases, under the lock that one sweep holds."""
     from fleetsweep import sweep as phases
     from fleetsweep.state import sweep_lock
 
@@ -114,67 +139,119 @@ def _carry_out(
         )
         if not stack.enter_context(lock):
             fault = Fault(Status.INTERRUPTED, None, "stopped", "stopped while it waited for another sweep")
-            return [HostReport(host, Status.INTERRUPTED, fault=fault) for host in request.hosts], None, True
+            return _Course(plan=FleetPlan(tuple(Lost(host, fault, 0.0) for host in request.hosts)))
     with phases.reaching(request.hosts, request.reach) as reach:
         return _look_and_act(request, run_id, journal, stopper, reach, holder)
 
 
+@dataclass(slots=True)
+class _Course:
+    """How far a run has come: what is reported if a bug ends it early.
+
+    ``whole`` says whether all that was to be written was.
+    """
+
+    plan: FleetPlan | None = None
+    settled: Mapping[str, tuple[Settlement, ...]] = field(default_factory=dict)
+    applied: Mapping[str, Applied] = field(default_factory=dict)
+    whole: bool = True
+    bug: Exception | None = None
+
+
 def _look_and_act(
     request: Request, run_id: str, journal: Journal | None, stopper: Stopper, reach: Reach, holder: str
-) -> tuple[Sequence[HostReport], Guard | None, bool]:
+) -> _Course:
+    """The phases, one after the other. A bug in one ends them; what was done by then is kept."""
+    course = _Course()
+    try:
+        _look(request, journal, reach, holder, course)
+        _act(request, run_id, journal, stopper, reach, course)
+    except FleetsweepError:
+        raise
+    except Exception as error:
+        log.exception("a bug in the run")
+        course.bug = error
+    return course
+
+
+def _look(request: Request, journal: Journal | None, reach: Reach, holder: str, course: _Course) -> None:
+    """Survey, plan and settle; or take the plan that was saved."""
     from fleetsweep import sweep as phases
     from fleetsweep.settlement import settle
 
-    settled: Mapping[str, tuple[Settlement, ...]] = {}
     if request.saved is not None:
         plan = guard_fleet(request.saved.plan.hosts, request.policies, request.fleet_cap)
-        plan = replace(plan, guard=request.saved.plan.guard or plan.guard)
-    else:
-        # Read before the look: what a sweep does meanwhile is not to be settled by what was seen before it.
-        open_intents = _open_intents(request, journal, holder)
-        with progress("Surveying", len(request.hosts), request.output) as advance:
-            surveys = phases.survey(request.hosts, request.policies, reach, advance, kinds=request.resource_kinds)
-        _check_baselines(request, surveys)
-        plan = plan_fleet(surveys, request.policies, request.fleet_cap)
-        settled = settle(open_intents, surveys)
-        try:
-            if journal is not None:
-                journal.settle(settled)
-        except FleetsweepError as error:
-            warn(f"{error}: what was settled is not remembered")
-    whole = _save_plan(request, run_id, plan, stopper)
+        course.plan = replace(plan, guard=request.saved.plan.guard or plan.guard)
+        return
+    # Read before the look: what a sweep does meanwhile is not to be settled by what was seen before it.
+    open_intents = _open_intents(request, journal, holder)
+    acts = request.remove or request.output.save_plan is not None
+    concerned = to_identify(request.hosts, open_intents)
+    with progress("Surveying", len(request.hosts), request.output) as advance:
+        surveys = phases.survey(
+            request.hosts,
+            request.policies,
+            reach,
+            advance,
+            identify=lambda host: acts or host in concerned,
+            kinds=request.resource_kinds,
+        )
+    course.plan = plan_fleet(surveys, request.policies, request.fleet_cap)
+    course.settled = settle(open_intents, surveys)
+    try:
+        if journal is not None:
+            journal.settle(course.settled)
+    except FleetsweepError as error:
+        warn(f"{error}: what was settled is not remembered")
+
+
+def _act(
+    request: Request, run_id: str, journal: Journal | None, stopper: Stopper, reach: Reach, course: _Course
+) -> None:
+    """Save the plan, ask, and remove."""
+    from fleetsweep import sweep as phases
+
+    plan = course.plan
+    if plan is None:
+        return
+    course.whole = _save_plan(request, run_id, plan, stopper)
     todo = phases.actionable(plan)
-    applied: Mapping[str, Applied] = {}
-    if (
-        request.remove
-        and journal is not None
-        and todo
-        and not request.reach.stopped.is_set()
-        and (request.yes or _confirmed(todo, stopper, verbose=request.output.verbose))
-    ):
-        try:
-            # Somebody may have held one while the plan was looked at: its second look tells.
-            request = with_holds(request)
-            journal.record_plan(_plan_document(request, run_id, plan))
-        except FleetsweepError as error:
-            # The hosts were looked at by now: they have their rows, and nothing is removed from any of them.
-            applied = {item.host.name: phases.Applied((), phases.journal_fault(error), 0.0) for item in todo}
-        else:
-            with progress("Removing", len(todo), request.output) as advance:
-                applied = phases.apply(
-                    todo, request.policies, reach, journal.for_host, volumes=request.volumes, on_done=advance
-                )
-    return phases.host_reports(plan, applied, settled), plan.guard, whole
+    if not (request.remove and journal is not None and todo) or request.reach.stopped.is_set():
+        return
+    if not (request.yes or _confirmed(todo, stopper, verbose=request.output.verbose)):
+        return
+    try:
+        # Somebody may have held one while the plan was looked at: its second look tells.
+        request = with_holds(request)
+        journal.record_plan(_plan_document(request, run_id, plan))
+    except FleetsweepError as error:
+        # The hosts were looked at by now: they have their rows, and nothing is removed from any of them.
+        course.applied = {item.host.name: phases.Applied((), phases.journal_fault(error), 0.0) for item in todo}
+        return
+    with progress("Removing", len(todo), request.output) as advance:
+        course.applied = phases.apply(
+            todo,
+            request.policies,
+            reach,
+            lambda item: journal.for_host(item.host, identity_of(item.host, item.engine)),
+            volumes=request.volumes,
+            on_done=advance,
+        )
 
 
-def _check_baselines(request: Request, surveys: Sequence[Survey | Lost]) -> None:
-    """Raise UsageError where an engine is not the one that its baseline was taken of: nothing was removed."""
-    for survey in surveys:
-        scope = request.policies[survey.host.name].run
-        if isinstance(survey, Survey) and scope is not None and scope.baseline is not None:
-            from fleetsweep.baseline import check_engine
+def _rows(request: Request, course: _Course) -> Sequence[HostReport]:
+    """Every selected host's row, whatever happened."""
+    from fleetsweep import sweep as phases
 
-            check_engine(scope.baseline, survey)
+    fault = Fault.of_bug(course.bug) if course.bug is not None else None
+    if course.plan is None:
+        return [HostReport(host, Status.FAILED, fault=fault) for host in request.hosts]
+    rows = phases.host_reports(course.plan, course.applied, course.settled)
+    if fault is None or not request.remove:
+        return rows
+    # Nobody knows what became of a host that had work when the bug came.
+    unknown = {item.host.name for item in phases.actionable(course.plan)} - set(course.applied)
+    return [replace(row, status=Status.FAILED, fault=fault) if row.host.name in unknown else row for row in rows]
 
 
 def with_holds(request: Request) -> Request:
@@ -303,10 +380,16 @@ def _confirmed(todo: Sequence[HostPlan], stopper: Stopper, *, verbose: bool) -> 
 
 def _print_report(done: FleetReport, output: Output) -> int:
     """Print the report, and answer the exit code."""
-    from fleetsweep.report import render
+    from fleetsweep.report import printable, render
 
     color = output.path is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    return deliver(render(done, output.style, verbose=output.verbose, color=color), output, done.exit_code)
+    try:
+        text = render(done, output.style, verbose=output.verbose, color=color)
+    except Exception:
+        log.exception("a bug in the report")
+        text = "".join(f"{printable(row.host.name)}: {row.status}\n" for row in done.hosts)
+        return deliver(text, output, done.exit_code or EXIT_BUG)
+    return deliver(text, output, done.exit_code)
 
 
 def look(request: Request) -> tuple[Sequence[Survey | Lost], FleetPlan]:

@@ -47,7 +47,7 @@ from fleetsweep.model import (
 from fleetsweep.policy import Policy
 from fleetsweep.settings import Flags
 
-KIND: Final = Kind("plan", 1, "--plan", "make one with fleetsweep audit --save-plan")
+KIND: Final = Kind("plan", 2, "--plan", "make one with fleetsweep audit --save-plan")
 
 CLOCK_TOLERANCE_NS: Final = 5 * 60 * SECOND
 """How far in the future a plan may have been made: controllers' clocks differ a little."""
@@ -222,6 +222,7 @@ def _host_plan(row: JsonObject, host: Host) -> HostPlan | Lost:
             api=as_text(engine["api"]),
             via=as_text(engine["via"]),
             id=as_optional_text(engine["id"]),
+            host_key=as_optional_text(engine["host_key"]),
         ),
         now_ns=as_whole(row["now_ns"]),
         # An unknown skew is over any limit.

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+LONGEST_JOB_S: Final = 86_400
+"""Seconds. No job is that long: an older baseline is another job's that was left lying."""
+
+CLOCK_TOLERANCE_S: Final = 5 * 60
+"""How far in the future a baseline may have been taken: the clocks of a controller and an engine differ a little."""
 
 
 class ResourceKind(StrEnum):
@@ -37,11 +44,10 @@ class Resource:
 class Baseline:
     """What an engine had before a job: the ids that the selectors matched at ``taken_ns`` by the engine's own clock.
 
-    ``engine_id`` is None for an engine that has no lasting one (Podman makes it up at each call).
+    ``taken_ns`` is whole seconds, rounded down. ``identity`` is ``identity_of`` the engine.
     """
 
-    engine_kind: str
-    engine_id: str | None
+    identity: str
     taken_ns: int
     ids: tuple[str, ...]
 

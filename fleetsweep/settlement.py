@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fleetsweep.model import Lost, OpenIntent, SettledAs, Settlement, Survey
+from fleetsweep.identity import identity_of
+from fleetsweep.model import Lost, Survey
+from fleetsweep.past import OpenIntent, SettledAs, Settlement
 
 
 def settle(
@@ -12,26 +14,32 @@ def settle(
 ) -> Mapping[str, tuple[Settlement, ...]]:
     """What became of each open intent that concerns a surveyed host, by the name of that host.
 
-    A container's id is its own on every engine, so wherever it is listed it is still there. It is gone only when
-    the very place where it was is looked at and does not list it: a host name that leads to another place now
-    proves nothing. Volumes and networks are not on that list, so of theirs nothing can be told.
+    Only the engine that the removal was planned on can tell, whatever name or address leads to it now. Where another
+    one answers for the host, or none, the intent stays open. Volumes and networks are not on the list of containers, so
+    nothing can be told of theirs; neither of an intent that does not say which engine it was planned on.
     """
-    holders = {container.id: item for item in surveys if isinstance(item, Survey) for container in item.containers}
-    looked_at = {item.host.endpoint: item for item in surveys if isinstance(item, Survey)}
+    by_identity: dict[str, Survey] = {}
+    for item in surveys:
+        if isinstance(item, Survey):
+            by_identity.setdefault(identity_of(item.host, item.engine), item)
+    listed = {identity: {one.id for one in item.containers} for identity, item in by_identity.items()}
     selected = {item.host.name: item for item in surveys}
     settled: dict[str, list[Settlement]] = {}
     for intent in open_intents:
-        if intent.container_id in holders:
-            where, found = holders[intent.container_id].host, Settlement(intent, SettledAs.STILL_THERE)
-        elif intent.endpoint in looked_at:
-            listed = ":" not in intent.container_id
-            what = SettledAs.GONE if listed else SettledAs.UNKNOWN
-            where, found = looked_at[intent.endpoint].host, Settlement(intent, what)
+        if intent.identity in by_identity:
+            where = by_identity[intent.identity].host
+            found = Settlement(intent, _seen(intent.container_id, listed[intent.identity]))
         elif intent.host in selected:
-            # A host that was looked at elsewhere has moved and will never tell; one that was not may do so next time.
             item = selected[intent.host]
-            where, found = item.host, Settlement(intent, SettledAs.UNKNOWN, final=isinstance(item, Survey))
+            never = not intent.identity and isinstance(item, Survey)
+            where, found = item.host, Settlement(intent, SettledAs.UNKNOWN, final=never)
         else:
             continue
         settled.setdefault(where.name, []).append(found)
     return {name: tuple(found) for name, found in settled.items()}
+
+
+def _seen(target_id: str, listed: set[str]) -> SettledAs:
+    if ":" in target_id:
+        return SettledAs.UNKNOWN
+    return SettledAs.STILL_THERE if target_id in listed else SettledAs.GONE

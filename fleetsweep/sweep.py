@@ -5,6 +5,7 @@ The survey of all hosts ends before the first removal on any, and each phase han
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,21 +17,23 @@ from fleetsweep import fleet, removal
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine import MAY_REMOVE, READ_ONLY
 from fleetsweep.errors import FleetsweepError, HostError
+from fleetsweep.guards import engine_guard
 from fleetsweep.model import (
     Connection,
     Container,
     Fault,
     FleetPlan,
+    Guard,
     Host,
     HostPlan,
     HostReport,
     Lost,
     Outcome,
     Removal,
-    Settlement,
     Status,
     Survey,
 )
+from fleetsweep.past import Settlement
 from fleetsweep.policy import Policy, needs_inspection
 from fleetsweep.resources import remove_resources
 from fleetsweep.scope import ResourceKind
@@ -39,6 +42,8 @@ from fleetsweep.tunnel import engine_on
 
 if TYPE_CHECKING:
     from fleetsweep.ssh.bastions import Bastions
+
+log = logging.getLogger(__name__)
 
 OnDone = Callable[[Host], None]
 T = TypeVar("T")
@@ -90,19 +95,24 @@ def run_over(
     )
 
 
+def everyone(host: Host) -> bool:
+    """Every host."""
+    return True
+
+
 def survey(
     hosts: Sequence[Host],
     policies: Mapping[str, Policy],
     reach: Reach,
     on_done: OnDone | None = None,
     *,
-    identify: bool = False,
+    identify: Callable[[Host], bool] = everyone,
     kinds: Sequence[ResourceKind] = (),
 ) -> list[Survey | Lost]:
     """Look at every host, in parallel, with nothing but GET. Answers in the order given.
 
-    ``identify`` asks each engine for its id, which otherwise only a pin or a baseline does. ``kinds`` are those of
-    which the resources with the run's label are listed, too.
+    ``identify`` says which engines are asked for their ids besides those with a pin or a baseline: what is planned on
+    one that was not asked can't be applied. ``kinds`` are those of which the resources with the run's label are listed.
     """
 
     def look(host: Host, deadline: Deadline) -> Survey:
@@ -111,11 +121,10 @@ def survey(
         def wanted(container: Container, now_ns: int) -> bool:
             return needs_inspection(container, policy, now_ns)
 
-        with engine_on(host, reach.ssh, reach.bastions, deadline, READ_ONLY) as client:
+        scope = policy.run
+        named = policy.engine_id is not None or (scope is not None and scope.baseline is not None) or identify(host)
+        with engine_on(host, reach.ssh, reach.bastions, deadline, READ_ONLY, identify=named) as client:
             engine = client.engine
-            scope = policy.run
-            if identify or policy.engine_id is not None or (scope is not None and scope.baseline is not None):
-                engine = replace(engine, id=client.engine_id())
             listing = client.survey(wanted)
             label = "=".join(scope.label) if scope is not None and scope.label is not None else None
             resources = [found for kind in kinds if label for found in client.list_resources(kind, label)]
@@ -148,28 +157,30 @@ def actionable(fleet_plan: FleetPlan) -> list[HostPlan]:
 class Applied:
     """What was done on one host: every intent's outcome, and the fault that cut it short, if one did.
 
-    ``removals`` are of containers and of what goes besides.
+    ``removals`` are of containers and of what goes besides. ``guard`` is the one that tripped when the host was reached
+    again: then nothing was sent.
     """
 
     removals: tuple[Removal, ...]
     fault: Fault | None
     duration_s: float
+    guard: Guard | None = None
 
 
 def apply(
     plans: Sequence[HostPlan],
     policies: Mapping[str, Policy],
     reach: Reach,
-    log_for: Callable[[Host], removal.IntentLog],
+    log_for: Callable[[HostPlan], removal.IntentLog],
     *,
     volumes: bool = False,
     on_done: OnDone | None = None,
 ) -> dict[str, Applied]:
     """Remove every plan's candidates and prove it, host by host in parallel. Answers by host name."""
     by_name = {item.host.name: item for item in plans}
-    ledgers = {item.host.name: removal.Ledger(log_for(item.host)) for item in plans}
+    ledgers = {item.host.name: removal.Ledger(log_for(item)) for item in plans}
 
-    def work(host: Host, deadline: Deadline) -> Fault | None:
+    def work(host: Host, deadline: Deadline) -> Fault | Guard | None:
         return _apply_host(
             by_name[host.name], policies[host.name], reach, ledgers[host.name], deadline, volumes=volumes
         )
@@ -177,11 +188,20 @@ def apply(
     results = run_over([item.host for item in plans], work, reach, on_done)
     applied = {}
     for done in results:
-        ledger = ledgers[done.host.name]
-        removals = ledger.close()
-        fault = done.fault or done.value or (journal_fault(ledger.trouble) if ledger.trouble else None)
-        applied[done.host.name] = Applied(removals, fault, done.duration_s)
+        try:
+            applied[done.host.name] = _applied(done, ledgers[done.host.name])
+        except Exception as error:  # what one host came to must not cost the others their rows
+            log.exception("a bug while counting up %s", done.host.name)
+            applied[done.host.name] = Applied((), Fault.of_bug(error), done.duration_s)
     return applied
+
+
+def _applied(done: fleet.Done[Fault | Guard | None], ledger: removal.Ledger) -> Applied:
+    removals = ledger.close()
+    guard = done.value if isinstance(done.value, Guard) else None
+    fault = done.fault or (done.value if isinstance(done.value, Fault) else None)
+    fault = fault or (journal_fault(ledger.trouble) if ledger.trouble else None)
+    return Applied(removals, fault, done.duration_s, guard)
 
 
 def journal_fault(error: FleetsweepError) -> Fault:
@@ -197,11 +217,16 @@ def _apply_host(
     deadline: Deadline,
     *,
     volumes: bool,
-) -> Fault | None:
+) -> Fault | Guard | None:
     candidates = host_plan.candidates
     connections = max(1, min(removal.AT_ONCE, len(candidates)))
     fault: Fault | None = None
-    with engine_on(host_plan.host, reach.ssh, reach.bastions, deadline, MAY_REMOVE, connections) as client:
+    with engine_on(
+        host_plan.host, reach.ssh, reach.bastions, deadline, MAY_REMOVE, connections, identify=True
+    ) as client:
+        other = engine_guard(host_plan.host, host_plan.engine, client.engine, policy)
+        if other is not None:
+            return other
         # A plan from a file may claim a later time than it is: nothing grows old by that.
         now_ns = min(host_plan.now_ns, client.now_ns)
         try:
@@ -239,15 +264,20 @@ def host_reports(
 ) -> tuple[HostReport, ...]:
     """Every selected host's row, in inventory order. Pure."""
     return tuple(
-        replace(_host_report(item, applied.get(item.host.name)), settled=settled.get(item.host.name, ()))
+        replace(host_report(item, applied.get(item.host.name)), settled=settled.get(item.host.name, ()))
         for item in fleet_plan.hosts
     )
 
 
-def _host_report(item: HostPlan | Lost, applied: Applied | None) -> HostReport:
+def host_report(item: HostPlan | Lost, applied: Applied | None) -> HostReport:
+    """One host's row."""
     if isinstance(item, Lost):
         return HostReport(item.host, item.fault.status, fault=item.fault, duration_s=item.duration_s)
     duration_s = item.duration_s
+    if applied is not None and applied.guard is not None:
+        return HostReport(
+            item.host, Status.GUARDED, plan=item, guard=applied.guard, duration_s=duration_s + applied.duration_s
+        )
     if applied is None:
         status = Status.GUARDED if item.guard is not None else Status.OK
         return HostReport(item.host, status, plan=item, guard=item.guard, duration_s=duration_s)

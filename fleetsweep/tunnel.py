@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import BadStatusLine, RemoteDisconnected
 from typing import TYPE_CHECKING
 
@@ -37,10 +37,12 @@ def engine_on(
     methods: frozenset[str],
     connections: int = 1,
     tell: Tell = tell_nobody,
+    *,
+    identify: bool = False,
 ) -> Iterator[EngineClient]:
     """The engine of one host, reached as the inventory says. ``tell`` hears of each phase. Raises HostError.
 
-    ``bastions`` may be None for a host that is not reached over SSH.
+    ``bastions`` may be None for a host that is not reached over SSH. ``identify`` asks the engine for its id.
     """
     endpoint = parse_endpoint(host.engine)
     if host.connection is Connection.LOCAL:
@@ -48,7 +50,9 @@ def engine_on(
 
         with (
             local_dial(endpoint, deadline) as dial,
-            closing(EngineClient(_telling(dial, "local", tell), "local", deadline, methods, connections)) as client,
+            closing(
+                EngineClient(_telling(dial, "local", tell), "local", deadline, methods, connections, identify=identify)
+            ) as client,
         ):
             yield client
         return
@@ -59,8 +63,9 @@ def engine_on(
         raise TypeError("a host that is reached over SSH needs to know its bastions")
     with (
         connect(host, ssh, deadline, bastions, tell) as link,
-        closing(_first_that_answers(host, link, deadline, methods, connections, tell)) as client,
+        closing(_first_that_answers(host, link, deadline, methods, connections, tell, identify=identify)) as client,
     ):
+        client.engine = replace(client.engine, host_key=f"{link.server.key_type} {link.server.fingerprint}")
         yield client
 
 
@@ -107,7 +112,14 @@ def ways(host: Host, link: SshConnection, deadline: Deadline) -> list[Way]:
 
 
 def _first_that_answers(
-    host: Host, link: SshConnection, deadline: Deadline, methods: frozenset[str], connections: int, tell: Tell
+    host: Host,
+    link: SshConnection,
+    deadline: Deadline,
+    methods: frozenset[str],
+    connections: int,
+    tell: Tell,
+    *,
+    identify: bool,
 ) -> EngineClient:
     # Here and not above: it was loading while the first host was being connected to.
     from fleetsweep.engine.client import EngineClient
@@ -115,7 +127,9 @@ def _first_that_answers(
     refused: list[Refused] = []
     for way in ways(host, link, deadline):
         try:
-            return EngineClient(_telling(way.dial, way.name, tell), way.name, deadline, methods, connections)
+            return EngineClient(
+                _telling(way.dial, way.name, tell), way.name, deadline, methods, connections, identify=identify
+            )
         except HostError as error:
             refusal = _refusal(way, error)
             if deadline.expired or refusal is None:

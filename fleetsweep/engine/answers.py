@@ -24,6 +24,9 @@ FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
 # As Docker has it (RestrictedNamePattern), and for the same reason.
 _VOLUME_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 
+MOST_ID: Final = 200
+"""Characters of an engine's id: Docker's has 59 or 36."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
@@ -80,6 +83,12 @@ def parse_inspect(answer: object, container_id: str) -> Container:
         restarts=restarts if isinstance(restarts, int) and not isinstance(restarts, bool) else None,
         inspected=True,
     )
+
+
+def parse_engine_id(answer: object) -> str | None:
+    """The engine's id of ``GET /info``; None where there is none that can be compared."""
+    found = _mapping(answer).get("ID")
+    return found if isinstance(found, str) and 0 < len(found) <= MOST_ID and found.isprintable() else None
 
 
 def parse_volumes(answer: object) -> tuple[Resource, ...]:

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Final
 
@@ -22,6 +22,7 @@ from fleetsweep.engine.answers import (
     FULL_ID,
     merge,
     parse_date,
+    parse_engine_id,
     parse_inspect,
     parse_list,
     parse_network,
@@ -30,7 +31,7 @@ from fleetsweep.engine.answers import (
     parse_volumes,
 )
 from fleetsweep.engine.exchange import AHEAD, READ_ONLY, Dial, Exchange
-from fleetsweep.engine.sdk import ApiClient, docker
+from fleetsweep.engine.sdk import ApiClient, docker, list_target
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
 from fleetsweep.model import SECOND, Container, Engine
 from fleetsweep.scope import Resource, ResourceKind
@@ -41,6 +42,11 @@ NEWEST_API: Final = (1, 44)
 
 FIRST_API: Final = "1.40"
 """The version of a list that is asked for before the engine told its own: most speak it (Docker 19.03 and newer)."""
+
+
+# Without a version: both are asked before the engine told which versions it speaks.
+_PING: Final = "/_ping"
+_INFO: Final = "/info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +65,36 @@ class EngineClient:
     """An engine that has said who it is. Threads may share it when it was given several connections.
 
     ``now_ns`` is its clock at that moment. One that may only read lets the container list say who answers, and keeps
-    that list for the first who asks for one: it saves a round trip.
+    that list for the first who asks for one: it saves a round trip. With ``identify`` the engine is asked for its id
+    in the same write, so ``engine.id`` is known without a round trip more.
     """
 
-    def __init__(self, dial: Dial, via: str, deadline: Deadline, methods: frozenset[str], connections: int = 1) -> None:
+    def __init__(
+        self,
+        dial: Dial,
+        via: str,
+        deadline: Deadline,
+        methods: frozenset[str],
+        connections: int = 1,
+        *,
+        identify: bool = False,
+    ) -> None:
         self._deadline = deadline
         self._exchange = Exchange(dial, deadline, methods, connections)
         self._first: Listing | None = None
         try:
             with self._translated("its first answer"):
                 self._exchange.open()
+                if identify:
+                    self._exchange.send_ahead([list_target(FIRST_API) if methods == READ_ONLY else _PING, _INFO])
             hello = self._list_first() if methods == READ_ONLY else None
             if hello is None:
                 hello = self._ping()
             self.engine = _engine_of(hello, via)
             self.now_ns = parse_date(hello.headers)
             self._api = ApiClient.over(self._exchange, self.engine.api)
+            if identify:
+                self.engine = replace(self.engine, id=self.engine_id())
         except BaseException:
             self._exchange.close()
             raise
@@ -99,7 +119,7 @@ class EngineClient:
 
     def _ping(self) -> Answer:
         with self._translated("the answer to /_ping"):
-            answer = self._exchange.ask("GET", "/_ping")
+            answer = self._exchange.ask("GET", _PING)
         if answer.status != 200:
             raise EngineError(
                 "not-an-engine",
@@ -191,17 +211,16 @@ class EngineClient:
                 self._api.remove_network(resource.ref)
 
     def engine_id(self) -> str | None:
-        """The engine's own identity, from ``/info``; None if it tells none. Raises HostError."""
+        """The engine's own id, from ``/info``; None if it tells none, as behind a socket proxy. Raises HostError."""
         with self._translated("the answer to /info"):
-            answer: object = self._api.info()
-        found = answer.get("ID") if isinstance(answer, dict) else None
-        return found if isinstance(found, str) and found else None
+            answer = self._exchange.ask("GET", _INFO)
+            return parse_engine_id(json.loads(answer.body)) if answer.status == 200 else None
 
     def round_trip_s(self) -> float:
         """Seconds that the smallest question takes over a connection that is open already. Raises HostError."""
         with self._translated("the answer to /_ping"):
             asked = time.monotonic()
-            self._exchange.ask("GET", "/_ping")
+            self._exchange.ask("GET", _PING)
             return time.monotonic() - asked
 
     def remove(self, container_id: str, *, force: bool, volumes: bool) -> None:

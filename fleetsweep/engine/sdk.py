@@ -6,6 +6,7 @@ and a run on this machine's own engine needs no SSH at all. Where the adapter ca
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ else:
     finally:
         del sys.modules[_UNUSED]
 
-__all__ = ["ApiClient", "docker"]
+__all__ = ["ApiClient", "docker", "list_target"]
 
 _BASE_URL: Final = "http://engine:80"
 
@@ -73,6 +74,32 @@ class ApiClient(docker.APIClient):
         response._content = answer.body
         response._content_consumed = True  # type: ignore[attr-defined]
         return response
+
+
+@lru_cache(maxsize=8)
+def list_target(version: str) -> str:
+    """The request target by which the SDK asks for all containers, for sending it ahead."""
+    client = copy.copy(_prototype(version))
+    client.exchange = recorder = _Recorder()
+    with contextlib.suppress(_Recorded):
+        client.containers(all=True)
+    return recorder.target
+
+
+class _Recorded(Exception):
+    """The request was spelled: it need not be sent."""
+
+
+class _Recorder(Exchange):
+    """An exchange that sends nothing, and keeps the target that it was asked for."""
+
+    def __init__(self) -> None:
+        self.target = ""
+
+    def ask(self, method: str, target: str) -> Answer:
+        """Keep the target. Raises _Recorded."""
+        self.target = target
+        raise _Recorded
 
 
 def _target(url: str) -> str:

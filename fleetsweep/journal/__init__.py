@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fleetsweep.journal.database import JournalError, NoJournalError
+from fleetsweep.journal.database import KEPT_NS, JournalError, NoJournalError
 from fleetsweep.journal.history import past_runs, record
 from fleetsweep.journal.holds import holds, place_hold, release_hold
 from fleetsweep.journal.log import HostJournal, Journal
 
 __all__ = [
+    "KEPT_NS",
     "HostJournal",
     "Journal",
     "JournalError",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,13 +14,10 @@ from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.model import SECOND
 from fleetsweep.state import free_space, open_private, prepare_state_dir
 
-VERSION: Final = 1
-"""Of the tables; a file of another version is refused, never guessed at."""
-
 KEPT_NS: Final = 90 * 86_400 * SECOND
-"""How long runs are remembered. Those with an open intent stay until it is settled."""
+"""How long runs, and holds that have ended, are remembered. Runs with an open intent stay until it is settled."""
 
-_SCHEMA: Final = """
+_FIRST: Final = """
 CREATE TABLE run (
     id TEXT PRIMARY KEY, command TEXT NOT NULL, dry_run INTEGER NOT NULL, started_ns INTEGER NOT NULL,
     finished_ns INTEGER, exit_code INTEGER, plan TEXT);
@@ -35,14 +31,22 @@ CREATE TABLE intent (
     endpoint TEXT NOT NULL, container_id TEXT NOT NULL, name TEXT NOT NULL, at_ns INTEGER NOT NULL,
     outcome TEXT, error TEXT, concluded_ns INTEGER, settled TEXT, settled_run TEXT, settled_ns INTEGER);
 CREATE INDEX unsettled ON intent (id) WHERE settled IS NULL AND (outcome IS NULL OR outcome = 'unknown');
-CREATE VIEW open_intent AS SELECT * FROM intent WHERE settled IS NULL AND (outcome IS NULL OR outcome = 'unknown');
+CREATE VIEW open_intent AS SELECT * FROM intent WHERE settled IS NULL AND (outcome IS NULL OR outcome = 'unknown')
 """
 
-_HOLDS: Final = """
+# A database of the first version may have the table of holds already, or may not.
+_HOLDS_AND_IDENTITIES: Final = """
 CREATE TABLE IF NOT EXISTS hold (
     container_id TEXT PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL,
-    since_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL) WITHOUT ROWID
+    since_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL) WITHOUT ROWID;
+ALTER TABLE intent ADD COLUMN identity TEXT NOT NULL DEFAULT ''
 """
+
+MIGRATIONS: Final = (_FIRST, _HOLDS_AND_IDENTITIES)
+"""What brings the tables from each version to the next one, in order. Statements end with a semicolon."""
+
+VERSION: Final = len(MIGRATIONS)
+"""Of the tables. An older file is brought up to it, a newer one is refused and left as it is."""
 
 
 class JournalError(FleetsweepError):
@@ -66,7 +70,7 @@ def writing(state_dir: Path) -> Iterator[sqlite3.Connection]:
 
 
 def open_journal(state_dir: Path) -> sqlite3.Connection:
-    """The journal to write in: made if there is none, without what is older than it is kept. Raises UsageError."""
+    """The journal to write in: made if there is none, brought up to this version. Raises UsageError."""
     path = journal_file(prepare_state_dir(state_dir))
     os.close(open_private(path))
     with translated(path):
@@ -100,17 +104,21 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     # Two runs may open a new file at once: the second finds the first one's tables.
     execute("BEGIN IMMEDIATE")
     (version,) = execute("PRAGMA user_version").fetchone()
-    if version == 0 and execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
-        for statement in _SCHEMA.split(";"):
+    foreign = version == 0 and execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,)
+    if foreign or not 0 <= version <= VERSION:
+        execute("ROLLBACK")
+        raise _other_version(path, version)
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        for statement in script.split(";"):
             execute(statement)
-        execute(f"PRAGMA user_version = {VERSION}")
-    elif version != VERSION:
-        raise UsageError(f"journal {path} was written by another version of fleetsweep: move it away")
-    execute(_HOLDS)
-    now_ns = time.time_ns()
-    execute("DELETE FROM run WHERE started_ns < ? AND id NOT IN (SELECT run FROM open_intent)", (now_ns - KEPT_NS,))
-    execute("DELETE FROM hold WHERE until_ns < ?", (now_ns - KEPT_NS,))
+        execute(f"PRAGMA user_version = {number}")
     execute("COMMIT")
+
+
+def _other_version(path: Path, version: int) -> UsageError:
+    if version > VERSION:
+        return UsageError(f"journal {path} was written by a newer version of fleetsweep: update this one")
+    return UsageError(f"journal {path} was not written by fleetsweep: move it away")
 
 
 @contextmanager
@@ -133,8 +141,10 @@ def reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)) as opened:
             # A reader that may not write would leave the files behind that it makes beside the journal.
             opened.execute("PRAGMA query_only = ON")
-            if opened.execute("PRAGMA user_version").fetchone() != (VERSION,):
-                raise UsageError(f"journal {path} was written by another version of fleetsweep")
+            (version,) = opened.execute("PRAGMA user_version").fetchone()
+            # An older one is read as it is: whoever only reads may not be the one who may write.
+            if not 0 < version <= VERSION:
+                raise _other_version(path, version)
             opened.execute("BEGIN")
             yield opened
     except sqlite3.Error as error:

@@ -13,16 +13,8 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 
 from fleetsweep.journal.database import JournalError, journal_file, open_journal, translated
-from fleetsweep.model import (
-    FleetReport,
-    Host,
-    OpenIntent,
-    Outcome,
-    Removal,
-    Settlement,
-    Target,
-)
-from fleetsweep.past import LastSuccesses
+from fleetsweep.model import FleetReport, Host, Outcome, Removal, Target
+from fleetsweep.past import LastSuccesses, OpenIntent, Settlement
 from fleetsweep.state import free_space
 
 
@@ -69,18 +61,25 @@ class Journal:
             self._waiting.put(None)
         self._writer.join()
 
-    def for_host(self, host: Host) -> HostJournal:
-        """The part of the journal that one host's removals write to."""
-        return HostJournal(self, host)
+    def for_host(self, host: Host, identity: str = "") -> HostJournal:
+        """The part of the journal that one host's removals write to. ``identity`` is ``identity_of`` its engine."""
+        return HostJournal(self, host, identity)
 
     def open_intents(self) -> list[OpenIntent]:
         """The intents whose outcome no run has known so far, oldest first. Raises JournalError."""
-        rows = self.read("SELECT id, run, host, endpoint, container_id, name, at_ns FROM open_intent ORDER BY id")
+        rows = self.read(
+            "SELECT id, run, host, endpoint, container_id, name, at_ns, identity FROM open_intent ORDER BY id"
+        )
         return [OpenIntent(*row) for row in rows]  # type: ignore[arg-type]
 
     def last_looks(self) -> dict[str, int]:
         """When each host was last looked at by a run that has ended, in nanoseconds. Raises JournalError."""
         return self._last_looks("started_ns")
+
+    def previous_run_ns(self) -> int | None:
+        """When the run before this one began, by the controller's clock; None for the first. Raises JournalError."""
+        rows = self.read("SELECT started_ns FROM run WHERE id <> ? ORDER BY rowid DESC LIMIT 1", (self.run_id,))
+        return int(str(rows[0][0])) if rows else None
 
     def last_successes(self, command: str) -> LastSuccesses:
         """What has gone well before, for a run that can tell nothing good of some host. Raises JournalError."""
@@ -108,10 +107,12 @@ class Journal:
         """Keep what is about to be done; it is durable when this returns. Raises JournalError."""
         self.write("UPDATE run SET plan = ? WHERE id = ?", (document, self.run_id))
 
-    def finish(self, report: FleetReport, *, looked: bool) -> None:
+    def finish(self, report: FleetReport, *, looked: bool, forget_before_ns: int | None = None) -> None:
         """Record every host's row and the run's end; durable when this returns. Raises JournalError.
 
-        ``looked`` is False for a run that carried out a saved plan: its rows are no news of any host.
+        ``looked`` is False for a run that carried out a saved plan: its rows are no news of any host. With
+        ``forget_before_ns`` the runs that began before it are forgotten, but for those with an open intent, and the
+        holds that ended before it.
         """
         for row in report.hosts:
             plan = row.plan
@@ -134,6 +135,11 @@ class Journal:
                     row.duration_s,
                 ),
             )
+        if forget_before_ns is not None:
+            self.post(
+                "DELETE FROM run WHERE started_ns < ? AND id NOT IN (SELECT run FROM open_intent)", (forget_before_ns,)
+            )
+            self.post("DELETE FROM hold WHERE until_ns < ?", (forget_before_ns,))
         self.write(
             "UPDATE run SET finished_ns = ?, exit_code = ? WHERE id = ?",
             (report.finished_ns, report.exit_code, self.run_id),
@@ -246,19 +252,22 @@ class _Entry:
 class HostJournal:
     """Writes one host's intents and outcomes."""
 
-    def __init__(self, journal: Journal, host: Host) -> None:
+    def __init__(self, journal: Journal, host: Host, identity: str) -> None:
         self._journal = journal
         self._host = host
+        self._identity = identity
         self._posted: list[int] = []
 
     def intend(self, target: Target, /) -> int:
         """Record an intent; it is durable when this returns. Raises JournalError."""
         return self._journal.write(
-            "INSERT INTO intent (run, host, endpoint, container_id, name, at_ns) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO intent (run, host, endpoint, identity, container_id, name, at_ns) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 self._journal.run_id,
                 self._host.name,
                 self._host.endpoint,
+                self._identity,
                 target.id,
                 target.name,
                 time.time_ns(),

@@ -15,9 +15,9 @@ from fleetsweep.model import (
     HostPlan,
     HostReport,
     Removal,
-    Settlement,
     Silence,
 )
+from fleetsweep.past import Settlement
 from fleetsweep.report.escape import well_formed
 from fleetsweep.report.rows import created_age_s, iso_utc, removals_by_id, resource_removal
 from fleetsweep.report.totals import counted_plan, fleet_totals, host_totals

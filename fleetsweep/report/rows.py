@@ -21,11 +21,10 @@ from fleetsweep.model import (
     Outcome,
     Reason,
     Removal,
-    SettledAs,
-    Settlement,
     Silence,
     Status,
 )
+from fleetsweep.past import SettledAs, Settlement
 from fleetsweep.report.escape import printable
 from fleetsweep.report.totals import (
     AT_REST,

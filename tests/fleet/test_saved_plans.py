@@ -181,7 +181,7 @@ CHANGES: dict[str, Callable[[str], str]] = {
     "a report in its place": lambda text: '{"schema": "fleetsweep.report/1", "hosts": []}\n',
     "cut in half": lambda text: text[: len(text) // 2],
     "without its last brace": lambda text: text.rstrip().removesuffix("}"),
-    "another schema": lambda text: text.replace("fleetsweep.plan/1", "fleetsweep.plan/2"),
+    "another schema": lambda text: text.replace("fleetsweep.plan/2", "fleetsweep.plan/1"),
     "another name": lambda text: text.replace("ws-planned", "ws-plotted"),
     "another id": lambda text: edited(text, lambda plan: planned(plan)[0].update(id="f" * 64)),
     "one container more": lambda text: edited(
@@ -357,7 +357,7 @@ def test_a_saved_plan_is_private_replaces_an_older_one_and_holds_no_secret(place
             second = save(place, run, url, path)
     finally:
         os.umask(umask)
-    assert first["schema"] == second["schema"] == "fleetsweep.plan/1"
+    assert first["schema"] == second["schema"] == "fleetsweep.plan/2"
     assert first["digest"] != second["digest"]
     assert "hunter2" not in json.dumps(first)
     assert "a" * 64 in json.dumps(first)

@@ -30,6 +30,14 @@ def lost(name: str) -> Lost:
     return Lost(Host(name, "127.0.0.1"), Fault(Status.UNREACHABLE, Phase.CONNECT, "refused", "nobody listens"), 0.1)
 
 
+def keyed(item: Survey | Lost, host_key: str) -> Survey | Lost:
+    """A survey behind a host key of its own."""
+    return item if isinstance(item, Lost) else replace(item, engine=replace(item.engine, host_key=host_key))
+
+
+YOUNG = Container("0" * 64, "ws-young", "postgres:16", "sha256:0", "running", NOW, {})
+
+
 @st.composite
 def fleets(draw: st.DrawFn, shared: bool = True, max_size: int = 4) -> Fleet:
     """Hosts under policies of their own. ``shared`` lets some of them be one engine under several names."""
@@ -44,7 +52,8 @@ def fleets(draw: st.DrawFn, shared: bool = True, max_size: int = 4) -> Fleet:
             continue
         first = draw(st.integers(0, 4)) if shared else 1000 * number
         box: list[Truth] = draw(boxes(first, 4))
-        surveys.append(survey_of(name, honest(box, policy), draw(SKEWS), draw(ENGINE_IDS)))
+        seen: Survey | Lost = survey_of(name, honest(box, policy), draw(SKEWS), draw(ENGINE_IDS))
+        surveys.append(seen if shared else keyed(seen, f"key-{number}"))
     return surveys, policies
 
 
@@ -113,11 +122,12 @@ def test_a_lower_cap_never_adds_a_candidate(
 ) -> None:
     surveys, policies = fleet
     before = work(surveys, policies, cap)
+    # A host that its own cap guards no longer counts for the fleet, so the others may go on without it.
     lower = {
         name: replace(policy, cap=host_cap if policy.cap is None else min(host_cap, policy.cap))
         for name, policy in policies.items()
     }
-    assert work(surveys, lower, cap) <= before
+    assert work(surveys, lower, None) <= work(surveys, policies, None)
     less: int | Percent = (
         Percent(min(share, cap.value)) if isinstance(cap, Percent) else count if cap is None else min(count, cap)
     )
@@ -125,11 +135,38 @@ def test_a_lower_cap_never_adds_a_candidate(
     assert work(surveys, policies, 0) == set()
 
 
-@given(fleets(), FLEET_CAPS, st.integers(0, 300))
-def test_a_lower_limit_on_skew_never_adds_a_candidate(fleet: Fleet, cap: int | Percent | None, skew_s: int) -> None:
+@given(fleets(), st.integers(0, 300))
+def test_a_lower_limit_on_skew_never_adds_a_candidate(fleet: Fleet, skew_s: int) -> None:
     surveys, policies = fleet
     stricter = {name: replace(policy, max_skew_s=min(policy.max_skew_s, skew_s)) for name, policy in policies.items()}
-    assert work(surveys, stricter, cap) <= work(surveys, policies, cap)
+    assert work(surveys, stricter, None) <= work(surveys, policies, None)
+
+
+@given(fleets(), FLEET_CAPS, st.data())
+def test_nothing_that_one_box_answers_changes_what_is_planned_judged_or_guarded_on_another(
+    fleet: Fleet, cap: int | Percent | None, data: st.DataObject
+) -> None:
+    """Each box has a host key of its own here; what a liar lists, claims and counts may be anything."""
+    surveys, policies = fleet
+    apart = [keyed(item, f"key-{number}") for number, item in enumerate(surveys)]
+    every = [it for item in apart if isinstance(item, Survey) for it in item.containers]
+    claimed = {it.id: it for it in data.draw(st.lists(st.sampled_from(every), max_size=3) if every else st.just([]))}
+    lie = survey_of("liar", list(claimed.values()), data.draw(SKEWS), data.draw(ENGINE_IDS))
+    place = data.draw(st.integers(0, len(apart)))
+    lied = [*apart[:place], keyed(lie, "liar's"), *apart[place:]]
+    beside = {**policies, "liar": Policy()}
+    for item in apart:
+        assert plan_of(item.host.name, lied, beside) == plan_of(item.host.name, apart, policies)
+    if plan_fleet(apart, policies, cap).guard is not None and isinstance(cap, Percent):
+        assert plan_fleet([*apart, keyed(survey_of("liar", []), "liar's")], beside, cap).guard is not None
+
+
+@given(fleets(shared=False), st.floats(0, 100).map(Percent), st.integers(0, 10_000))
+def test_a_box_at_most_doubles_what_a_share_allows_the_others(fleet: Fleet, cap: Percent, size: int) -> None:
+    surveys, policies = fleet
+    long = survey_of("long", [replace(one, id=full_id(10**6 + number)) for number, one in enumerate([YOUNG] * size)])
+    if plan_fleet(surveys, policies, Percent(2 * cap.value)).guard is not None:
+        assert plan_fleet([*surveys, keyed(long, "long's")], {**policies, "long": Policy()}, cap).guard is not None
 
 
 @given(fleets())
@@ -156,7 +193,9 @@ def test_one_hosts_answers_cannot_change_anothers_plan(fleet: Fleet, data: st.Da
     instead = data.draw(
         st.one_of(
             st.just(lost(name)),
-            st.builds(lambda box, skew_s: survey_of(name, honest(box, Policy()), skew_s), others, SKEWS),
+            st.builds(
+                lambda box, skew_s: keyed(survey_of(name, honest(box, Policy()), skew_s), "liar's"), others, SKEWS
+            ),
         )
     )
     lied = [*surveys[:liar], instead, *surveys[liar + 1 :]]

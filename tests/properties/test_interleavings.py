@@ -85,8 +85,8 @@ class Machine:
             label = ("fleetsweep.run", job) if self.labelled else None
             self.teardown(RunScope(label, self.before[job] if self.with_baseline else None))
 
-    def look(self, policy: Policy, *, identify: bool = False) -> Survey:
-        (found,) = survey([self.host], {self.host.name: policy}, self.reach(), identify=identify)
+    def look(self, policy: Policy) -> Survey:
+        (found,) = survey([self.host], {self.host.name: policy}, self.reach())
         assert isinstance(found, Survey), found
         return found
 
@@ -94,14 +94,12 @@ class Machine:
         """Taken, written and read back."""
         path = self.directory / f"{job}.json"
         at = int(self.engine.clock.timestamp()) * 10**9
-        baseline.save({"box": baseline.take(self.look(Policy(), identify=True), Policy())}, path, now_ns=at)
+        baseline.save({"box": baseline.take(self.look(Policy()), Policy())}, path, now_ns=at)
         return baseline.load(path, [self.host], now_ns=at)["box"]
 
     def teardown(self, scope: RunScope) -> dict[str, Outcome]:
         policy = Policy(run=scope)
         found = self.look(policy)
-        if scope.baseline is not None:
-            baseline.check_engine(scope.baseline, found)
         plan = plan_fleet([found], {"box": policy})
         assert isinstance(plan.hosts[0], HostPlan)
         assert plan.hosts[0].guard is None

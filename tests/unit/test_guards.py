@@ -107,18 +107,42 @@ def test_the_fleet_cap_says_what_it_counted_and_what_it_allows(
     assert plan.guard == Guard(GuardName.FLEET_CAP, message, limit=limit, found=4)
 
 
+@pytest.mark.parametrize("cap", [1, Percent(50)])
 @pytest.mark.parametrize(
-    ("policy", "counted"),
-    [(Policy(cap=1), True), (Policy(max_skew_s=0), True), (Policy(engine_id="another"), False)],
+    "policy",
+    [Policy(cap=1), Policy(max_skew_s=0), Policy(engine_id="another")],
     ids=["over its cap", "clock off", "not the pinned engine"],
 )
-def test_what_a_guarded_host_holds_counts_for_the_fleet_unless_it_is_not_that_hosts(
-    policy: Policy, counted: bool
-) -> None:
-    fleet = [survey("guarded", many(2), 1.0), survey("fine", many(2, 2))]
-    plan = plan_fleet(fleet, {"guarded": policy, "fine": Policy()}, 3)
+def test_a_guarded_host_neither_trips_the_fleet_cap_nor_stretches_it(policy: Policy, cap: int | Percent) -> None:
+    young = [replace(item, created_ns=NOW, started_ns=NOW) for item in many(200, 10)]
+    fleet = [survey("guarded", [*many(2), *young], 1.0), survey("fine", many(1, 2))]
+    policies = {"guarded": policy, "fine": Policy()}
+    alone = plan_fleet([fleet[1]], policies, cap).guard
+    plan = plan_fleet(fleet, policies, cap)
     assert host(plan, "guarded").guard is not None
-    assert (plan.guard is not None) == counted
+    assert plan.guard == alone
+
+
+def test_a_box_with_a_long_list_stretches_no_share_for_the_others() -> None:
+    young = [replace(item, created_ns=NOW, started_ns=NOW) for item in many(200, 10)]
+    fleet = [survey("honest", [*many(9), *young[:1]]), survey("long", young[1:])]
+    policies = dict.fromkeys(("honest", "long"), Policy())
+    guard = plan_fleet(fleet, policies, Percent(20)).guard
+    assert guard is not None
+    assert (guard.found, guard.limit) == (9, "20%")
+    assert "counts for no more than all the others together" in guard.message
+    assert plan_fleet(fleet, policies, Percent(45)).guard is None
+    # Its own leaks may be a small share of its own containers.
+    own = [survey("big", [*many(9), *young]), survey("small", many(1, 20)[:0])]
+    assert plan_fleet(own, dict.fromkeys(("big", "small"), Policy()), Percent(20)).guard is None
+
+
+def test_volumes_and_networks_count_for_the_fleet_as_they_do_for_the_host() -> None:
+    seen = replace(survey("a", []), resources=tuple(volume(f"v{number}", MINE) for number in range(20)))
+    guard = plan_fleet([seen], {"a": Policy(run=RUN)}, 5).guard
+    assert guard is not None
+    assert (guard.name, guard.found, guard.limit) == (GuardName.FLEET_CAP, 20, 5)
+    assert plan_fleet([seen], {"a": Policy(run=RUN)}, 20).guard is None
 
 
 def test_an_engine_under_two_names_counts_once_for_the_fleet() -> None:

@@ -23,10 +23,9 @@ from fleetsweep.model import (
     HostReport,
     Outcome,
     Removal,
-    SettledAs,
-    Settlement,
     Status,
 )
+from fleetsweep.past import SettledAs, Settlement
 from fleetsweep.report import render_history, render_record
 from tests.report.build import candidates, plan, surveyed
 from tests.unit.test_policy import many

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fleetsweep.model import SECOND, UNREADABLE, Container, OpenIntent, Reason, SettledAs, Verdict
+from fleetsweep.model import SECOND, UNREADABLE, Container, Reason, Verdict
+from fleetsweep.past import OpenIntent, SettledAs
 from fleetsweep.policy import Policy, decide, findings, needs_inspection, resources_of_run
 from fleetsweep.scope import Baseline, Resource, ResourceKind, RunScope
 from fleetsweep.settlement import settle
@@ -18,7 +19,7 @@ ID = "a" * 64
 KEY = "fleetsweep.run"
 TAKEN = NOW - 100 * SECOND
 LABEL = RunScope(("fleetsweep.run", "7"))
-BASELINE = RunScope(None, Baseline("docker", "E", TAKEN, ("b" * 64,)))
+BASELINE = RunScope(None, Baseline("docker E (this machine)", TAKEN, ("b" * 64,)))
 WAITS = (timedelta(seconds=-1), timedelta(seconds=60))
 BOTH = RunScope(LABEL.label, BASELINE.baseline)
 
