@@ -19,10 +19,10 @@ from fleetsweep.past import OpenIntent
 def identity_of(host: Host, engine: Engine) -> str:
     """The engine that answered for a host, in words that are equal only for the same engine on the same machine.
 
-    An engine without a lasting id (Podman makes one up at each call, a socket proxy may forbid the question) is known
-    by its address on the box. The host key is None on the controller itself.
+    Some engines tell no lasting id: Podman makes one up at each call, and a socket proxy may forbid the question. These
+    are known by their box's host key and their address on the box. On the controller itself there is no host key.
     """
-    return f"{engine.kind} {engine.lasting_id or host.engine} ({engine.host_key or 'no host key: this machine'})"
+    return f"{engine.kind} {engine.lasting_id or '(no id)'} at {host.engine}, {engine.host_key or 'this machine'}"
 
 
 def to_identify(hosts: Sequence[Host], open_intents: Sequence[OpenIntent]) -> frozenset[Host]:
@@ -53,20 +53,23 @@ def other_engine(host: Host, expected: str, found: Engine, made: str) -> Guard |
 def twins(surveys: Sequence[Survey | Lost]) -> dict[int, str]:
     """The surveys (by position) of an engine that an earlier host has already shown, with that host's name.
 
-    Only what is behind the same verified host key is compared: else a box could list another's containers, or claim its
-    id, and have it left alone. Two Docker ids decide; where one is not known, a container in both lists does.
+    One engine under two names lists the same containers behind the same verified host key. Behind another key a box
+    could list another's containers to have it left alone, so that proves nothing. Two different Docker ids disprove it.
     """
     found: dict[int, str] = {}
-    by_key: dict[str | None, list[tuple[str, str | None, frozenset[str]]]] = {}
+    listed_by: dict[str | None, dict[str, list[Survey]]] = {}
     for position, survey in enumerate(surveys):
         if isinstance(survey, Lost):
             continue
-        own_id, ids = survey.engine.lasting_id, frozenset(container.id for container in survey.containers)
-        seen = by_key.setdefault(survey.engine.host_key, [])
-        for name, other_id, other_ids in seen:
-            both_known = own_id is not None and other_id is not None
-            if own_id == other_id if both_known else not ids.isdisjoint(other_ids):
-                found[position] = name
-                break
-        seen.append((survey.host.name, own_id, ids))
+        earlier = listed_by.setdefault(survey.engine.host_key, {})
+        for container in survey.containers:
+            others = earlier.setdefault(container.id, [])
+            first = next((other for other in others if _may_be_one(survey.engine, other.engine)), None)
+            if first is not None:
+                found.setdefault(position, first.host.name)
+            others.append(survey)
     return found
+
+
+def _may_be_one(engine: Engine, other: Engine) -> bool:
+    return engine.lasting_id is None or other.lasting_id is None or engine.lasting_id == other.lasting_id

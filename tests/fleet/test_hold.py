@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import timedelta
 
@@ -165,3 +168,25 @@ def test_a_journal_that_can_not_be_written_is_told_before_anybody_is_contacted(p
         done = run("hold", *place.local(url), "ws-0", "-m", "mine")
     assert (done.returncode, engine.requests) == (2, [])
     assert "must be yours alone to write" in done.stderr
+
+
+def test_a_look_by_a_clock_that_is_months_ahead_forgets_neither_holds_nor_runs(place: Place, run: Run) -> None:
+    engine = ScriptedEngine(leaks(1))
+    ahead = ["faketime", "-f", "+121d", sys.executable, "-m", "fleetsweep", "audit"]
+    with engine.serve(place.socket) as url:
+        assert run("hold", *place.local(url), "ws-0", "--for", "30d", "-m", "mine").returncode == 0
+        assert run("audit", *place.local(url)).returncode == 0
+        for _ in range(2):
+            looked = subprocess.run(
+                [*ahead, *place.local(url)],
+                check=False,
+                capture_output=True,
+                timeout=60,
+                env={**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"},
+            )
+            assert looked.returncode == 4, looked.stderr
+        done = run(*place.sweep(url))
+    assert (done.returncode, reasons(done.stdout)) == (0, {"ws-0": ("held", None)}), done.stderr
+    assert deletes(engine) == []
+    remembered = json.loads(run("history", "--state-dir", str(place.state), "--format", "json").stdout)["runs"]
+    assert len(remembered) == 4

@@ -378,6 +378,7 @@ def test_carrying_out_a_plan_looks_at_its_containers_alone(place: Place, run: Ru
     assert done.returncode == 0, done.stderr
     assert [f"{method} {each.replace(container_id, 'ID')}" for method, each in engine.requests] == [
         "GET /_ping",
+        "GET /info",
         "GET /containers/ID/json",
         "DELETE /containers/ID",
         "GET /containers/json",

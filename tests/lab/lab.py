@@ -16,7 +16,7 @@ from tests.lab.process import remove_tree
 
 PACKAGES = ("docker.io", "openssh-server", "busybox-static", "iproute2")
 
-TEST_PACKAGES = ("podman", "sudo", "systemd", "prometheus", "prometheus-pushgateway")
+TEST_PACKAGES = ("podman", "sudo", "systemd", "prometheus", "prometheus-pushgateway", "faketime")
 """What some tests need besides, and neither the demo nor the bench does: of systemd only systemd-analyze is run, of
 prometheus only promtool."""
 
@@ -31,7 +31,7 @@ def missing(*, for_tests: bool = False) -> list[str]:
     wanted = [("dockerd", "docker.io"), ("/usr/sbin/sshd", "openssh-server")]
     if for_tests:
         wanted += [("podman", "podman"), ("sudo", "sudo"), ("systemd-analyze", "systemd"), ("promtool", "prometheus")]
-        wanted += [("prometheus-pushgateway", "prometheus-pushgateway")]
+        wanted += [("prometheus-pushgateway", "prometheus-pushgateway"), ("faketime", "faketime")]
     for program, package in wanted:
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
             lacking.append(f"{program} (apt-get install --no-install-recommends {package})")
