@@ -50,7 +50,8 @@ def execute(request: Request, path: Path) -> NoReturn:
     try:
         baseline.save(taken, path, now_ns=time.time_ns())
     except (OSError, UsageError) as error:
-        click.echo(f"{path}: no baseline was written: {error}", err=True)
+        why = error if isinstance(error, UsageError) else f"--save: {path}: {error.strerror}"
+        click.echo(f"no baseline was written: {why}", err=True)
         leave(3)
     if not request.output.quiet:
         ids = sum(len(each.ids) for each in taken.values())

@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 import click
 
+from fleetsweep import files
 from fleetsweep.model import Host
 
 INCOMPLETE: Final = 3
@@ -78,12 +79,13 @@ def deliver(text: str, output: Output, code: int) -> int:
     A reader who had enough costs the rest of the text, no more.
     """
     if output.path is not None:
-        half = output.path.with_name(output.path.name + ".part")
         try:
-            half.write_text(text, encoding="utf-8")
-            half.replace(output.path)
+            # What was printed so far comes first where both go to the same place.
+            sys.stdout.flush()
+            files.write(output.path, text)
         except OSError as error:
-            say(f"{output.path}: {error.strerror}: the report is on stdout instead")
+            say(f"--output: {output.path}: {error.strerror}: the report is on stdout instead")
+            code = code or INCOMPLETE
         else:
             return code
     try:

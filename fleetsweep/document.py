@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from fleetsweep import files
 from fleetsweep.errors import UsageError
 
 SIZE_LIMIT: Final = 512 * 1024 * 1024
@@ -43,6 +43,8 @@ class Kind:
         """Raise UsageError unless one may be written to ``path``: a new file, or one that holds such a document."""
         if not path.parent.is_dir():
             raise UsageError(f"{flag}: {path.parent} is not a directory")
+        if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
+            raise UsageError(f"{flag}: {path}: its directory can't be written to, and a {self.name} is replaced whole")
         if not path.exists() and not path.is_symlink():
             return
         try:
@@ -54,7 +56,7 @@ class Kind:
 
     def _is_in(self, path: Path) -> bool:
         """Whether a file begins as one of any version does."""
-        with path.open("rb") as file:
+        with files.open_regular(path) as file:
             return file.read(200).startswith(f'{{\n "schema": "fleetsweep.{self.name}/'.encode())
 
     def dump(self, body: JsonObject) -> str:
@@ -65,15 +67,7 @@ class Kind:
     def save(self, body: JsonObject, path: Path, flag: str) -> None:
         """Write it, mode 0600, whole or not at all. Raises OSError, or UsageError as ``check_target`` does."""
         self.check_target(path, flag)
-        half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-                file.write(self.dump(body))
-                file.flush()
-                os.fsync(file.fileno())
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
+        files.replace(path, self.dump(body), mode=0o600, durable=True)
 
     def load(self, path: Path) -> JsonObject:
         """Read one back, without its digest. Raises UsageError unless it is whole and nobody else could change it."""
@@ -95,11 +89,8 @@ class Kind:
 
     def _read(self, path: Path, where: str) -> bytes:
         try:
-            # A pipe would be waited for, and a device has no end.
-            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
+            with files.open_regular(path) as file:
                 found = os.fstat(file.fileno())
-                if not stat.S_ISREG(found.st_mode):
-                    raise UsageError(f"{where} is not a file: check {self.flag}")
                 text = file.read(SIZE_LIMIT + 1)
         except OSError as error:
             raise UsageError(f"{where}: {error.strerror}: check {self.flag}") from error

@@ -9,15 +9,14 @@ import base64
 import os
 import re
 import socket
-import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from fleetsweep import files
 from fleetsweep.errors import UsageError
 from fleetsweep.model import SECOND, FleetReport, HostReport, Status
 from fleetsweep.past import LastSuccesses
@@ -153,8 +152,8 @@ def remembered(path: Path) -> Remembered:
 
     found: Remembered = {}
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            text = file.read(PREVIOUS_LIMIT)
+        with files.open_regular(path) as file:
+            text = file.read(PREVIOUS_LIMIT).decode()
         for family in text_string_to_metric_families(text):
             if family.name in {HOST_SUCCESS, RUN_SUCCESS}:
                 for sample in family.samples:
@@ -178,18 +177,9 @@ def write(report: FleetReport, path: Path) -> str:
     from prometheus_client import generate_latest
 
     text = generate_latest(registry(report, remembered(path)))
-    half = None
     try:
-        # Another ending: node-exporter must not read a file that is being written.
-        number, half = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(number, "wb") as file:
-            file.write(text)
-            os.fchmod(file.fileno(), 0o644)
-        Path(half).replace(path)
+        files.replace(path, text, mode=0o644)
     except OSError as error:
-        if half is not None:
-            with suppress(OSError):
-                Path(half).unlink()
         return error.strerror or type(error).__name__
     return ""
 

@@ -336,7 +336,9 @@ def _save_plan(request: Request, run_id: str, plan: FleetPlan, stopper: Stopper)
     try:
         save(_saved(request, run_id, plan), path)
     except (OSError, UsageError) as error:
-        say(f"{path}: no plan was saved: {error}")
+        say(
+            f"no plan was saved: {error if isinstance(error, UsageError) else f'--save-plan: {path}: {error.strerror}'}"
+        )
         return False
     return True
 

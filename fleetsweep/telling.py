@@ -18,6 +18,7 @@ from typing import Final
 
 import click
 
+from fleetsweep import files
 from fleetsweep.console import INCOMPLETE, say, warn
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.model import FleetReport
@@ -159,8 +160,7 @@ def _annotate(report: FleetReport, telling: Telling, failure: str) -> str:
     if telling.summary is None:
         return ""
     try:
-        with telling.summary.open("a", encoding="utf-8") as file:
-            file.write(ci.summary(report, failure))
+        files.append(telling.summary, ci.summary(report, failure))
     except OSError as error:
         return f"its summary can't be written: {error.strerror}"
     return ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from fleetsweep.errors import UsageError
+from fleetsweep.files import open_regular, replace
 from fleetsweep.schedule.render import File
 
 
@@ -16,6 +16,9 @@ def write(files: Sequence[File], directory: Path, *, force: bool) -> list[str]:
 
     A file that says the same already is left alone; one that says something else is replaced only with ``force``.
     """
+    for path in (directory / file.name for file in files):
+        if path.exists() and not path.is_symlink() and not path.is_file():
+            raise UsageError(f"{path}: is no file that could be replaced: nothing was written")
     unlike = [file for file in files if not _same(directory / file.name, file.text)]
     taken = [str(directory / file.name) for file in unlike if os.path.lexists(directory / file.name)]
     if taken and not force:
@@ -25,7 +28,8 @@ def write(files: Sequence[File], directory: Path, *, force: bool) -> list[str]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for file in unlike:
-            _replace(directory / file.name, file.text)
+            # systemd and cron may look at any time.
+            replace(directory / file.name, file.text, mode=0o644, durable=True)
     except OSError as error:
         raise UsageError(f"{error.filename or directory}: {error.strerror}") from error
     return [
@@ -35,20 +39,7 @@ def write(files: Sequence[File], directory: Path, *, force: bool) -> list[str]:
 
 def _same(path: Path, text: str) -> bool:
     try:
-        return not path.is_symlink() and path.read_bytes() == text.encode()
+        with open_regular(path) as file:
+            return not path.is_symlink() and file.read() == text.encode()
     except OSError:
         return False
-
-
-def _replace(path: Path, text: str) -> None:
-    """Have the whole text there or what was there before: systemd and cron may look at any time."""
-    descriptor, name = tempfile.mkstemp(prefix=".fleetsweep-", dir=path.parent)
-    half = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        half.chmod(0o644)
-        half.replace(path)
-    except BaseException:
-        half.unlink(missing_ok=True)
-        raise
