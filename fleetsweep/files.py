@@ -12,6 +12,7 @@ import io
 import os
 import secrets
 import select
+import shlex
 import stat
 import time
 from collections.abc import Iterator
@@ -105,6 +106,16 @@ def open_regular(path: Path) -> io.BufferedReader:
             os.close(descriptor)
             raise OSError(errno.EINVAL, "is not a file")
         return os.fdopen(descriptor, "rb")
+
+
+def pasted(path: Path | str) -> str:
+    """A path as one word of a command that somebody will paste: no shell expands a ``~`` that stands in quotes."""
+    return shlex.quote(expanded(path))
+
+
+def expanded(path: Path | str) -> str:
+    """A path without ``~``; an unknown user's stays as it is written."""
+    return os.path.expanduser(path)  # noqa: PTH111
 
 
 @contextmanager

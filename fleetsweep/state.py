@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import UsageError
+from fleetsweep.files import pasted
 
 POLL_S: Final = 0.2
 
@@ -38,7 +39,7 @@ def prepare_state_dir(path: Path) -> Path:
             f"(sudo -u {shlex.quote(owner)} fleetsweep ...), or give another one with --state-dir"
         )
     if found.st_mode & 0o022:
-        raise UsageError(f"state directory {path} must be yours alone to write: chmod 700 {path}")
+        raise UsageError(f"state directory {path} must be yours alone to write: chmod 700 {pasted(path)}")
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,7 +116,10 @@ def _denied(endpoint: Endpoint) -> HostError:
         group = Path(str(endpoint)).group()
     except (OSError, KeyError):
         return HostError(
-            Phase.TUNNEL, "denied", f"you may not look at {endpoint}", f"namei -l {endpoint}, or run it as root"
+            Phase.TUNNEL,
+            "denied",
+            f"you may not look at {endpoint}",
+            f"namei -l {shlex.quote(str(endpoint))}, or run it as root",
         )
     remedy = "run it as root" if group == "root" else f"as root: usermod -aG {group} USER, and log in anew"
     return HostError(Phase.TUNNEL, "denied", f"{endpoint} belongs to group {group}, and you may not use it", remedy)

@@ -12,6 +12,7 @@ from typing import Final
 import paramiko
 
 from fleetsweep.errors import HostError, Phase
+from fleetsweep.files import pasted
 from fleetsweep.ssh.known_hosts import Entry, KnownHosts, Standing, fingerprint, lookup_name, parse
 from fleetsweep.ssh.once import FileState, file_state, once
 from fleetsweep.ssh.options import Trust
@@ -85,7 +86,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         self._name = name
         self._port = port
         self._trust = trust
-        self._scan = scan or f"ssh-keyscan -p {port} {name}"
+        self._scan = scan or f"ssh-keyscan -p {port} {shlex.quote(name)}"
         self.verified = False
         self.key: paramiko.PKey | None = None
 
@@ -134,7 +135,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
     def _refusal(self, standing: Standing, entries: tuple[Entry, ...], key: paramiko.PKey) -> HostError:
         shown = f"{key.get_name()} {fingerprint(key.asbytes())}"
         spelling = lookup_name(self._name, self._port)
-        file = shlex.quote(self._files[0]) if self._files else "known_hosts"
+        file = pasted(self._files[0]) if self._files else "known_hosts"
         if standing is Standing.REVOKED:
             return HostError(
                 Phase.HOST_KEY,
@@ -148,8 +149,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
                 Phase.HOST_KEY,
                 "changed",
                 f"{spelling} presented {shown}, known is {known}",
-                f"if the box was rebuilt: ssh-keygen -R '{spelling}' -f {file}, then add its new key: "
-                f"{self._scan} >> {file}",
+                f"if the box was rebuilt: {_forget(spelling, entries)}, then add its new key: {self._scan} >> {file}",
             )
         message = f"{spelling} presented {shown}, which no known_hosts file has"
         authorities = read_known_hosts(self._files).authorities(self._name, self._port)
@@ -161,8 +161,20 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
             Phase.HOST_KEY,
             "unknown",
             message,
-            f"compare it on the box, then: {self._scan} >> {file}",
+            f"compare it on the box, then: {make_directory(self._files)}{self._scan} >> {file}",
         )
+
+
+def _forget(spelling: str, entries: tuple[Entry, ...]) -> str:
+    """The command that takes a host's entries out of the files that have them."""
+    found = dict.fromkeys(entry.where.rpartition(":")[0] for entry in entries)
+    return " && ".join(f"ssh-keygen -R {shlex.quote(spelling)} -f {pasted(file)}" for file in found)
+
+
+def make_directory(files: tuple[str, ...]) -> str:
+    """What must come before something is added to the first of ``files``; empty where its directory is there."""
+    directory = Path(files[0]).expanduser().parent if files else Path()
+    return "" if directory.is_dir() else f"mkdir -p -m 700 {pasted(directory)} && "
 
 
 def _open_locked(path: Path) -> int:

@@ -21,6 +21,7 @@ from paramiko.agent import AgentKey, AgentSSH
 from paramiko.pkey import UnknownKeyType
 
 from fleetsweep.errors import HostError, Phase
+from fleetsweep.files import pasted
 from fleetsweep.ssh import public_keys
 from fleetsweep.ssh.known_hosts import fingerprint
 from fleetsweep.ssh.once import FileState, file_state, once
@@ -156,7 +157,7 @@ def _with_certificate(keys: Sequence[paramiko.PKey], path: Path) -> tuple[parami
     certificate = public_keys.of_line(line)
     plain = None if certificate is None else public_keys.certified(certificate)
     if certificate is None or plain == certificate:
-        raise KeyFileError(path, "is not a certificate", f"see what it is: ssh-keygen -l -f {path}")
+        raise KeyFileError(path, "is not a certificate", f"see what it is: ssh-keygen -l -f {pasted(path)}")
     if certificate in map(_presented, keys):
         return tuple(keys)
     found: list[paramiko.PKey] = []
@@ -255,10 +256,15 @@ def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
     try:
         return _loaded(str(path), state)
     except (paramiko.PasswordRequiredException, TypeError):
-        raise KeyFileError(path, "is encrypted", f"ssh-add {path}", public_keys.beside(path, _content(path))) from None
+        raise KeyFileError(
+            path, "is encrypted", f"ssh-add {pasted(path)}", public_keys.beside(path, _content(path))
+        ) from None
     except (UnsupportedAlgorithm, UnknownKeyType):
         raise KeyFileError(
-            path, "is of a kind that only an agent can use", f"ssh-add {path}", public_keys.beside(path, _content(path))
+            path,
+            "is of a kind that only an agent can use",
+            f"ssh-add {pasted(path)}",
+            public_keys.beside(path, _content(path)),
         ) from None
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -306,11 +312,11 @@ def _no_private_key(path: Path, data: bytes, error: BaseException) -> KeyFileErr
     if not data.strip():
         return KeyFileError(path, "is empty", "put the private key back, or name another")
     if data.startswith(b"PuTTY-User-Key-File"):
-        converted = path.with_name(f"{path.stem}-openssh")
-        return KeyFileError(
-            path, "is a PuTTY key", f"puttygen {path} -O private-openssh -o {converted}, then name {converted}"
-        )
+        new = path.with_name(f"{path.stem}-openssh")
+        convert = f"puttygen {pasted(path)} -O private-openssh -o {pasted(new)}"
+        return KeyFileError(path, "is a PuTTY key", f"{convert}, then name {new}")
     public = public_keys.of_line(data)
     if public is not None:
-        return KeyFileError(path, "is a public key", f"name the private key, or ssh-add it: {path.stem}", public)
+        private = str(path).removesuffix(".pub")
+        return KeyFileError(path, "is a public key", f"name the private key, or ssh-add {pasted(private)}", public)
     return KeyFileError(path, f"is not a usable private key: {error}", "name the private key")

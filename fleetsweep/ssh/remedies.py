@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 
 from fleetsweep.errors import HostError, Phase
+from fleetsweep.files import expanded, pasted
 from fleetsweep.model import Connection, Fault, Guard, GuardName, Host
+from fleetsweep.ssh.host_keys import make_directory
 from fleetsweep.ssh.known_hosts import lookup_name
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import Hop, find_route
@@ -32,15 +34,15 @@ def command_for(host: Host, options: SshOptions, fault: Fault | None, guard: Gua
 def _on_controller(hop: Hop, fault: Fault) -> str:
     """What is to be run here; empty where a log-in that tells all is what helps."""
     name, port = str(hop.connection.host), str(hop.connection.port)
-    known_hosts = shlex.quote(hop.known_hosts[0])
-    key = shlex.quote(hop.key_files[0]) if hop.key_files else ""
+    known_hosts = pasted(hop.known_hosts[0]) if hop.known_hosts else "known_hosts"
+    key = pasted(hop.key_files[0]) if hop.key_files else ""
     commands = {
         (Phase.RESOLVE, "unknown-name"): f"getent ahosts {shlex.quote(name)}",
         (Phase.RESOLVE, "no-dns"): f"getent ahosts {shlex.quote(name)}",
         (Phase.RESOLVE, "timeout"): f"getent ahosts {shlex.quote(name)}",
         (Phase.CONNECT, "refused"): shlex.join(["nc", "-vz", name, port]),
         (Phase.CONNECT, "network"): shlex.join(["nc", "-vz", name, port]),
-        (Phase.HOST_KEY, "unknown"): f"{shlex.join(['ssh-keyscan', '-p', port, name])} | tee -a {known_hosts}",
+        (Phase.HOST_KEY, "unknown"): f"{make_directory(hop.known_hosts)}{hop.scan} | tee -a {known_hosts}",
         (Phase.HOST_KEY, "changed"): f"ssh-keygen -R {shlex.quote(lookup_name(hop.key_name, int(port)))}"
         f" -f {known_hosts}",
         (Phase.AUTH, "denied"): f"ssh-copy-id {f'-i {key} ' if key else ''}-p {port}"
@@ -80,7 +82,7 @@ def _ssh(host: Host, options: SshOptions, hop: Hop) -> list[str]:
     return [
         "ssh",
         *_config(host, options),
-        *(["-i", key] if key else []),
+        *(["-i", expanded(key)] if key else []),
         *(["-J", host.proxy_jump] if host.proxy_jump else []),
         *(["-o", f"ProxyCommand={host.proxy_command}"] if host.proxy_command and not host.proxy_jump else []),
         "-p",
@@ -91,4 +93,4 @@ def _ssh(host: Host, options: SshOptions, hop: Hop) -> list[str]:
 
 def _config(host: Host, options: SshOptions) -> list[str]:
     config = host.ssh_config or options.ssh_config
-    return ["-F", config] if config else []
+    return ["-F", expanded(config)] if config else []

@@ -62,10 +62,10 @@ class Hop:
     def scan(self) -> str:
         """The command that asks this machine for its host keys, and prints them as they are to be filed."""
         port, host = self.connection.port, self.connection.host
-        scan = f"ssh-keyscan -p {port} {host}"
+        scan = f"ssh-keyscan -p {port} {shlex.quote(str(host))}"
         if self.jumps:
             scan = f"{_ssh(self.jumps)} {scan}"
-        return scan if self.key_name == host else f"{scan} | sed 's/^[^# ]*/{self.key_name}/'"
+        return scan if self.key_name == host else f"{scan} | sed {shlex.quote(f's/^[^# ]*/{self.key_name}/')}"
 
     @property
     def ssh(self) -> str:

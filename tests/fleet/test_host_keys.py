@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ import pytest
 
 from fleetsweep.errors import Phase
 from fleetsweep.model import Fault
-from fleetsweep.ssh import Trust
+from fleetsweep.ssh import SshOptions, Trust
+from fleetsweep.ssh.remedies import command_for
 from tests.lab.box import Box
 from tests.lab.process import wait_for
 from tests.lab.ssh_boxes import SshBoxes, make_key, own_threads
@@ -89,6 +91,45 @@ def test_a_changed_key_is_refused_with_both_fingerprints_whatever_is_asked_for(b
     assert f"{boxes.known_hosts}:1" in told.message
     assert f"ssh-keygen -R '{spelled(box)}' -f {boxes.known_hosts}" in told.remedy
     assert boxes.known_hosts.read_text() == text
+
+
+@pytest.mark.parametrize("home", ["home", "home with a 'quote'"])
+@pytest.mark.parametrize("known_hosts", ["~/.ssh/known_hosts", "~/no such/known hosts"])
+def test_the_remedies_can_be_pasted_where_the_file_is_named_by_a_tilde(
+    boxes: SshBoxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, known_hosts: str
+) -> None:
+    """Nor is the directory there: the account is new."""
+    (tmp_path / home).mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / home))
+    asked = SshOptions(known_hosts=(known_hosts,), ssh_config=str(boxes.ssh_config))
+    host = boxes.host(0)
+    for spoil in ("", f"{spelled(boxes.boxes[0])} {key_of(boxes.boxes[1])}\n"):
+        file = Path(known_hosts).expanduser()
+        for by_doctor in (True, False):
+            if file.exists() or spoil:
+                file.write_text(spoil)
+            told = boxes.survey([host], known_hosts=(known_hosts,)).fault("b0")
+            commands = re.split(", then(?: add its new key)?: ", told.remedy)
+            commands[0] = commands[0].removeprefix("if the box was rebuilt: ")
+            if by_doctor:
+                commands = [command_for(host, asked, told, None), *commands[1:] * bool(spoil)]
+            for command in commands:
+                if command != "compare it on the box":
+                    subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, cwd=tmp_path)
+            assert set(boxes.survey([host], known_hosts=(known_hosts,)).surveys) == {"b0"}, commands
+    assert {path.name for path in tmp_path.iterdir()} == {home}
+
+
+def test_the_remedy_for_a_changed_key_takes_it_out_of_the_file_that_has_it(boxes: SshBoxes, tmp_path: Path) -> None:
+    second = tmp_path / "second"
+    second.write_text(f"{spelled(boxes.boxes[0])} {key_of(boxes.boxes[1])}\n")
+    boxes.known_hosts.write_text("")
+    files = (str(boxes.known_hosts), str(second))
+    told = boxes.survey([boxes.host(0)], known_hosts=files).fault("b0")
+    remove, add = told.remedy.removeprefix("if the box was rebuilt: ").split(", then add its new key: ")
+    for command in (remove, add):
+        subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
+    assert set(boxes.survey([boxes.host(0)], known_hosts=files).surveys) == {"b0"}
 
 
 def test_the_remedy_for_a_changed_key_mends_it(boxes: SshBoxes) -> None:
