@@ -30,7 +30,7 @@ from fleetsweep.engine.answers import (
     parse_volume,
     parse_volumes,
 )
-from fleetsweep.engine.exchange import AHEAD, READ_ONLY, Dial, Exchange
+from fleetsweep.engine.exchange import AHEAD, READ_ONLY, Dial, Exchange, Overdue
 from fleetsweep.engine.sdk import ApiClient, docker, list_target
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
 from fleetsweep.model import SECOND, Container, Engine
@@ -129,18 +129,28 @@ class EngineClient:
             )
         return answer
 
+    def keep_back(self, seconds: float) -> None:
+        """Leave that much of the host's time to ``final_list``: all else must be answered before."""
+        self._exchange.keep_back(seconds)
+
+    def final_list(self, *, within: float, fresh: bool) -> tuple[Container, ...]:
+        """Every container, asked for now; ``fresh`` over a new stream. Raises HostError."""
+        self._first = None
+        return self._list(self._api.bounded(within, fresh=fresh)).containers
+
     def list_containers(self) -> Listing:
         """Every container, running or not, with one request. Raises HostError."""
         first, self._first = self._first, None
-        if first is not None:
-            return first
+        return first if first is not None else self._list(self._api)
+
+    def _list(self, api: ApiClient) -> Listing:
         with self._translated("the container list"):
             asked = time.time()
-            answer = self._api.containers(all=True)
+            answer = api.containers(all=True)
             answered = time.time()
-            if self._api.last is None:
+            if api.last is None:
                 raise TypeError("the SDK asked nothing")
-            now_ns = parse_date(self._api.last.headers)
+            now_ns = parse_date(api.last.headers)
             # The header was rounded down to its second: on average it is half a second behind.
             skew_s = now_ns / SECOND + 0.5 - (asked + answered) / 2
             return Listing(tuple(parse_list(answer)), now_ns, skew_s)
@@ -171,12 +181,15 @@ class EngineClient:
                 found[container_id] = self.inspect(container_id)
         return found
 
-    def inspect(self, container_id: str) -> Container | None:
-        """One container as it is now; None if the engine has none of that id. Raises HostError."""
+    def inspect(self, container_id: str, *, within: float | None = None) -> Container | None:
+        """One container as it is now; None if the engine has none of that id. Raises HostError.
+
+        ``within`` bounds the answer, in seconds: one that takes longer is a LostAnswer.
+        """
         _check_id(container_id)
         try:
             with self._translated("an inspect answer"):
-                return parse_inspect(self._api.inspect_container(container_id), container_id)
+                return parse_inspect(self._asking(within).inspect_container(container_id), container_id)
         except EngineError as error:
             if error.http_status == 404:
                 return None
@@ -190,25 +203,25 @@ class EngineClient:
                 return parse_volumes(self._api.volumes(filters=filters))
             return parse_networks(self._api.networks(filters=filters))
 
-    def inspect_resource(self, resource: Resource) -> Resource | None:
+    def inspect_resource(self, resource: Resource, *, within: float | None = None) -> Resource | None:
         """It as it is now; None if the engine has none of that id. Raises HostError."""
         try:
             with self._translated(f"the answer about a {resource.kind}"):
                 if resource.kind is ResourceKind.VOLUME:
-                    return parse_volume(self._api.inspect_volume(resource.ref))
-                return parse_network(self._api.inspect_network(resource.ref))
+                    return parse_volume(self._asking(within).inspect_volume(resource.ref))
+                return parse_network(self._asking(within).inspect_network(resource.ref))
         except EngineError as error:
             if error.http_status == 404:
                 return None
             raise
 
-    def remove_resource(self, resource: Resource) -> None:
+    def remove_resource(self, resource: Resource, *, within: float | None = None) -> None:
         """Ask the engine to remove it, once and never by force: one in use stays. Raises as ``remove`` does."""
         with self._translated("the answer to a removal"):
             if resource.kind is ResourceKind.VOLUME:
-                self._api.remove_volume(resource.ref)
+                self._asking(within).remove_volume(resource.ref)
             else:
-                self._api.remove_network(resource.ref)
+                self._asking(within).remove_network(resource.ref)
 
     def engine_id(self) -> str | None:
         """The engine's own id, from ``/info``; None if it tells none, as behind a socket proxy. Raises HostError."""
@@ -223,7 +236,10 @@ class EngineClient:
             self._exchange.ask("GET", _PING)
             return time.monotonic() - asked
 
-    def remove(self, container_id: str, *, force: bool, volumes: bool) -> None:
+    def _asking(self, within: float | None) -> ApiClient:
+        return self._api if within is None else self._api.bounded(within)
+
+    def remove(self, container_id: str, *, force: bool, volumes: bool, within: float | None = None) -> None:
         """Ask the engine to remove one container, once. It did when this returns.
 
         ``force`` kills it first; ``volumes`` takes its anonymous volumes along. Raises EngineError with the HTTP
@@ -231,7 +247,7 @@ class EngineClient:
         """
         _check_id(container_id)
         with self._translated("the answer to a removal"):
-            self._api.remove_container(container_id, v=volumes, link=False, force=force)
+            self._asking(within).remove_container(container_id, v=volumes, link=False, force=force)
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
@@ -247,7 +263,10 @@ class EngineClient:
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EngineError("invalid-answer", f"{what} is not usable JSON: {type(error).__name__}") from error
         except (requests.RequestException, HTTPException, OSError, EOFError) as error:
-            # Every timeout is the deadline's, also one that comes a hair before it.
+            if isinstance(error, Overdue):
+                message = f"{what} did not come within {error.seconds:.0f} s"
+                raise LostAnswer(Phase.ENGINE, "timeout", message, "look at the load of the engine") from error
+            # Every other timeout is the deadline's, also one that comes a hair before it.
             if self._deadline.expired or isinstance(error, TimeoutError):
                 raise LostAnswer(
                     Phase.ENGINE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -46,12 +47,21 @@ class Stream(Protocol):
 Dial = Callable[[], Stream]
 
 
+class Overdue(TimeoutError):
+    """One answer took longer than it may, while its host still has time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no whole answer within {seconds:.0f} s")
+        self.seconds = seconds
+
+
 class Exchange:
     """Asks over streams from ``dial``, at most ``connections`` at once, until ``deadline``. Threads may share it."""
 
     def __init__(self, dial: Dial, deadline: Deadline, methods: frozenset[str], connections: int = 1) -> None:
         self._dial = dial
         self._deadline = deadline
+        self._kept_back = 0.0
         self._methods = methods
         self._slots = connections
         self._busy = 0
@@ -63,13 +73,28 @@ class Exchange:
         """Dial a first stream, so that a question's time is the engine's alone. Raises HostError."""
         self._give_back(self._take())
 
-    def ask(self, method: str, target: str) -> Answer:
-        """Send one request and read its whole answer. Raises EngineError for what is refused here."""
+    def keep_back(self, seconds: float) -> None:
+        """Leave that much of the host's time to what is asked over a fresh stream: all else must be answered before."""
+        self._kept_back = seconds
+
+    def ask(self, method: str, target: str, *, within: float | None = None, fresh: bool = False) -> Answer:
+        """Send one request and read its whole answer. Raises EngineError for what is refused here.
+
+        ``within`` bounds the answer, in seconds from when a stream is free: one that takes longer raises Overdue, and
+        its stream is closed, so that the next question gets a new one. ``fresh`` asks over a new stream in any case,
+        whatever the others wait for.
+        """
         if method not in self._methods:
             raise PermissionError(f"{method} is not allowed on this connection")
-        line = self._take()
+        line = self._take_fresh() if fresh else self._take()
+        left = self._left(fresh)
         try:
-            answer = line.ask(method, target)
+            answer = line.ask(method, target, left if within is None else min(within, left))
+        except TimeoutError as error:
+            line.close()
+            if within is not None and within < left:
+                raise Overdue(within) from error
+            raise
         except BaseException:
             line.close()
             raise
@@ -104,16 +129,39 @@ class Exchange:
         for line in self._idle:
             line.close()
 
+    def _left(self, fresh: bool = False) -> float:
+        """Seconds until the last moment at which an answer is of use."""
+        return max(0.0, self._deadline.remaining() - (0.0 if fresh else self._kept_back))
+
+    def _take_fresh(self) -> _Line:
+        """A new line, besides those in use; the idle ones are given up. Waits where no more are granted just now."""
+        while True:
+            with self._freed:
+                idle, self._idle = self._idle, []
+                self._busy += 1
+            for old in idle:
+                old.close()
+            line = _Line(self._dial, self._deadline)
+            try:
+                line.open()
+            except BaseException as error:
+                with self._freed:
+                    self._busy -= 1
+                    if not (_is_refusal(error) and self._busy and self._freed.wait(self._left(fresh=True))):
+                        raise
+                continue
+            return line
+
     def _take(self) -> _Line:
         """A line that nobody uses, dialled; where there are none left this waits for one."""
         while True:
             with self._freed:
                 while not self._idle and self._busy >= self._slots:
-                    if not self._freed.wait(self._deadline.remaining()):
+                    if not self._freed.wait(self._left()):
                         raise TimeoutError("the deadline has passed")
                 self._busy += 1
                 line = self._idle.pop() if self._idle else _Line(self._dial, self._deadline)
-            if self._deadline.expired:
+            if self._left() <= 0:
                 # A thread that was stuck must not go on when its host has long been reported.
                 self._give_back(line)
                 raise TimeoutError("the deadline has passed")
@@ -132,13 +180,12 @@ class Exchange:
         """
         with self._freed:
             self._busy -= 1
-            refused = (
-                isinstance(error, HostError) and error.phase is Phase.TUNNEL and error.kind in {"forbidden", "refused"}
-            )
-            if not refused or not self._granted or self._slots == 1:
+            granted = self._busy + len(self._idle)
+            if not _is_refusal(error) or not self._granted or not granted:
                 self._freed.notify()
                 raise error
-            self._slots -= 1
+            # Not one less than were asked for: each of those would be asked for in vain.
+            self._slots = granted
 
     def _give_back(self, line: _Line) -> None:
         with self._freed:
@@ -156,20 +203,23 @@ class _Line:
         self._stream: Stream | None = None
         self._reader: io.BufferedReader | None = None
         self._ahead: deque[str] = deque()
+        self._until = deadline.instant
 
     def open(self) -> tuple[Stream, io.BufferedReader]:
         if self._stream is None or self._reader is None:
             self._stream = self._dial()
-            self._reader = io.BufferedReader(_Received(self._stream), READ_SIZE)
+            self._reader = io.BufferedReader(_Received(self._stream, self._seconds_left), READ_SIZE)
         return self._stream, self._reader
 
     def send_ahead(self, targets: Sequence[str]) -> None:
         if self._ahead or len(targets) > AHEAD:
             raise ValueError("more requests under way than are good for a stream")
+        self._until = self._deadline.instant
         self._send(b"".join(_head("GET", target) for target in targets))
         self._ahead.extend(targets)
 
-    def ask(self, method: str, target: str) -> Answer:
+    def ask(self, method: str, target: str, within: float) -> Answer:
+        self._until = time.monotonic() + within
         if self._ahead and (method != "GET" or self._ahead[0] != target):
             # The answer that comes next is another's.
             self.close()
@@ -181,7 +231,7 @@ class _Line:
 
     def _send(self, data: bytes) -> None:
         stream, _ = self.open()
-        stream.settimeout(max(0.001, self._deadline.remaining()))
+        stream.settimeout(self._seconds_left())
         stream.sendall(data)
 
     def _read(self) -> Answer:
@@ -195,8 +245,12 @@ class _Line:
         return answer
 
     def _in_time(self) -> None:
-        if self._deadline.expired:
+        if time.monotonic() >= self._until:
             raise TimeoutError("the answer did not end in time")
+
+    def _seconds_left(self) -> float:
+        self._in_time()
+        return max(0.001, self._until - time.monotonic())
 
     def close(self) -> None:
         self._ahead.clear()
@@ -214,14 +268,23 @@ def _head(method: str, target: str) -> bytes:
     return f"{method} {target} HTTP/1.1\r\n{fields}\r\n".encode()
 
 
+def _is_refusal(error: BaseException) -> bool:
+    """Whether the way to the engine would not carry one more stream: nothing was sent."""
+    return isinstance(error, HostError) and error.phase is Phase.TUNNEL and error.kind in {"forbidden", "refused"}
+
+
 class _Received(io.RawIOBase):
-    def __init__(self, stream: Stream) -> None:
+    """What comes over a stream. Each read has what is left of the answer's time: a drip does not prolong it."""
+
+    def __init__(self, stream: Stream, seconds_left: Callable[[], float]) -> None:
         self._stream = stream
+        self._seconds_left = seconds_left
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        self._stream.settimeout(self._seconds_left())
         data = self._stream.recv(len(buffer))
         buffer[: len(data)] = data
         return len(data)

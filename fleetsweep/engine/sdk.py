@@ -47,6 +47,8 @@ class ApiClient(docker.APIClient):
 
     exchange: Exchange
     last: Answer | None = None
+    within: float | None = None
+    fresh: bool = False
 
     @classmethod
     def over(cls, exchange: Exchange, version: str) -> ApiClient:
@@ -54,6 +56,13 @@ class ApiClient(docker.APIClient):
         # The SDK reads files and builds pools for each client that it makes; its clients can be copied.
         client = copy.copy(_prototype(version))
         client.exchange = exchange
+        return client
+
+    def bounded(self, within: float | None, *, fresh: bool = False) -> ApiClient:
+        """The same client, for whose answers ``Exchange.ask``'s bounds hold: ``within`` so many seconds each."""
+        client = ApiClient.over(self.exchange, self.api_version)
+        client.within = within
+        client.fresh = fresh
         return client
 
     def send_inspects_ahead(self, container_ids: Sequence[str]) -> None:
@@ -65,7 +74,8 @@ class ApiClient(docker.APIClient):
     ) -> requests.Response:
         """As the SDK's session has it."""
         given = {key: value for key, value in (params or {}).items() if value is not None}
-        answer = self.exchange.ask(method, _target(url) + (f"?{urlencode(given)}" if given else ""))
+        target = _target(url) + (f"?{urlencode(given)}" if given else "")
+        answer = self.exchange.ask(method, target, within=self.within, fresh=self.fresh)
         self.last = answer
         response = requests.Response()
         response.status_code = answer.status
@@ -96,7 +106,7 @@ class _Recorder(Exchange):
     def __init__(self) -> None:
         self.target = ""
 
-    def ask(self, method: str, target: str) -> Answer:
+    def ask(self, method: str, target: str, *, within: float | None = None, fresh: bool = False) -> Answer:
         """Keep the target. Raises _Recorded."""
         self.target = target
         raise _Recorded
