@@ -76,7 +76,9 @@ class Container:
     told it: from the list it may be a bare id, from inspect it is the reference the container was created
     with. Timestamps are nanoseconds since the Unix epoch; ``started_ns`` is None for a container that never
     started, and only means something where ``inspected``. ``labels`` is None where the engine's label map
-    could not be read. ``restarts`` is None until inspected.
+    could not be read. ``restarts`` is None until inspected. ``trouble`` is what was said where it could not be
+    looked at. ``lives_on`` has the ids of containers whose namespaces it shares, as far as the engine told.
+    ``managed_by`` says in words who owns it where no label does: the pod of an infra container.
     """
 
     id: str
@@ -89,6 +91,9 @@ class Container:
     started_ns: int | None = None
     restarts: int | None = None
     inspected: bool = False
+    trouble: str = ""
+    lives_on: tuple[str, ...] = ()
+    managed_by: str = ""
 
 
 class Target(Protocol):
@@ -196,7 +201,9 @@ class Reason(StrEnum):
     PROTECTED = "protected"
     HELD = "held"
     UNKNOWN_AGE = "unknown-age"
+    UNREADABLE = "unreadable"
     MANAGED = "managed"
+    IN_USE = "in-use"
     RUN = "run"
     BASELINE = "baseline"
     OTHER_RUN = "other-run"
@@ -222,7 +229,7 @@ class Decision:
     """The rule's verdict on one container. ``age_s`` is whole seconds, rounded down; None if unknown.
 
     ``labels_digest`` stands for the labels of a container that is to go: labels hold secrets, so a saved plan holds
-    this in their place.
+    this in their place. ``detail`` says in words what ``in-use``, ``unreadable`` or ``managed`` rests on.
     """
 
     container: Container
@@ -232,6 +239,7 @@ class Decision:
     age_s: int | None = None
     age_from: AgeFrom | None = None
     labels_digest: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

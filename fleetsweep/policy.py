@@ -13,6 +13,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
+from fleetsweep import states
+from fleetsweep.image_names import image_forms
 from fleetsweep.model import (
     SECOND,
     AgeFrom,
@@ -23,7 +25,9 @@ from fleetsweep.model import (
     Selector,
     Verdict,
 )
+from fleetsweep.orchestrators import managed_by
 from fleetsweep.scope import Resource, RunScope
+from fleetsweep.until import parse_until
 
 EARLIEST_NS: Final = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp()) * SECOND
 """Docker's first release: an older timestamp is a dead clock battery or a parser's zero, never an age."""
@@ -31,12 +35,13 @@ EARLIEST_NS: Final = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp()) * SECOND
 CLOCK_GRAIN_NS: Final = SECOND
 """The engine's clock is rounded down to a second, so what happened just now looks up to this far ahead."""
 
+START_GRAIN_NS: Final = 10 * SECOND
+"""How far before its creation a container may have started: clocks step back, and engines write both down by hand."""
+
 _OPAQUE_IMAGE: Final = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
-_ORCHESTRATOR_LABELS: Final = ("com.docker.swarm.", "io.kubernetes.")
 _REASONS_TO_REMOVE: Final = frozenset({Reason.STALE, Reason.LIFETIME, Reason.RUN})
+_REASONS_WITH_DETAIL: Final = frozenset({Reason.UNREADABLE, Reason.MANAGED, Reason.IN_USE})
 _FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
-# A zero start time in any other state is a field gone wrong: believed, it would age what was restarted by its creation.
-_NEVER_STARTED: Final = frozenset({"created", "initialized"})
 
 
 class Match(StrEnum):
@@ -71,13 +76,15 @@ class Policy:
     held: Mapping[str, str] = field(default_factory=dict)
 
 
-def decide(container: Container, policy: Policy, now_ns: int) -> Decision:
+def decide(container: Container, policy: Policy, now_ns: int, in_use: str = "") -> Decision:
     """Judge one container by the engine's own clock: the first rule that has a say.
 
     ``now_ns`` is nanoseconds since the epoch. A container that was only listed is never removed: it is
-    ``young`` by its creation, or its age is unknown until it is inspected.
+    ``young`` by its creation, or its age is unknown until it is inspected. ``in_use`` says in words which container
+    that stays lives on this one.
     """
-    reason = next(finding.reason for finding in findings(container, policy, now_ns) if finding.reason)
+    told = findings(container, policy, now_ns, in_use)
+    reason, saw = next((finding.reason, finding.saw) for finding in told if finding.reason)
     age_s, age_from = age_of(container, now_ns)
     verdict = Verdict.REMOVE if reason in _REASONS_TO_REMOVE else Verdict.KEEP
     return Decision(
@@ -88,6 +95,7 @@ def decide(container: Container, policy: Policy, now_ns: int) -> Decision:
         age_s,
         age_from,
         labels_digest(container) if verdict is Verdict.REMOVE else "",
+        saw if reason in _REASONS_WITH_DETAIL else "",
     )
 
 
@@ -97,8 +105,8 @@ def labels_digest(container: Container) -> str:
     return hashlib.sha256(json.dumps([container.id, labels]).encode()).hexdigest()
 
 
-def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Finding]:
-    """Every rule in order, each with its own say.
+def findings(container: Container, policy: Policy, now_ns: int, in_use: str = "") -> Iterator[Finding]:
+    """Every rule in order, each with its own say. ``in_use`` is as in ``decide``.
 
     The first reason is the verdict; the last rule always has one.
     """
@@ -109,30 +117,35 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
         "selectors",
         f"matched by {', '.join(matched_by) or 'nothing'} ({wanted})" + ("; of this run by its label" if ours else ""),
         Reason.UNMATCHED,
-        not (ours or _enough(matched_by, policy)),
+        # Where one could not be looked at, what can't be seen of it might match.
+        not (ours or _enough(matched_by, policy) or (container.trouble and may_match(container, policy))),
     )
     keep_value = None if container.labels is None else container.labels.get(policy.keep_label)
     yield _finding(
         "protection",
-        "labels unreadable"
+        "could not be looked at"
+        if _hides_labels(container)
+        else "labels unreadable"
         if container.labels is None
         else f"{policy.keep_label}={keep_value!r}"
         if keep_value is not None
         else f"no label {policy.keep_label}",
         Reason.PROTECTED,
-        is_protected(container, policy, now_ns),
+        is_protected(container, policy, now_ns) and not _hides_labels(container),
     )
     yield _finding("hold", policy.held.get(container.id, "nobody holds it"), Reason.HELD, container.id in policy.held)
-    managed = is_managed(container)
+    manager = managed_by(container)
     yield _finding(
         "orchestrator",
-        "owned by an orchestrator" if managed else "no orchestrator's label",
+        manager or "no orchestrator's label",
         Reason.MANAGED,
-        managed and not ours and Selector.LABEL not in matched_by,
+        # An infra container goes with its pod alone, whoever asks for it.
+        bool(container.managed_by) or (bool(manager) and not ours and Selector.LABEL not in matched_by),
     )
     if policy.run is not None:
-        yield from _run_findings(container, policy.run, now_ns)
+        yield from _run_findings(container, policy.run, now_ns, in_use)
         return
+    yield _reading(container)
     created_s = _age_s(container.created_ns, now_ns)
     yield _creation_time(created_s)
     yield _finding(
@@ -149,11 +162,14 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
         else "unreadable, before creation, in the future, or none in a state that has one"
         if age_s is None
         else "never started: aged by creation"
+        if container.started_ns is None
+        else "started as it was created: aged by creation"
         if age_from is AgeFrom.CREATED
         else f"started {age_s} s ago",
         Reason.UNKNOWN_AGE,
         age_s is None or not container.inspected,
     )
+    yield _dependents(in_use)
     yield _finding(
         "max age",
         f"{_seconds(age_s)} against {policy.max_age_s} s",
@@ -170,7 +186,7 @@ def findings(container: Container, policy: Policy, now_ns: int) -> Iterator[Find
     yield Finding("otherwise", "no rule asked for its removal", Reason.YOUNG)
 
 
-def _run_findings(container: Container, run: RunScope, now_ns: int) -> Iterator[Finding]:
+def _run_findings(container: Container, run: RunScope, now_ns: int, in_use: str) -> Iterator[Finding]:
     """The rules of a teardown, after those that every command shares."""
     if run.label is not None:
         key, value = run.label
@@ -180,7 +196,7 @@ def _run_findings(container: Container, run: RunScope, now_ns: int) -> Iterator[
             "run label",
             f"no label {key}" if theirs is None else f"{key}={theirs!r}",
             Reason.OTHER_RUN,
-            theirs != value and (theirs is not None or run.baseline is None),
+            theirs != value and (theirs is not None or run.baseline is None) and not _hides_labels(container),
         )
     if run.baseline is not None:
         yield _finding(
@@ -189,6 +205,7 @@ def _run_findings(container: Container, run: RunScope, now_ns: int) -> Iterator[
             Reason.BASELINE,
             container.id in run.baseline.ids,
         )
+    yield _reading(container)
     yield _creation_time(_age_s(container.created_ns, now_ns))
     # The list tells whole seconds, and an image whose tag has moved on as a bare id.
     yield _finding(
@@ -203,13 +220,27 @@ def _run_findings(container: Container, run: RunScope, now_ns: int) -> Iterator[
             "created after the baseline",
             f"{abs(since_s)} s {'after' if since_s >= 0 else 'before'} it",
             Reason.BASELINE,
-            container.created_ns <= run.baseline.taken_ns,
+            # A baseline's time is a whole second: what was made within it may have been there before.
+            container.created_ns < run.baseline.taken_ns + SECOND,
         )
+    yield _dependents(in_use)
     yield Finding("otherwise", "this run made it", Reason.RUN)
 
 
 def _finding(rule: str, saw: str, reason: Reason, applies: bool) -> Finding:
     return Finding(rule, saw, reason if applies else None)
+
+
+def _reading(container: Container) -> Finding:
+    known = container.state in states.KNOWN
+    saw = container.trouble or (
+        f"the state {container.state!r} is known" if known else f"the state {container.state[:40]!r} is not known"
+    )
+    return _finding("reading", saw, Reason.UNREADABLE, bool(container.trouble) or not known)
+
+
+def _dependents(in_use: str) -> Finding:
+    return _finding("dependents", in_use or "nothing that stays lives on it", Reason.IN_USE, bool(in_use))
 
 
 def _creation_time(created_s: int | None) -> Finding:
@@ -231,7 +262,9 @@ def needs_inspection(container: Container, policy: Policy, now_ns: int) -> bool:
     The list has no start time, and an image whose tag has moved on shows as a bare id there: that is just
     how an old leak looks, so it counts as a possible match.
     """
-    if container.inspected or container.id in policy.held or is_protected(container, policy, now_ns):
+    if container.inspected or container.trouble or container.id in policy.held:
+        return False
+    if is_protected(container, policy, now_ns):
         return False
     created_s = _age_s(container.created_ns, now_ns)
     if created_s is None or (policy.run is None and created_s <= policy.max_age_s):
@@ -248,7 +281,20 @@ def may_match(container: Container, policy: Policy) -> bool:
     """Whether the selectors match, or could if the image is not what the list calls it."""
     certain = selectors_matching(container, policy)
     hidden = {Selector.IMAGE} if policy.images and _OPAQUE_IMAGE.fullmatch(container.image) else set()
+    if container.trouble:
+        if _hides_labels(container) and policy.run is not None and policy.run.label is not None:
+            return True
+        unseen = (
+            (Selector.NAME, policy.names, not container.name),
+            (Selector.IMAGE, policy.images, not container.image),
+            (Selector.LABEL, policy.labels, _hides_labels(container)),
+        )
+        hidden.update(selector for selector, patterns, missing in unseen if patterns and missing)
     return _enough({*certain, *hidden}, policy)
+
+
+def _hides_labels(container: Container) -> bool:
+    return bool(container.trouble) and container.labels is None
 
 
 def age_of(container: Container, now_ns: int) -> tuple[int | None, AgeFrom | None]:
@@ -259,11 +305,12 @@ def age_of(container: Container, now_ns: int) -> tuple[int | None, AgeFrom | Non
     if not container.inspected:
         return created_s, AgeFrom.CREATED
     if container.started_ns is None:
-        return (created_s, AgeFrom.CREATED) if container.state in _NEVER_STARTED else (None, None)
+        return (created_s, AgeFrom.CREATED) if container.state in states.MAY_NEVER_HAVE_STARTED else (None, None)
     started_s = _age_s(container.started_ns, now_ns)
-    if started_s is None or container.started_ns + CLOCK_GRAIN_NS < container.created_ns:
+    if started_s is None or container.started_ns + START_GRAIN_NS < container.created_ns:
         return None, None
-    return started_s, AgeFrom.STARTED
+    # Some engines write the start down a little before the creation: the later one gives the lower age.
+    return (started_s, AgeFrom.STARTED) if started_s <= created_s else (created_s, AgeFrom.CREATED)
 
 
 def _age_s(timestamp_ns: int, now_ns: int) -> int | None:
@@ -311,22 +358,6 @@ def resources_of_run(resources: Iterable[Resource], policy: Policy, now_ns: int)
     )
 
 
-def is_managed(container: Container) -> bool:
-    """Whether an orchestrator owns the container: it would only start another in its place."""
-    return any(key.startswith(_ORCHESTRATOR_LABELS) for key in container.labels or ())
-
-
-def parse_until(text: str) -> int | None:
-    """Nanoseconds since the epoch of an ISO 8601 time; None if it can't be read. No offset means UTC."""
-    try:
-        when = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return int(when.timestamp()) * SECOND
-
-
 def selectors_matching(container: Container, policy: Policy) -> tuple[Selector, ...]:
     """Which kinds of selector match, in the order name, image, label."""
     found = []
@@ -366,24 +397,3 @@ def _enough(matched: Iterable[Selector], policy: Policy) -> bool:
         if patterns
     }
     return bool(given) and given <= found
-
-
-def image_forms(reference: str) -> tuple[str, ...]:
-    """The spellings of one image reference that a pattern may mean.
-
-    As written and in its familiar form (no registry prefix that Docker or Podman put there by itself), each
-    with and without tag and digest.
-    """
-    familiar = reference
-    for prefix in ("docker.io/library/", "docker.io/", "localhost/"):
-        if reference.startswith(prefix):
-            familiar = reference.removeprefix(prefix)
-            break
-    forms = [reference, _without_tag(reference), familiar, _without_tag(familiar)]
-    return tuple(dict.fromkeys(forms))
-
-
-def _without_tag(reference: str) -> str:
-    repository = reference.partition("@")[0]
-    head, slash, last = repository.rpartition("/")
-    return head + slash + last.partition(":")[0]

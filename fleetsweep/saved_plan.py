@@ -146,12 +146,14 @@ def _decision_object(decision: Decision) -> JsonObject:
     container = decision.container
     return {
         **{name: getattr(container, name) for name in _CONTAINER_FIELDS},
+        "lives_on": list(container.lives_on),
         "verdict": decision.verdict,
         "reason": decision.reason,
         "matched_by": list(decision.matched_by),
         "age_s": decision.age_s,
         "age_from": decision.age_from,
         "labels_digest": decision.labels_digest,
+        "detail": decision.detail,
     }
 
 
@@ -249,6 +251,9 @@ def _decision(item: JsonObject) -> Decision:
         started_ns=None if started is None else as_whole(started),
         restarts=None if restarts is None else as_whole(restarts),
         inspected=item["inspected"] is True,
+        trouble=as_text(item["trouble"]),
+        lives_on=tuple(as_full_id(each) for each in as_list(item["lives_on"])),
+        managed_by=as_text(item["managed_by"]),
     )
     return Decision(
         container,
@@ -258,6 +263,7 @@ def _decision(item: JsonObject) -> Decision:
         None if age is None else as_whole(age),
         None if age_from is None else AgeFrom(as_text(age_from)),
         digest and as_full_id(digest),
+        as_text(item["detail"]),
     )
 
 

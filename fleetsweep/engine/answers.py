@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from fleetsweep import states
 from fleetsweep.errors import EngineError
 from fleetsweep.model import SECOND, UNREADABLE, Container
 from fleetsweep.scope import Resource, ResourceKind
@@ -31,7 +32,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
 )
-_STARTED_STATES: Final = frozenset({"running", "paused", "restarting"})
 
 
 def parse_list(answer: object) -> list[Container]:
@@ -68,7 +68,7 @@ def parse_inspect(answer: object, container_id: str) -> Container:
     config = _mapping(answer.get("Config"))
     status = _text(state.get("Status")).lower()
     started_ns = parse_started(state.get("StartedAt"))
-    if started_ns is None and status in _STARTED_STATES:
+    if started_ns is None and status in states.STARTED:
         started_ns = UNREADABLE
     restarts = answer.get("RestartCount")
     return Container(
@@ -131,7 +131,9 @@ def merge(listed: Container, inspected: Container) -> Container:
         created_ns = UNREADABLE
     if listed.labels != labels:
         labels = None
-    return replace(inspected, created_ns=created_ns, labels=labels)
+    lives_on = tuple(dict.fromkeys((*listed.lives_on, *inspected.lives_on)))
+    trouble = listed.trouble or inspected.trouble
+    return replace(inspected, created_ns=created_ns, labels=labels, lives_on=lives_on, trouble=trouble)
 
 
 def parse_timestamp(value: object) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
+from fleetsweep import states
 from fleetsweep.engine.answers import merge, parse_inspect, parse_list
 from fleetsweep.model import SECOND, Container
 from fleetsweep.policy import Match, Policy, needs_inspection
@@ -300,7 +301,7 @@ def contradictions(truth: Truth) -> st.SearchStrategy[Damage]:
     """A well-formed value in one answer that can't be true next to what the others say of ``truth``."""
     other_labels = LABEL_MAPS.filter(lambda labels: labels != truth.labels)
     far = st.integers(3, 10**8).flatmap(lambda off: st.sampled_from([off, -off]))
-    before_creation = st.integers(2, 10**8).map(lambda more: stamp(truth.created_age + more))
+    before_creation = st.integers(11, 10**8).map(lambda more: stamp(truth.created_age + more))
     options = [
         far.map(lambda off: Damage(True, ("Created",), stamp(truth.created_age + off))),
         far.map(lambda off: Damage(False, ("Created",), NOW_S - truth.created_age + off)),
@@ -308,7 +309,7 @@ def contradictions(truth: Truth) -> st.SearchStrategy[Damage]:
         other_labels.map(lambda labels: Damage(False, ("Labels",), labels)),
         before_creation.map(lambda when: Damage(True, ("State", "StartedAt"), when)),
     ]
-    if truth.state != "created":
+    if truth.state not in states.MAY_NEVER_HAVE_STARTED:
         options.append(st.just(Damage(True, ("State", "StartedAt"), "0001-01-01T00:00:00Z")))
     return st.one_of(options)
 

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from fleetsweep.engine.answers import parse_timestamp
 from fleetsweep.errors import EngineError
+from fleetsweep.image_names import image_forms
 from fleetsweep.model import SECOND, UNREADABLE, Container, Reason, Selector, Verdict
+from fleetsweep.orchestrators import managed_by
 from fleetsweep.policy import (
     Match,
     Policy,
     age_of,
     decide,
     findings,
-    image_forms,
-    is_managed,
     is_protected,
     labels_digest,
     needs_inspection,
@@ -233,7 +233,7 @@ def test_what_is_removed_is_matched_unprotected_inspected_and_old(container: Con
     assert decision.matched_by
     assert container.inspected
     assert not is_protected(container, policy, NOW)
-    assert not is_managed(container) or Selector.LABEL in decision.matched_by
+    assert not managed_by(container) or Selector.LABEL in decision.matched_by
     assert decision.age_s is not None
     assert 2013 - 1970 < container.created_ns / SECOND / 86_400 / 365.25 < 2030 - 1970
     assert created_s > policy.max_age_s
@@ -277,9 +277,11 @@ def test_the_telling_of_the_rules_ends_in_the_verdict(container: Container, poli
         "protection",
         "hold",
         "orchestrator",
+        "reading",
         "creation time",
         "creation age",
         "start time",
+        "dependents",
         "max age",
         "max lifetime",
         "otherwise",

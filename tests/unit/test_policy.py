@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fleetsweep.guards import Percent, plan_fleet
+from fleetsweep.image_names import image_forms
 from fleetsweep.model import (
     SECOND,
     UNREADABLE,
@@ -24,6 +25,7 @@ from fleetsweep.model import (
     Survey,
     Verdict,
 )
+from fleetsweep.orchestrators import managed_by
 from fleetsweep.policy import (
     EARLIEST_NS,
     Match,
@@ -31,14 +33,12 @@ from fleetsweep.policy import (
     age_of,
     decide,
     findings,
-    image_forms,
-    is_managed,
     is_protected,
     labels_digest,
     needs_inspection,
-    parse_until,
     selectors_matching,
 )
+from fleetsweep.until import parse_until
 
 NOW = 1_800_000_000 * SECOND
 HOUR = 3600 * SECOND
@@ -66,13 +66,27 @@ def container(**fields: object) -> Container:
         ({}, Reason.STALE),
         ({"started_ns": None, "state": "created"}, Reason.STALE),
         ({"started_ns": None, "state": "exited"}, Reason.UNKNOWN_AGE),
-        ({"started_ns": None, "state": ""}, Reason.UNKNOWN_AGE),
+        ({"started_ns": None, "state": "dead"}, Reason.STALE),
+        ({"started_ns": None, "state": "configured"}, Reason.STALE),
+        ({"started_ns": None, "state": "stopped"}, Reason.UNKNOWN_AGE),
+        ({"state": ""}, Reason.UNREADABLE),
+        ({"state": "unknown"}, Reason.UNREADABLE),
+        ({"state": "hibernating"}, Reason.UNREADABLE),
+        ({"state": "stopping"}, Reason.STALE),
+        ({"trouble": "its inspect was answered HTTP 500"}, Reason.UNREADABLE),
+        ({"trouble": "x", "name": "pg", "image": "postgres:16"}, Reason.UNMATCHED),
+        ({"trouble": "x", "name": "pg", "image": "sha256:" + "b" * 64}, Reason.UNREADABLE),
+        ({"trouble": "x", "name": "", "image": "postgres:16"}, Reason.UNREADABLE),
+        ({"trouble": "x", "labels": None}, Reason.UNREADABLE),
+        ({"trouble": "x", "labels": {"fleetsweep.keep": ""}}, Reason.PROTECTED),
         ({"started_ns": NOW - HOUR}, Reason.YOUNG),
         ({"started_ns": NOW - 2 * HOUR}, Reason.YOUNG),
         ({"started_ns": NOW - 2 * HOUR - SECOND}, Reason.STALE),
         ({"started_ns": UNREADABLE}, Reason.UNKNOWN_AGE),
         ({"started_ns": NOW + HOUR}, Reason.UNKNOWN_AGE),
         ({"started_ns": NOW - 72 * HOUR}, Reason.UNKNOWN_AGE),
+        ({"started_ns": NOW - 48 * HOUR - 10 * SECOND}, Reason.STALE),
+        ({"started_ns": NOW - 48 * HOUR - 10 * SECOND - 1}, Reason.UNKNOWN_AGE),
         ({"created_ns": UNREADABLE}, Reason.UNKNOWN_AGE),
         ({"created_ns": NOW + HOUR}, Reason.UNKNOWN_AGE),
         ({"created_ns": 86400 * SECOND, "started_ns": 86400 * SECOND}, Reason.UNKNOWN_AGE),
@@ -85,6 +99,10 @@ def container(**fields: object) -> Container:
         ({"labels": {"fleetsweep.keep": "until:2020-01-01T00:00Z"}}, Reason.STALE),
         ({"labels": {"fleetsweep.keep": "False"}}, Reason.STALE),
         ({"labels": {"io.kubernetes.pod.uid": "1"}}, Reason.MANAGED),
+        ({"labels": {"com.hashicorp.nomad.alloc_id": "1"}}, Reason.MANAGED),
+        ({"labels": {"com.amazonaws.ecs.task-arn": "1"}}, Reason.MANAGED),
+        ({"labels": {"PODMAN_SYSTEMD_UNIT": "ws-1.service"}}, Reason.MANAGED),
+        ({"managed_by": "the infra container of pod ws: podman pod rm ws"}, Reason.MANAGED),
     ],
 )
 def test_each_rule_has_its_say(fields: dict[str, object], reason: Reason) -> None:
@@ -156,9 +174,11 @@ STALE_LEAK = (
     ("protection", "no label fleetsweep.keep", None),
     ("hold", "nobody holds it", None),
     ("orchestrator", "no orchestrator's label", None),
+    ("reading", "the state 'running' is known", None),
     ("creation time", "created 172800 s ago", None),
     ("creation age", "172800 s against a max age of 7200 s", None),
     ("start time", "started 172800 s ago", None),
+    ("dependents", "nothing that stays lives on it", None),
     ("max age", "172800 s against 7200 s", Reason.STALE),
     ("max lifetime", "off", None),
     ("otherwise", "no rule asked for its removal", Reason.YOUNG),
@@ -204,14 +224,14 @@ UNKNOWN_START = "unreadable, before creation, in the future, or none in a state 
         (
             {"labels": {"io.kubernetes.x": ""}},
             Policy(),
-            [("orchestrator", "owned by an orchestrator", Reason.MANAGED)],
+            [("orchestrator", "owned by an orchestrator, by its label io.kubernetes.x", Reason.MANAGED)],
         ),
         (
             {"labels": {"io.kubernetes.x": ""}},
             Policy(labels=("io.kubernetes.x",)),
             [
                 ("selectors", "matched by name, image, label (one of them is enough)", None),
-                ("orchestrator", "owned by an orchestrator", None),
+                ("orchestrator", "owned by an orchestrator, by its label io.kubernetes.x", None),
             ],
         ),
         (
@@ -244,7 +264,10 @@ UNKNOWN_START = "unreadable, before creation, in the future, or none in a state 
         (
             {"started_ns": None, "state": "created"},
             Policy(),
-            [("start time", "never started: aged by creation", None)],
+            [
+                ("reading", "the state 'created' is known", None),
+                ("start time", "never started: aged by creation", None),
+            ],
         ),
         (
             {"started_ns": NOW - HOUR},
@@ -305,15 +328,39 @@ UNTIL = 1_800_000_000
         ("2027-01-15T08:00:00Z", UNTIL),
         (" 2027-01-15T08:00:00 ", UNTIL),
         ("2027-01-15T10:00:00+02:00", UNTIL),
-        ("2027-01-15", UNTIL - 8 * 3600),
-        ("0001-01-01T00:00+23:59", -62_135_596_800 - 86_340),
-        ("9999-12-31T23:59:59-23:59", 253_402_300_799 + 86_340),
+        ("2027-01-15 08:00", UNTIL),
+        ("2027-01-15t08z", UNTIL),
+        ("20270115T080000", UNTIL),
+        ("20270115T0800Z", UNTIL),
+        ("2027-01-15T08:00:00.5", UNTIL + 0.5),
+        ("2027-01-15", UNTIL + 16 * 3600),
+        ("20270115", UNTIL + 16 * 3600),
+        ("2027-01-15T22:00+14:00", UNTIL),
+        ("2013-01-01", 1_356_998_400 + 86_400),
+        ("2012-12-31", 1_356_998_400),
+        ("2012-12-30", None),
+        ("9999-12-31T23:59:59-14:00", 253_402_300_799 + 14 * 3600),
+        ("9999-12-31", None),
+        ("0001-01-01T00:00+14:00", None),
+        ("2027-01-15T08:00+14:15", None),
+        ("2027-01-15T08:00-99:59", None),
+        ("2027-01-15T08:00+02:07", None),
+        ("1781061500000", None),
+        ("1781061500", None),
+        ("178106", None),
+        ("2027-W03-5", None),
+        ("2027-015", None),
+        ("2027-02-30", None),
+        ("2027-01-15Z", None),
+        ("2027-01-15T", None),
+        ("2027-01-15T08:00 UTC", None),
+        ("\u0662\u0660\u0662\u0667-01-15", None),
         ("", None),
         ("tomorrow", None),
     ],
 )
 def test_the_end_of_a_hold_is_read_in_utc_wherever_the_controller_is(
-    text: str, expected: int | None, zone: str, monkeypatch: pytest.MonkeyPatch
+    text: str, expected: float | None, zone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", zone)
     time.tzset()
@@ -353,8 +400,8 @@ def test_every_value_of_the_keep_label_protects_but_a_false_or_an_ended_one(valu
     [("com.docker.swarm.service.id", True), ("io.kubernetes.pod.name", True), ("com.docker.compose.project", False)],
 )
 def test_swarm_and_kubernetes_own_what_they_label(key: str, managed: bool) -> None:
-    assert is_managed(container(labels={"a": "b", key: ""})) is managed
-    assert is_managed(container(labels=None)) is False
+    assert bool(managed_by(container(labels={"a": "b", key: ""}))) is managed
+    assert managed_by(container(labels=None)) == ""
 
 
 @pytest.mark.parametrize(
@@ -436,12 +483,16 @@ def test_an_image_reference_has_these_spellings(reference: str, forms: tuple[str
         ({"inspected": False, "started_ns": NOW}, (172800, AgeFrom.CREATED)),
         ({"started_ns": None, "state": "created"}, (172800, AgeFrom.CREATED)),
         ({"started_ns": None, "state": "initialized"}, (172800, AgeFrom.CREATED)),
-        ({"started_ns": None, "state": "dead"}, (None, None)),
+        ({"started_ns": None, "state": "dead"}, (172800, AgeFrom.CREATED)),
+        ({"started_ns": None, "state": "exited"}, (None, None)),
         # The engine's clock is rounded down, and so may be what it was created by: a second's grace, no more.
         ({"started_ns": NOW + SECOND}, (0, AgeFrom.STARTED)),
         ({"started_ns": NOW + SECOND + 1}, (None, None)),
-        ({"started_ns": NOW - 48 * HOUR - SECOND}, (172801, AgeFrom.STARTED)),
-        ({"started_ns": NOW - 48 * HOUR - SECOND - 1}, (None, None)),
+        # A start a little before the creation is a clock that was stepped: the later of the two counts.
+        ({"started_ns": NOW - 48 * HOUR - 1}, (172800, AgeFrom.STARTED)),
+        ({"started_ns": NOW - 48 * HOUR - SECOND}, (172800, AgeFrom.CREATED)),
+        ({"started_ns": NOW - 48 * HOUR - 10 * SECOND}, (172800, AgeFrom.CREATED)),
+        ({"started_ns": NOW - 48 * HOUR - 10 * SECOND - 1}, (None, None)),
         ({"started_ns": NOW - SECOND + 1}, (0, AgeFrom.STARTED)),
         ({"created_ns": EARLIEST_NS, "started_ns": EARLIEST_NS}, ((NOW - EARLIEST_NS) // SECOND, AgeFrom.STARTED)),
         ({"created_ns": EARLIEST_NS - 1, "started_ns": EARLIEST_NS}, (None, None)),

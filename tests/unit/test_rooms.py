@@ -10,13 +10,17 @@ import pytest
 import fleetsweep
 
 ROOT = Path(fleetsweep.__file__).parent
-PURE = {"model", "errors", "scope", "past"}
+PURE = {"model", "errors", "scope", "past", "states"}
 MAY_IMPORT = {
     "scope": set[str](),
     "past": set[str](),
+    "states": set[str](),
+    "until": {"model"},
+    "image_names": set[str](),
+    "orchestrators": {"model"},
     "model": {"errors", "scope", "past"},
     "errors": set[str](),
-    "policy": PURE,
+    "policy": PURE | {"until", "orchestrators", "image_names"},
     "identity": PURE,
     "retention": PURE,
     "guards": PURE | {"policy", "identity"},

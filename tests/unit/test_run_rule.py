@@ -46,7 +46,12 @@ def container(**changes: object) -> Container:
         (BASELINE, {}, Reason.RUN),
         (BASELINE, {"id": "b" * 64}, Reason.BASELINE),
         (BASELINE, {"created_ns": TAKEN}, Reason.BASELINE),
-        (BASELINE, {"created_ns": TAKEN + 1}, Reason.RUN),
+        (BASELINE, {"created_ns": TAKEN + SECOND - 1}, Reason.BASELINE),
+        (BASELINE, {"created_ns": TAKEN + SECOND}, Reason.RUN),
+        (BASELINE, {"state": "hibernating"}, Reason.UNREADABLE),
+        (BASELINE, {"trouble": "x"}, Reason.UNREADABLE),
+        (LABEL, {"labels": {KEY: "8"}, "trouble": "x"}, Reason.OTHER_RUN),
+        (LABEL, {"labels": None, "trouble": "x", "name": "db", "image": "postgres"}, Reason.UNREADABLE),
         (BASELINE, {"created_ns": NOW + 5 * SECOND}, Reason.UNKNOWN_AGE),
         (BASELINE, {"name": "db", "image": "postgres"}, Reason.UNMATCHED),
         (BASELINE, {"labels": {"com.docker.swarm.task": "x"}}, Reason.MANAGED),
@@ -72,19 +77,25 @@ def told(scope: RunScope, **changes: object) -> list[tuple[str, str, Reason | No
 
 def test_each_rule_of_a_run_says_what_it_saw() -> None:
     created = ("creation time", "created 99 s ago", None)
+    read = ("reading", "the state 'running' is known", None)
+    free = ("dependents", "nothing that stays lives on it", None)
     made = ("otherwise", "this run made it", Reason.RUN)
     assert told(LABEL, labels={KEY: "7"}) == [
         ("run label", "fleetsweep.run='7'", None),
+        read,
         created,
         ("inspection", "inspected", None),
+        free,
         made,
     ]
     assert told(BOTH, inspected=False) == [
         ("run label", "no label fleetsweep.run", None),
         ("baseline", "not in the baseline", None),
+        read,
         created,
         ("inspection", "not inspected", Reason.UNKNOWN_AGE),
         ("created after the baseline", "1 s after it", None),
+        free,
         made,
     ]
     assert told(BASELINE, id="b" * 64)[0] == ("baseline", "in the baseline", Reason.BASELINE)
@@ -112,12 +123,13 @@ def test_labels_that_can_not_be_read_are_no_runs() -> None:
         (-3 * SECOND, "3 s before it", Reason.BASELINE),
         (-1, "1 s before it", Reason.BASELINE),
         (0, "0 s after it", Reason.BASELINE),
-        (1, "0 s after it", None),
+        (SECOND - 1, "0 s after it", Reason.BASELINE),
+        (SECOND, "1 s after it", None),
         (3 * SECOND, "3 s after it", None),
     ],
 )
 def test_only_what_was_created_after_the_baseline_is_the_runs(since_ns: int, saw: str, reason: Reason | None) -> None:
-    assert told(BASELINE, created_ns=TAKEN + since_ns)[3] == ("created after the baseline", saw, reason)
+    assert told(BASELINE, created_ns=TAKEN + since_ns)[4] == ("created after the baseline", saw, reason)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,24 @@
+"""The spellings of an image reference. Pure."""
+
+from __future__ import annotations
+
+
+def image_forms(reference: str) -> tuple[str, ...]:
+    """The spellings of one image reference that a pattern may mean.
+
+    As written and in its familiar form (no registry prefix that Docker or Podman put there by itself), each
+    with and without tag and digest.
+    """
+    familiar = reference
+    for prefix in ("docker.io/library/", "docker.io/", "localhost/"):
+        if reference.startswith(prefix):
+            familiar = reference.removeprefix(prefix)
+            break
+    forms = [reference, _without_tag(reference), familiar, _without_tag(familiar)]
+    return tuple(dict.fromkeys(forms))
+
+
+def _without_tag(reference: str) -> str:
+    repository = reference.partition("@")[0]
+    head, slash, last = repository.rpartition("/")
+    return head + slash + last.partition(":")[0]
