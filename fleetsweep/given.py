@@ -100,12 +100,14 @@ def inventory_sources(text: str) -> tuple[str, ...]:
 
 
 def parse_run_label(text: str) -> tuple[str, str]:
-    """The key and the value of ``KEY=VALUE``, neither empty. Raises UsageError."""
+    """The key and the value of ``KEY=VALUE``, neither empty, no blanks around either. Raises UsageError."""
     key, separator, value = text.partition("=")
-    if not separator or not key or not value or not text.isprintable() or "," in key:
+    if not separator or not key.strip() or not value.strip() or not text.isprintable() or "," in key:
         raise UsageError(
             f"--run-label: {text!r} is not KEY=VALUE: is a variable in it unset? An empty value would be every run's"
         )
+    if key != key.strip() or value != value.strip():
+        raise UsageError(f"--run-label: {text!r} has blanks around its key or value: take them out")
     return key, value
 
 
@@ -113,7 +115,7 @@ def parse_expect(text: str | None) -> tuple[int, int] | None:
     """The least and the most hosts of ``N`` or ``MIN..MAX``. Raises UsageError."""
     if text is None:
         return None
-    found = re.fullmatch(r"(\d{1,9})(?:\.\.(\d{1,9}))?", text)
+    found = re.fullmatch(r"([0-9]{1,9})(?:\.\.([0-9]{1,9}))?", text)
     if found is None or int(found[2] or found[1]) < int(found[1]):
         raise UsageError(f"--expect: {text!r} is neither a count nor MIN..MAX")
     return int(found[1]), int(found[2] or found[1])

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from fleetsweep.errors import Phase
 from fleetsweep.past import Settlement
+from fleetsweep.redaction import digest_of
 from fleetsweep.scope import Resource
 
 SECOND: Final = 1_000_000_000
@@ -64,7 +65,8 @@ class Host:
         """Where this host's engine is, in words that stay the same as long as it is the same place."""
         if self.connection is Connection.LOCAL:
             return f"local {self.engine}"
-        by_way_of = self.proxy_jump or self.proxy_command
+        # It is stored and printed, and a command may hold a password.
+        by_way_of = self.proxy_jump or (self.proxy_command and digest_of(self.proxy_command))
         return f"ssh {self.address}:{self.port or 22} {self.engine}" + (f" through {by_way_of}" if by_way_of else "")
 
 

@@ -24,13 +24,27 @@ class Duration(click.ParamType[float]):
         """Whole seconds."""
         if isinstance(value, (int, float)):
             return float(value)
+        from fleetsweep.numerals import whole
         from fleetsweep.settings import parse_duration
 
         text = str(value)
         try:
-            return float(parse_duration(text + "s" if text.isdigit() else text))
+            return float(parse_duration(text + "s" if whole(text) is not None else text))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Count(click.IntRange):
+    """A count in ASCII digits: ``int``, which click calls, also takes ``1_0`` and other scripts' digits."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        from fleetsweep.numerals import whole
+
+        number = value if isinstance(value, int) else whole(str(value))
+        if number is None:
+            self.fail(f"{value!r} is not a count", param, ctx)
+        return super().convert(number, param, ctx)
 
 
 class _PathName(click.ParamType[str]):
@@ -121,7 +135,7 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
     """How hosts are reached."""
     return _together(
         click.option(
-            "-f", "--forks", type=click.IntRange(1, 4096), help="At most so many hosts at once. [default: 256 or fewer]"
+            "-f", "--forks", type=Count(1, 4096), help="At most so many hosts at once. [default: 256 or fewer]"
         ),
         click.option("-u", "--user", metavar="NAME", help="Log in as this user."),
         _PRIVATE_KEY,
@@ -142,7 +156,7 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
 def history_options(command: Callable[P, R]) -> Callable[P, R]:
     """Which runs."""
     return _together(
-        click.option("-n", "--last", type=click.IntRange(1), default=20, help="At most so many. [default: 20]"),
+        click.option("-n", "--last", type=Count(1), default=20, help="At most so many. [default: 20]"),
         click.option(
             "--since", type=Duration(), metavar="DURATION", help="Those that began no longer ago, like 12h or 7d."
         ),

@@ -5,7 +5,6 @@ Pure: the environment and the variables are handed in. Every refusal names the s
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Final, TypeVar
 from fleetsweep.errors import PolicyError
 from fleetsweep.guards import Percent
 from fleetsweep.model import Host
+from fleetsweep.numerals import decimal, whole
 from fleetsweep.policy import Match, Policy
 
 T = TypeVar("T")
@@ -103,11 +103,8 @@ def resolve_fleet_cap(flags: Flags, environ: Mapping[str, str]) -> int | Percent
         return None
     text = str(given.value).strip()
     if text.endswith("%"):
-        try:
-            share = float(text[:-1])
-        except ValueError:
-            share = math.nan
-        if not 0 <= share <= 100:
+        share = decimal(text[:-1])
+        if share is None or share > 100:
             raise PolicyError("fleet_cap", given.source, f"{text!r} is not a share from 0% to 100%")
         return Percent(share)
     return _cap("fleet_cap", given)
@@ -129,7 +126,7 @@ def parse_duration(text: str) -> int:
     """Whole seconds of ``90s``, ``30m``, ``2h``, ``3d`` or ``1h30m``. Raises ValueError."""
     found = _DURATION.fullmatch(text.strip())
     if not text.strip() or found is None:
-        hint = ": give a unit, such as 30m or 2h" if text.strip().isdigit() else ", such as 90s, 30m, 2h or 1h30m"
+        hint = ": give a unit, such as 30m or 2h" if whole(text) is not None else ", such as 90s, 30m, 2h or 1h30m"
         raise ValueError(f"{text!r} is not a duration{hint}")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     total = days * 86400 + hours * 3600 + minutes * 60 + seconds
@@ -245,11 +242,8 @@ def _from_env(environ: Mapping[str, str], name: str) -> _Given | None:
 
 
 def _hours(text: str) -> str:
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = math.nan
-    if not (math.isfinite(hours) and 0 < hours < 100 * 366 * 24):
+    hours = decimal(text)
+    if hours is None or not 0 < hours < 100 * 366 * 24:
         raise PolicyError("max_age", "environment WS_MAX_AGE_HOURS", f"{text!r} is not a number of hours above 0")
     return f"{round(hours * 3600)}s"
 
@@ -310,11 +304,11 @@ def _cap(name: str, given: _Given) -> int | None:
     value = given.value
     if isinstance(value, str) and value.strip().lower() == "none":
         return None
-    if given.text and isinstance(value, str) and re.fullmatch(r"\d{1,9}", value.strip(), re.ASCII):
-        return int(value)
+    if given.text and isinstance(value, str):
+        value = whole(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
         return value
-    raise PolicyError(name, given.source, f"{value!r} is not a count of 0 or more, nor the word none")
+    raise PolicyError(name, given.source, f"{given.value!r} is not a count of 0 or more, nor the word none")
 
 
 def _label_key(name: str, given: _Given) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from fleetsweep.errors import UsageError
@@ -79,8 +80,8 @@ def free_space(path: Path) -> str:
 @contextmanager
 def try_sweep_lock(state_dir: Path, holder: str) -> Iterator[bool]:
     """Whether no sweep runs on this state directory; if so, none begins until the block ends."""
-    with _opened(state_dir) as descriptor:
-        yield _take(descriptor, holder)
+    with _Lock(state_dir) as lock:
+        yield lock.take(holder)
 
 
 @contextmanager
@@ -92,12 +93,12 @@ def sweep_lock(
     ``tell`` is called once with who has it, if somebody has it for longer than GRACE_S. Gives False once ``stopped``
     is set. Raises UsageError after ``wait_s`` seconds: nothing was contacted by then.
     """
-    with _opened(state_dir) as descriptor:
+    with _Lock(state_dir) as lock:
         began = time.monotonic()
         ends = began + max(wait_s, GRACE_S)
         told = False
-        while not _take(descriptor, holder):
-            other = os.pread(descriptor, 500, 0).decode("utf-8", "replace").strip() or "another sweep"
+        while not lock.take(holder):
+            other = lock.holder()
             if stopped.is_set():
                 yield False
                 return
@@ -113,24 +114,110 @@ def sweep_lock(
         yield True
 
 
+class _Lock:
+    """A lock on the state directory itself, and on a file in it that names the holder.
+
+    A file's lock is gone with the file: a clean-up of old files once let two sweeps run at once. The directory can't be
+    deleted as long as the journal lies in it. The file is locked besides, for earlier versions and for file systems
+    that lock no directories, such as NFS.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / "lock"
+        try:
+            self._directory = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise UsageError(f"state directory {state_dir}: {error.strerror}: give another --state-dir") from error
+        self._file = -1
+
+    def __enter__(self) -> _Lock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._close_file()
+        os.close(self._directory)
+
+    def take(self, holder: str) -> bool:
+        """Whether the lock is held now. Raises UsageError where the file can't be opened."""
+        if not _flock(self._directory):
+            return False
+        if not self._take_file():
+            # Whoever holds the file alone, an earlier version perhaps, must not be waited for with this in hand.
+            fcntl.flock(self._directory, fcntl.LOCK_UN)
+            return False
+        # Only to name the holder to others: a full disk must not cost the lock.
+        try:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{holder}\n".encode(), 0)
+        except OSError:
+            pass
+        return True
+
+    def holder(self) -> str:
+        """Who holds the lock, as far as that can be told."""
+        try:
+            with closing_descriptor(open_private(self._path)) as descriptor:
+                named = os.pread(descriptor, 500, 0).decode("utf-8", "replace").strip()
+        except UsageError:
+            named = ""
+        return named or _process_that_locks(self._directory) or "another sweep"
+
+    def _take_file(self) -> bool:
+        """Lock the file that is there once the lock is held: it may have been deleted, and another made, meanwhile."""
+        while True:
+            self._close_file()
+            self._file = open_private(self._path)
+            try:
+                if not _flock(self._file):
+                    return False
+            except OSError as error:
+                raise UsageError(
+                    f"{self._path} can't be locked: {error.strerror}: give a --state-dir on a local disk"
+                ) from error
+            try:
+                if os.path.samestat(os.fstat(self._file), self._path.stat()):
+                    return True
+            except OSError:
+                continue
+
+    def _close_file(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
 @contextmanager
-def _opened(state_dir: Path) -> Iterator[int]:
-    descriptor = open_private(state_dir / "lock")
+def closing_descriptor(descriptor: int) -> Iterator[int]:
+    """Close a descriptor as the block ends."""
     try:
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, holder: str) -> bool:
+def _flock(descriptor: int) -> bool:
+    """Whether nobody else has the lock. A file system that can't lock a directory says neither."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    # Only to name the holder to others: a full disk must not cost the lock.
-    try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{holder}\n".encode(), 0)
     except OSError:
-        pass
+        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise
     return True
+
+
+def _process_that_locks(descriptor: int) -> str:
+    """By the kernel's list, where there is one (proc_locks(5))."""
+    found = os.fstat(descriptor)
+    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    try:
+        lines = Path("/proc/locks").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for fields in map(str.split, lines):
+        if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == place:
+            return f"a sweep (process {fields[4]})"
+    return ""

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.ranges import check_name
 from fleetsweep.inventory.values import VaultValue
+from fleetsweep.numerals import whole
 
 __all__ = ["ALL", "UNGROUPED", "Graph", "Group", "HostEntry", "Layer", "VariableSource", "VaultValue"]
 
@@ -283,7 +284,8 @@ class Graph:
 
 
 def _priority(value: object, where: str) -> int:
+    other_digits = isinstance(value, str) and whole(value.strip().removeprefix("-")) is None
     try:
-        return int(value)  # type: ignore[call-overload, no-any-return]
+        return int("" if other_digits else value)  # type: ignore[call-overload, no-any-return]
     except (TypeError, ValueError, OverflowError) as error:
         raise InventoryError(where, f"ansible_group_priority is {value!r}: write a whole number") from error

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.redaction import without_words
 
 _WITH_VALUE: Final = "BbcDEeFIiJLlmOoPpQRSWw"
 """OpenSSH's one-letter options that take a value; a value may be joined to its letter."""
@@ -64,8 +65,18 @@ class SshArgs:
     def read(self, text: str, variable: str, where: str, *, pass_over: frozenset[str] = frozenset()) -> None:
         """Add the options in ``text``, the value of ``variable``. Raises InventoryError, which names the option.
 
-        Options whose lower-case names are in ``pass_over`` mean nothing here.
+        Options whose lower-case names are in ``pass_over`` mean nothing here. With a ProxyCommand among them no
+        value is quoted: it may hold a password, and one without its quotes falls into many options.
         """
+        try:
+            self._read(text, variable, where, pass_over)
+        except InventoryError as error:
+            if "command" not in text.lower():
+                raise
+            message = str(error).removeprefix(f"{where}: {variable}")
+            raise InventoryError(where, f"{variable}{without_words(message, text, {})}") from None
+
+    def _read(self, text: str, variable: str, where: str, pass_over: frozenset[str]) -> None:
         try:
             words = [word.strip() for word in shlex.split(text) if word.strip()]
         except ValueError as error:

@@ -138,14 +138,16 @@ class Variables:
             raise ValueError("its templates lead to too many others")
         from fleetsweep.inventory.jinja import render
 
-        with self._doing(str(value), shown=False):
+        with self._doing(str(value)):
             return bounded(render(str(value), self))
 
     @contextmanager
-    def _doing(self, name: str, *, shown: bool = True) -> Iterator[None]:
+    def _doing(self, name: str) -> Iterator[None]:
         if name in self._under_way:
             loop = [*self._under_way[self._under_way.index(name) :], name]
-            raise ValueError("it leads to itself: " + " > ".join(item[:80] for item in loop))
+            # A template's own text may hold a password.
+            names = " > ".join(item[:80] for item in loop if item in self)
+            raise ValueError("it leads to itself" + (f": {names}" if names else ""))
         self._under_way.append(name)
         try:
             yield

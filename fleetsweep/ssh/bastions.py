@@ -116,7 +116,7 @@ class Bastions:
         if len(hops) > 1:
             return _through(self._reach(hops[:-1], proxy_command, deadline, timeout_s), hops[-2], hops[-1], deadline)
         if proxy_command is not None:
-            return dial_command(proxy_command)
+            return dial_command(proxy_command, hops[0].words)
         return dial(hops[0].connection.host, hops[0].connection.port, deadline, timeout_s)
 
 

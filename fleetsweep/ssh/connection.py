@@ -216,7 +216,7 @@ def _way_to(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastio
         tell(Phase.RESOLVE, {"through": ", ".join(hop.where for hop in route.bastions)})
         return dialled
     if route.proxy_command is not None:
-        dialled = dial_command(route.proxy_command)
+        dialled = dial_command(route.proxy_command, target.words)
         tell(Phase.RESOLVE, {"through": "ProxyCommand"})
         return dialled
     return dial(target.connection.host, target.connection.port, deadline, timeout_s, tell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Collection
 
 import paramiko
 
@@ -89,12 +90,15 @@ def dial(name: str, port: int, deadline: Deadline, timeout_s: float, tell: Tell 
     ) from failure
 
 
-def dial_command(command: str) -> Dialled:
-    """A connection through a ProxyCommand. Raises HostError, phase connect."""
+def dial_command(command: str, known: Collection[str] = ()) -> Dialled:
+    """A connection through a ProxyCommand. Raises HostError, phase connect.
+
+    No error shows the command; the words in ``known`` may be shown of what it says.
+    """
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            return Dialled(ours, ProxyCommand(command, theirs))
+            return Dialled(ours, ProxyCommand(command, theirs, known))
         except BaseException:
             ours.close()
             raise

@@ -8,12 +8,16 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Collection
 from typing import Final
 
 from fleetsweep.errors import HostError, Phase
+from fleetsweep.redaction import program_of, without_words
 
 COMPLAINT: Final = 300
 """So many characters of what a command said on stderr are shown."""
+
+_MOST_READ: Final = 4096
 
 PATIENCE_S: Final = 1.0
 """What a command gets to end by itself before it is killed, and to be heard after it hung up."""
@@ -22,8 +26,10 @@ PATIENCE_S: Final = 1.0
 class ProxyCommand:
     """One running command, in a process group of its own. Raises HostError, phase connect, if it can't start."""
 
-    def __init__(self, command: str, stream: socket.socket) -> None:
+    def __init__(self, command: str, stream: socket.socket, known: Collection[str] = ()) -> None:
+        """``known`` are words of the command that may be shown, such as the host's address."""
         self._command = command
+        self._known = known
         self._stderr, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         # Nobody reads while the command runs: it must not come to wait for that, so a full pipe loses the rest.
         try:
@@ -37,7 +43,10 @@ class ProxyCommand:
         except (OSError, ValueError) as error:
             os.close(self._stderr)
             raise HostError(
-                Phase.CONNECT, "proxy-command", f"ProxyCommand {command!r}: {error}", "try it in a shell"
+                Phase.CONNECT,
+                "proxy-command",
+                f"{self._name}: {error.strerror if isinstance(error, OSError) else error}",
+                "try it in a shell",
             ) from error
         finally:
             os.close(theirs)
@@ -58,9 +67,15 @@ class ProxyCommand:
         return HostError(
             error.phase,
             kind,
-            f"{error.message}; ProxyCommand {self._command!r} {ended}{': ' + said if said else ''}",
-            f"try it in a shell: {self._command} < /dev/null",
+            f"{error.message}; {self._name} {ended}{': ' + said if said else ''}",
+            "try the ProxyCommand in a shell, with < /dev/null behind it",
         )
+
+    @property
+    def _name(self) -> str:
+        """What may be shown of the command: it may hold a password."""
+        program = program_of(self._command)
+        return f"ProxyCommand ({program})" if program else "ProxyCommand"
 
     def end(self) -> None:
         """End the command and its children."""
@@ -91,8 +106,12 @@ class ProxyCommand:
 
     def _said(self) -> str:
         try:
-            said = os.read(self._stderr, 4096)
+            said = os.read(self._stderr, _MOST_READ).decode(errors="replace")
         except OSError:
             return ""
-        words = " ".join(said.decode(errors="replace").split())
+        if len(said) >= _MOST_READ:
+            # Half a word would not be known for one of the command's.
+            said = said.rpartition(" ")[0]
+        # Some programs repeat their command line when they fail.
+        words = " ".join(without_words(said, self._command, os.environ, self._known).split())
         return words if len(words) <= COMPLAINT else words[: COMPLAINT - 1] + "…"

@@ -22,7 +22,7 @@ def command_for(host: Host, options: SshOptions, fault: Fault | None, guard: Gua
         hop = find_route(host, options).target
     except HostError:
         return shlex.join(["ssh", *_config(host, options), "-G", host.address])
-    ssh = shlex.join(_ssh(host, options, hop))
+    ssh = _ssh(host, options, hop)
     if fault is None or fault.phase in {Phase.TUNNEL, Phase.ENGINE}:
         there = _on_box(host, fault, guard, socket, hop)
         return f"{ssh} {shlex.quote(there)}" if there else ""
@@ -77,18 +77,21 @@ def _on_box(host: Host, fault: Fault | None, guard: Guard | None, socket: str, h
     return ""
 
 
-def _ssh(host: Host, options: SshOptions, hop: Hop) -> list[str]:
+def _ssh(host: Host, options: SshOptions, hop: Hop) -> str:
     key = options.key_file or host.key_file
-    return [
+    words = [
         "ssh",
         *_config(host, options),
         *(["-i", expanded(key)] if key else []),
         *(["-J", host.proxy_jump] if host.proxy_jump else []),
-        *(["-o", f"ProxyCommand={host.proxy_command}"] if host.proxy_command and not host.proxy_jump else []),
         "-p",
         str(hop.connection.port),
         f"{hop.connection.user}@{hop.connection.host}",
     ]
+    if host.proxy_command and not host.proxy_jump:
+        # It may hold a password: whoever runs this sets it.
+        return f'ssh -o "ProxyCommand=$PROXY_COMMAND" {shlex.join(words[1:])}'
+    return shlex.join(words)
 
 
 def _config(host: Host, options: SshOptions) -> list[str]:

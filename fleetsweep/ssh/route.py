@@ -21,6 +21,7 @@ import paramiko
 
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Host
+from fleetsweep.numerals import whole
 from fleetsweep.ssh.host_keys import GLOBAL_KNOWN_HOSTS, USER_KNOWN_HOSTS
 from fleetsweep.ssh.once import once
 from fleetsweep.ssh.options import SshOptions, Trust
@@ -82,6 +83,13 @@ class Hop:
     def where(self) -> str:
         """Its address, for messages."""
         return f"{self.connection.host} port {self.connection.port}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the tokens of a ProxyCommand stand for: no secret is among them."""
+        connection = self.connection
+        named = (str(connection.host), str(connection.original_host), str(connection.port), str(connection.user))
+        return (*named, f"{named[0]}:{named[2]}", f"{named[3]}@{named[0]}")
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -215,6 +223,8 @@ def _hop(
     except (paramiko.SSHException, KeyError, ValueError, OSError) as error:
         raise config_error(f"{address}: {error}") from error
     configured: Mapping[str, object] = connection.ssh_config
+    if port is None and not 0 < (whole(str(configured.get("port", 22))) or 0) < 65536:
+        raise config_error(f"{address}: Port {configured['port']!r} is not a number from 1 to 65535")
     alias = _unless_none(str(configured["hostkeyalias"])) if "hostkeyalias" in configured else None
     tokens = partial(_tokens, connection, alias)
     if options.known_hosts:
@@ -300,7 +310,9 @@ def _filled(value: str, tokens: Tokens, setting: str) -> str:
 
     def fill(found: re.Match[str]) -> str:
         if found[1] not in known:
-            raise config_error(f"{setting} {value!r}: {found[0]} is not understood here")
+            # A ProxyCommand may hold a password.
+            shown = setting if setting == "ProxyCommand" else f"{setting} {value!r}"
+            raise config_error(f"{shown}: {found[0]} is not understood here")
         return known[found[1]]
 
     return re.sub(r"%(.?)", fill, value)

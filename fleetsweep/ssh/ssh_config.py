@@ -123,7 +123,8 @@ def _expanded(path: Path, base: str, outer: str = "", depth: int = 0) -> Iterato
         where = f"{path}:{number}"
         found = _SETTING.fullmatch(line)
         if found is None:
-            raise config_error(f"{where}: {line[:60]!r} is not a setting and its value")
+            first = re.split(r"[\s=]", line, maxsplit=1)[0]
+            raise config_error(f"{where}: {first[:60]!r} is not a setting and its value")
         key, value = found[1].lower(), _without_comment(found[1].lower(), found[2])
         if key in {"host", "match"}:
             own = _criteria(key, _split(value, where), where)

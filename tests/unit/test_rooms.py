@@ -10,7 +10,7 @@ import pytest
 import fleetsweep
 
 ROOT = Path(fleetsweep.__file__).parent
-PURE = {"model", "errors", "scope", "past", "states"}
+PURE = {"model", "errors", "scope", "past", "states", "numerals", "redaction"}
 MAY_IMPORT = {
     "scope": set[str](),
     "past": set[str](),
@@ -18,8 +18,10 @@ MAY_IMPORT = {
     "until": {"model"},
     "image_names": set[str](),
     "orchestrators": {"model"},
-    "model": {"errors", "scope", "past"},
+    "model": {"errors", "scope", "past", "redaction"},
     "errors": set[str](),
+    "numerals": set[str](),
+    "redaction": set[str](),
     "policy": PURE | {"until", "orchestrators", "image_names"},
     "identity": PURE,
     "retention": PURE,

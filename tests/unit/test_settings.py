@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
-from fleetsweep.errors import PolicyError
+from fleetsweep.cli import cli
+from fleetsweep.errors import PolicyError, UsageError
+from fleetsweep.given import parse_expect, parse_run_label
 from fleetsweep.guards import Percent
 from fleetsweep.model import Host
 from fleetsweep.policy import Policy
@@ -97,3 +100,32 @@ def test_a_fleet_cap_is_a_count_or_a_share() -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("1h30m", 5400), ("3d", 259200)])
 def test_durations_carry_units(text: str, seconds: int) -> None:
     assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "written", ["1_0", "\u0663", "\uff11\uff12", "1\u0660", "+3", "1e1", "0x10", "\u00b2", "inf", "1 0"]
+)
+def test_a_number_in_other_digits_than_a_reader_expects_is_refused_everywhere(written: str) -> None:
+    environs = [{"WS_MAX_AGE_HOURS": written}, {"SAFETY_CAP": written}, {"FLEETSWEEP_MAX_AGE": f"{written}h"}]
+    for environ in environs:
+        with pytest.raises(PolicyError):
+            resolve(Flags(), environ, host())
+    for text in (written, f"{written}%"):
+        with pytest.raises(PolicyError):
+            resolve_fleet_cap(Flags(fleet_cap=text), {})
+    for text in (written, f"{written}..9", f"1..{written}"):
+        with pytest.raises(UsageError):
+            parse_expect(text)
+    for options in (["audit", "--forks", written], ["history", "--last", written], ["audit", "--timeout", written]):
+        outcome = CliRunner().invoke(cli, [*options, "--state-dir", "/nonexistent"])
+        assert outcome.exit_code == 2, outcome.output
+
+
+@pytest.mark.parametrize("text", ["k= ", " k=v", "k =v", "k= v", "k=v ", "k=\u2003", " =v", "k="])
+def test_a_run_label_of_blanks_or_with_blanks_around_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_run_label(text)
+
+
+def test_a_run_label_may_have_blanks_inside() -> None:
+    assert parse_run_label("run=a b") == ("run", "a b")
