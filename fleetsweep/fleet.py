@@ -9,10 +9,12 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from fleetsweep.capacity import out_of_room
 from fleetsweep.deadline import Deadline, Watchdog
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Fault, Host, Status
@@ -20,6 +22,9 @@ from fleetsweep.model import Fault, Host, Status
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+MOST_TRIES = 5
+"""How often a host is begun for which no thread or no memory was to be had."""
 
 GRACE_S = 1.0
 """How long after its deadline a host may take to notice that its socket was shut."""
@@ -51,18 +56,20 @@ def run(
     *,
     stopped: threading.Event | None = None,
     on_done: Callable[[Done[T]], None] | None = None,
+    may_begin_again: Callable[[Host], bool] = lambda host: True,
 ) -> list[Done[T]]:
     """Call ``work`` for every host and answer in the order given.
 
     Once ``stopped`` is set no further host is begun; those not begun are ``interrupted``. ``on_done`` is
-    called from the calling thread as each host ends.
+    called from the calling thread as each host ends. Where no thread or no memory is to be had for a host, it is begun
+    again when others have ended, if ``may_begin_again`` says so; then fewer are worked on at once.
     """
     if not hosts:
         return []
     stopped = stopped or threading.Event()
     results: dict[int, Done[T]] = {}
     with Watchdog() as watchdog:
-        crew = _Crew(hosts, work, limits, watchdog, stopped)
+        crew = _Crew(hosts, work, limits, watchdog, stopped, may_begin_again)
         crew.hire(min(limits.forks, len(hosts)))
         while len(results) < len(hosts):
             for index, done in crew.collect():
@@ -84,7 +91,12 @@ class _Crew(Generic[T]):
         limits: Limits,
         watchdog: Watchdog,
         stopped: threading.Event,
+        may_begin_again: Callable[[Host], bool],
     ) -> None:
+        self._may_begin_again = may_begin_again
+        self._again: deque[int] = deque()
+        self._tries: dict[int, int] = {}
+        self._working = 0
         self._hosts = hosts
         self._work = work
         self._limits = limits
@@ -101,10 +113,21 @@ class _Crew(Generic[T]):
         self._threads: list[threading.Thread] = []
 
     def hire(self, count: int) -> None:
+        """Begin so many threads, or as many as are to be had."""
         for _ in range(count):
             thread = threading.Thread(target=self._take_hosts, name="fleetsweep-host", daemon=True)
+            with self._lock:
+                self._working += 1
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError) as error:
+                with self._lock:
+                    self._working -= 1
+                if not out_of_room(error):
+                    raise
+                log.info("no more than %d threads are to be had", self._working)
+                return
             self._threads.append(thread)
-            thread.start()
 
     def dismiss(self) -> None:
         """Wait briefly for the threads to end. One that was given up is not waited for again."""
@@ -126,6 +149,9 @@ class _Crew(Generic[T]):
                 self._begun.pop(index, None)
             if self._run.expired or self._stopped.is_set():
                 ended.extend(self._abandon_waiting(self._run.expired))
+            elif self._working == 0:
+                # No thread is to be had, and none will come back to take the rest.
+                ended.extend((index, self._without_room(index)) for index in self._take_waiting())
             stuck = [
                 index
                 for index, (_, deadline, _) in self._begun.items()
@@ -135,12 +161,24 @@ class _Crew(Generic[T]):
                 started, deadline, thread = self._begun.pop(index)
                 self._threads.remove(thread)
                 ended.append((index, self._late(index, started, deadline)))
+            # They sleep on something dead, and won't take another host.
+            self._working -= len(stuck)
         self.hire(len(stuck))
         return ended
 
-    def _abandon_waiting(self, run_over: bool) -> list[tuple[int, Done[T]]]:
-        waiting = range(self._next, len(self._hosts))
+    def _take_waiting(self) -> list[int]:
+        waiting = [*self._again, *range(self._next, len(self._hosts))]
+        self._again.clear()
         self._next = len(self._hosts)
+        return waiting
+
+    def _without_room(self, index: int) -> Done[T]:
+        remedy = "raise the limits (ulimit -u, ulimit -v, the service's TasksMax or MemoryMax), or lower --forks"
+        fault = Fault(Status.FAILED, None, "no-room", "no thread or no memory was to be had for this host", remedy)
+        return Done(self._hosts[index], None, fault, 0.0)
+
+    def _abandon_waiting(self, run_over: bool) -> list[tuple[int, Done[T]]]:
+        waiting = self._take_waiting()
         message = "the run's deadline passed" if run_over else "the run was stopped"
         return [
             (
@@ -172,27 +210,56 @@ class _Crew(Generic[T]):
         return Done(self._hosts[index], None, fault, time.monotonic() - started)
 
     def _take_hosts(self) -> None:
+        """One thread's life: a host after the other, until there is none left or no room for it."""
         while True:
             with self._lock:
-                if self._next >= len(self._hosts):
+                if not self._again and self._next >= len(self._hosts):
+                    self._working -= 1
                     return
-                index = self._next
-                self._next += 1
+                if self._again:
+                    index = self._again.popleft()
+                else:
+                    index = self._next
+                    self._next += 1
                 started = time.monotonic()
                 at_once = index < self._limits.forks
                 deadline = self._first if at_once else self._run.within(self._limits.host_timeout_s)
                 self._begun[index] = (started, deadline, threading.current_thread())
-            host = self._hosts[index]
-            value: T | None = None
-            fault: Fault | None = None
-            try:
-                value = self._work(host, deadline)
-            except HostError as error:
-                fault = as_fault(error)
-            except Exception as error:
-                log.exception("a bug while working on %s", host.name)
-                fault = Fault.of_bug(error)
-            self._finished.put((index, Done(host, value, fault, time.monotonic() - started)))
+            done = self._work_on(index, deadline, started)
+            if done is not None:
+                self._finished.put((index, done))
+                continue
+            with self._lock:
+                if self._working > 1:
+                    # The others go on, and leave more room for each.
+                    self._working -= 1
+                    return
+
+    def _work_on(self, index: int, deadline: Deadline, started: float) -> Done[T] | None:
+        """What one host came to; None where there was no room for it, and it is to be begun again."""
+        host = self._hosts[index]
+        value: T | None = None
+        fault: Fault | None = None
+        try:
+            value = self._work(host, deadline)
+        except HostError as error:
+            fault = as_fault(error)
+        except Exception as error:
+            if out_of_room(error):
+                return self._give_way(index)
+            log.exception("a bug while working on %s", host.name)
+            fault = Fault.of_bug(error)
+        return Done(host, value, fault, time.monotonic() - started)
+
+    def _give_way(self, index: int) -> Done[T] | None:
+        with self._lock:
+            self._tries[index] = self._tries.get(index, 0) + 1
+            again = self._tries[index] < MOST_TRIES and self._may_begin_again(self._hosts[index])
+            if again and index in self._begun:
+                del self._begun[index]
+                self._again.append(index)
+                return None
+        return self._without_room(index)
 
 
 def as_fault(error: HostError) -> Fault:

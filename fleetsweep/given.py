@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fleetsweep.capacity import hosts_at_once
 from fleetsweep.console import Output
 from fleetsweep.errors import UsageError
 from fleetsweep.model import Connection, Host
@@ -129,15 +130,11 @@ def policy_flags(options: dict[str, object]) -> Flags:
 
 def reach(options: dict[str, object]) -> Reach:
     """How hosts are reached, by the run options."""
-    import resource
-
     from fleetsweep.fleet import Limits
     from fleetsweep.ssh import SshOptions, Trust
     from fleetsweep.sweep import Reach
 
-    # Each host takes a socket, and a few files are open besides.
-    room = max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 24) // 4)
-    forks = min(int(str(options["forks"] or 256)), room)
+    forks = min(int(str(options["forks"] or 256)), hosts_at_once())
     known_hosts: tuple[str, ...] = tuple(options["known_hosts"])  # type: ignore[arg-type]
     return Reach(
         SshOptions(

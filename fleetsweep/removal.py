@@ -65,6 +65,12 @@ class Ledger:
         self._closed = False
         self.trouble: FleetsweepError | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether any intent was made: then the host must not be begun again."""
+        with self._lock:
+            return bool(self._intents)
+
     def intend(self, target: Target) -> None:
         """Make the intent durable, or raise FleetsweepError: also when the host was given up meanwhile."""
         with self._lock:

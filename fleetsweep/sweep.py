@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from fleetsweep import fleet, removal
+from fleetsweep.capacity import out_of_room
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine import MAY_REMOVE, READ_ONLY
 from fleetsweep.errors import FleetsweepError, HostError
@@ -74,16 +75,31 @@ def reaching(hosts: Sequence[Host], reach: Reach) -> Iterator[Reach]:
     loading = threading.Thread(
         target=import_module, args=("fleetsweep.engine.client",), name="fleetsweep-loading", daemon=True
     )
-    loading.start()
+    try:
+        loading.start()
+    except RuntimeError as error:
+        # It only saves time: whoever needs it first loads it.
+        if not out_of_room(error):
+            raise
     try:
         with Bastions() as bastions:
             yield replace(reach, bastions=bastions)
     finally:
-        loading.join()
+        if loading.ident is not None:
+            loading.join()
+
+
+def everyone(host: Host) -> bool:
+    """Every host."""
+    return True
 
 
 def run_over(
-    hosts: Sequence[Host], work: Callable[[Host, Deadline], T], reach: Reach, on_done: OnDone | None = None
+    hosts: Sequence[Host],
+    work: Callable[[Host, Deadline], T],
+    reach: Reach,
+    on_done: OnDone | None = None,
+    may_begin_again: Callable[[Host], bool] = everyone,
 ) -> list[fleet.Done[T]]:
     """Call ``work`` for every host, in parallel. Answers in the order given."""
     return fleet.run(
@@ -92,12 +108,8 @@ def run_over(
         reach.limits,
         stopped=reach.stopped,
         on_done=(lambda done: on_done(done.host)) if on_done else None,
+        may_begin_again=may_begin_again,
     )
-
-
-def everyone(host: Host) -> bool:
-    """Every host."""
-    return True
 
 
 def survey(
@@ -185,7 +197,9 @@ def apply(
             by_name[host.name], policies[host.name], reach, ledgers[host.name], deadline, volumes=volumes
         )
 
-    results = run_over([item.host for item in plans], work, reach, on_done)
+    results = run_over(
+        [item.host for item in plans], work, reach, on_done, may_begin_again=lambda host: not ledgers[host.name].begun
+    )
     applied = {}
     for done in results:
         try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import fabric
 import paramiko
 
+from fleetsweep.capacity import out_of_room
 from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model import Tell, tell_nobody
@@ -105,7 +106,7 @@ def _log_in(
     except BaseException as error:
         transport = client.get_transport()
         log_out(client, dialled.shut)
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or out_of_room(error):
             raise
         if not isinstance(transport, StreamlocalTransport):
             raise
