@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import stat
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ SIZE_LIMIT: Final = 512 * 1024 * 1024
 """Bytes. A plan of 100 containers on each of 5,000 hosts is half of it."""
 
 _FULL_ID: Final = 64
+_INT64: Final = 2**63 - 1
 
 JsonObject = dict[str, object]
 
@@ -74,16 +76,27 @@ class Kind:
         where = f"{self.name} {path}"
         text = self._read(path, where)
         try:
-            document = json.loads(text, object_pairs_hook=_each_key_once)
+            document = json.loads(
+                text,
+                object_pairs_hook=_each_key_once,
+                parse_int=_int64,
+                parse_float=_finite,
+                parse_constant=_finite,
+            )
         except (ValueError, RecursionError) as error:
-            raise self.damaged(path, "it is not whole JSON") from error
+            raise self.damaged(path, f"it is not whole JSON with finite numbers ({str(error)[:100]})") from error
         if not isinstance(document, dict) or not str(document.get("schema", "")).startswith(f"fleetsweep.{self.name}/"):
             raise UsageError(f"{where} is not a {self.name}: {self.remedy}")
         if document["schema"] != self.schema:
             raise UsageError(
                 f"{where} has schema {document['schema']!r}, this version reads {self.schema}: make a new one"
             )
-        if document.pop("digest", None) != _digest(document):
+        digest = document.pop("digest", None)
+        try:
+            fits = digest == _digest(document)
+        except RecursionError as error:
+            raise self.damaged(path, "it is nested too deeply") from error
+        if not fits:
             raise self.damaged(path, "its content does not fit its digest, so it was changed after it was made")
         return document
 
@@ -113,6 +126,22 @@ def _each_key_once(pairs: list[tuple[str, object]]) -> JsonObject:
     if len(found) != len(pairs):
         raise ValueError("a key stands there twice")
     return found
+
+
+def _int64(text: str) -> int:
+    """A whole number that a database can hold. A longer one would be trouble wherever it is counted with or shown."""
+    number = int(text) if len(text) <= 20 else _INT64 + 1
+    if not -_INT64 <= number <= _INT64:
+        raise ValueError(f"{text[:25]} is too large")
+    return number
+
+
+def _finite(text: str) -> float:
+    """A finite number: NaN is neither over nor under any limit."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:25]} is not finite")
+    return number
 
 
 def _digest(body: Mapping[str, object]) -> str:
@@ -151,6 +180,21 @@ def as_whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError("not a whole number")
     return value
+
+
+def as_bool(value: object) -> bool:
+    """A JSON true or false."""
+    if not isinstance(value, bool):
+        raise TypeError("neither true nor false")
+    return value
+
+
+def as_count(value: object) -> int:
+    """A JSON number that counts something."""
+    number = as_whole(value)
+    if number < 0:
+        raise ValueError("below zero")
+    return number
 
 
 def as_number(value: object) -> float:

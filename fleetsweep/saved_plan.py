@@ -15,6 +15,8 @@ from typing import Final
 from fleetsweep.document import (
     JsonObject,
     Kind,
+    as_bool,
+    as_count,
     as_full_id,
     as_list,
     as_number,
@@ -115,7 +117,7 @@ def load(path: Path, *, now_ns: int, ttl_s: float, hosts: Mapping[str, Host]) ->
     where = f"plan {path}"
     document = KIND.load(path)
     created_ns = document.get("created_ns")
-    if not isinstance(created_ns, int) or created_ns > now_ns + CLOCK_TOLERANCE_NS:
+    if not isinstance(created_ns, int) or isinstance(created_ns, bool) or created_ns > now_ns + CLOCK_TOLERANCE_NS:
         raise UsageError(f"{where} was made in the future: check this machine's clock, or make a new plan")
     age_s = (now_ns - created_ns) // SECOND
     if age_s > ttl_s:
@@ -179,9 +181,6 @@ def _saved_plan(document: JsonObject, created_ns: int, where: str, hosts: Mappin
         if hosts[name].endpoint != row["endpoint"]:
             raise UsageError(f"{where} was made when {name} was at {row['endpoint']}, now it is at "
                              f"{hosts[name].endpoint}: make a new one")  # fmt: skip
-    flags = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in as_object(document["flags"]).items()
-    }
     fleet_cap = document["fleet_cap"]
     return SavedPlan(
         plan=FleetPlan(
@@ -190,10 +189,26 @@ def _saved_plan(document: JsonObject, created_ns: int, where: str, hosts: Mappin
         ),
         run_id=as_text(document["run_id"]),
         created_ns=created_ns,
-        flags=Flags(**flags),  # type: ignore[arg-type]
-        fleet_cap=fleet_cap if isinstance(fleet_cap, int) or fleet_cap is None else as_text(fleet_cap),
+        flags=_flags(as_object(document["flags"])),
+        fleet_cap=fleet_cap if fleet_cap is None or isinstance(fleet_cap, str) else as_whole(fleet_cap),
         policies={name: as_object(row["policy"]) for name, row in zip(names, rows, strict=True)},
     )
+
+
+def _flags(item: JsonObject) -> Flags:
+    """The flags as they were typed, each of its own type. Raises TypeError."""
+    default = asdict(Flags())
+    if item.keys() != default.keys():
+        raise ValueError("the flags are not those of this version")
+    made: dict[str, object] = {}
+    for name, value in item.items():
+        if isinstance(default[name], tuple):
+            made[name] = tuple(as_text(word) for word in as_list(value))
+        elif isinstance(default[name], bool):
+            made[name] = as_bool(value)
+        else:
+            made[name] = as_optional_text(value)
+    return Flags(**made)  # type: ignore[arg-type]  # each was told by its default
 
 
 def _decisions(row: JsonObject) -> tuple[Decision, ...]:
@@ -230,7 +245,7 @@ def _host_plan(row: JsonObject, host: Host) -> HostPlan | Lost:
         # An unknown skew is over any limit.
         skew_s=math.nan if row["skew_s"] is None else as_number(row["skew_s"]),
         duration_s=as_number(row["duration_s"]),
-        containers=as_whole(row["containers"]),
+        containers=as_count(row["containers"]),
         decisions=_decisions(row),
         guard=_guard(row["guard"]),
     )
@@ -250,7 +265,7 @@ def _decision(item: JsonObject) -> Decision:
         labels=None,
         started_ns=None if started is None else as_whole(started),
         restarts=None if restarts is None else as_whole(restarts),
-        inspected=item["inspected"] is True,
+        inspected=as_bool(item["inspected"]),
         trouble=as_text(item["trouble"]),
         lives_on=tuple(as_full_id(each) for each in as_list(item["lives_on"])),
         managed_by=as_text(item["managed_by"]),
