@@ -213,6 +213,11 @@ def _hold(text: str, directory: Path, now_ns: int, options: Options) -> None:
     )
     place_hold(directory, placed)
     click.echo(f"{printable(placed.name)} on {printable(placed.host)} is {printable(placed.words)}")
+    click.echo(
+        f"This hold counts for runs with the state directory {printable(str(directory.absolute()))}. "
+        "Other accounts and machines have a state directory of their own: hold it there too, or label the container.",
+        err=True,
+    )
     sys.exit(3 if found.lost else 0)
 
 

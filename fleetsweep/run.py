@@ -319,9 +319,9 @@ def _saved(request: Request, run_id: str, plan: FleetPlan) -> SavedPlan:
 
 
 def _plan_document(request: Request, run_id: str, plan: FleetPlan) -> str:
-    from fleetsweep.saved_plan import dump
+    from fleetsweep.saved_plan import summarize
 
-    return dump(_saved(request, run_id, plan))
+    return summarize(_saved(request, run_id, plan))
 
 
 def _save_plan(request: Request, run_id: str, plan: FleetPlan, stopper: Stopper) -> bool:

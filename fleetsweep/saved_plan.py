@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -48,6 +49,9 @@ from fleetsweep.model import (
 )
 from fleetsweep.policy import Policy
 from fleetsweep.settings import Flags
+
+SUMMARY: Final = "fleetsweep.plan-summary/1"
+"""The schema of what the journal keeps of a plan."""
 
 KIND: Final = Kind("plan", 2, "--plan", "make one with fleetsweep audit --save-plan")
 
@@ -126,6 +130,38 @@ def load(path: Path, *, now_ns: int, ttl_s: float, hosts: Mapping[str, Host]) ->
         return _saved_plan(document, created_ns, where, hosts)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise KIND.damaged(path, f"{type(error).__name__} {error}") from error
+
+
+def summarize(saved: SavedPlan) -> str:
+    """A plan for the journal, as JSON: the decision on each container that goes, and counts by reason of the others.
+
+    A box may list thousands that are kept, every hour. Where a guard stands in the way nothing goes: all are counted.
+    """
+    policies: list[JsonObject] = []
+    hosts: list[JsonObject] = []
+    for item in saved.plan.hosts:
+        policy = saved.policies.get(item.host.name, {})
+        if policy not in policies:
+            policies.append(policy)
+        head: JsonObject = {"host": item.host.name, "endpoint": item.host.endpoint, "policy": policies.index(policy)}
+        if isinstance(item, Lost):
+            hosts.append({**head, "status": item.fault.status, "phase": item.fault.phase, "kind": item.fault.kind})
+            continue
+        free = item.guard is None and saved.plan.guard is None
+        going = item.candidates if free else ()
+        whole = _host_object(replace(item, decisions=going), {})
+        counts = Counter(decision.reason.value for decision in item.decisions)
+        counts.subtract(decision.reason.value for decision in going)
+        hosts.append(
+            {
+                **head,
+                **{key: whole[key] for key in ("engine", "now_ns", "skew_s", "containers", "guard", "decisions")},
+                "resources": [resource.id for resource in item.resources] if free else [],
+                "others": {reason: number for reason, number in sorted(counts.items()) if number},
+            }
+        )
+    body = _body(replace(saved, plan=FleetPlan((), saved.plan.guard)))
+    return json.dumps({"schema": SUMMARY, **body, "policies": policies, "hosts": hosts}, separators=(",", ":"))
 
 
 def _host_object(item: HostPlan | Lost, policy: JsonObject) -> JsonObject:

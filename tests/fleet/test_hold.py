@@ -52,6 +52,16 @@ def test_a_held_container_lives_until_it_is_released(lab: Lab, run: Run) -> None
     assert box.names() == set()
 
 
+def test_a_hold_says_where_it_counts(place: Place, run: Run) -> None:
+    with ScriptedEngine(leaks(1)).serve(place.socket) as url:
+        held = run("hold", *place.local(url), "ws-0", "-m", "mine")
+        assert f"counts for runs with the state directory {place.state}. Other accounts and machines" in held.stderr
+        # What another account's journal holds is no protection here.
+        other = run("sweep", *place.local(url), "--state-dir", str(place.directory / "other"), "--yes")
+    assert other.returncode == 0
+    assert "held" not in other.stdout
+
+
 @pytest.mark.lab
 def test_a_runs_teardown_leaves_what_is_held(lab: Lab, run: Run) -> None:
     box = lab.box("runner-1")

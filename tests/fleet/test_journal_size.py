@@ -1,0 +1,34 @@
+"""How large the journal becomes: by what goes, not by what a box lists."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+from tests.conftest import Run
+from tests.lab.place import Place, leaks
+from tests.lab.scripted import ScriptedContainer, ScriptedEngine
+
+
+def test_the_journal_has_counts_of_what_is_kept_and_the_decision_on_what_goes(run: Run, place: Place) -> None:
+    young = [
+        ScriptedContainer(f"{number:064x}", f"ws-{number}-{'x' * 200}", age=timedelta(minutes=1))
+        for number in range(1000, 9000)
+    ]
+    with ScriptedEngine([*leaks(100), *young]).serve(place.socket) as url:
+        done = run(*place.sweep(url))
+    assert done.returncode == 0, done.stderr
+    size = sum(path.stat().st_size for path in place.state.iterdir())
+    assert size < 1024 * 1024
+    with closing(sqlite3.connect(place.state / "journal.db")) as journal:
+        ((text,),) = journal.execute("SELECT plan FROM run").fetchall()
+    plan = json.loads(text)
+    (host,) = plan["hosts"]
+    assert host["containers"] == 8100
+    assert host["others"] == {"young": 8000}
+    assert {each["name"] for each in host["decisions"]} == {f"ws-{number}" for number in range(100)}
+    first = host["decisions"][0]
+    assert (first["reason"], first["verdict"], first["image"]) == ("stale", "remove", leaks(1)[0].image)
+    assert plan["policies"][host["policy"]]["max_age_s"] == 7200
