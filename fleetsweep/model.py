@@ -79,8 +79,8 @@ class Container:
     with. Timestamps are nanoseconds since the Unix epoch; ``started_ns`` is None for a container that never
     started, and only means something where ``inspected``. ``labels`` is None where the engine's label map
     could not be read. ``restarts`` is None until inspected. ``trouble`` is what was said where it could not be
-    looked at. ``lives_on`` has the ids of containers whose namespaces it shares, as far as the engine told.
-    ``managed_by`` says in words who owns it where no label does: the pod of an infra container.
+    looked at, or what of it could not be read. ``lives_on`` has the ids of containers whose namespaces it shares, as
+    far as the engine told. ``managed_by`` says in words who owns it where no label does: the pod of an infra container.
     """
 
     id: str

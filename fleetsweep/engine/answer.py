@@ -13,58 +13,100 @@ from io import BufferedIOBase
 from typing import Final
 
 BODY_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes. A list of 10,000 containers is a quarter of it."""
+"""Bytes of a list. One of 10,000 containers, with 4 KB each, is 40 MB."""
+
+ONE_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes of an answer about one thing. An ordinary inspect answer has 4 to 10 KB."""
+
+ERROR_LIMIT: Final = 64 * 1024
+"""Bytes that are read of what an engine says with a refusal. Only the first words are shown."""
 
 LINE_LIMIT: Final = 64 * 1024
+HEAD_LIMIT: Final = 128 * 1024
+"""Bytes of all headers of one answer."""
+
 MOST_FIELDS: Final = 100
+MOST_INTERIM: Final = 8
+"""Interim answers (1xx) before the one that counts."""
 
 _CHUNK: Final = 256 * 1024
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: ([^\r\n]*))?\r?\n")
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*\r?\n")
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_NO_BODY: Final = frozenset({101, 204, 304})
 
 
 class TooLarge(HTTPException):
-    """A body of more than ``BODY_LIMIT`` bytes."""
+    """A body of more than ``limit`` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit} bytes")
+        self.limit = limit
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One whole answer. The names of ``headers`` are in lower case; ``closes`` says that no other one can follow."""
+    """One whole answer. The names of ``headers`` are in lower case; ``closes`` says that no other one can follow.
+
+    A header that stands twice has both values, as RFC 9110 (5.3) joins them: no single value can be read from it.
+    """
 
     status: int
     reason: str
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
     closes: bool
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the status says that what was asked for was not done."""
+        return not 200 <= self.status < 300
 
-def read_answer(source: BufferedIOBase, in_time: Callable[[], None]) -> Answer:
+
+def free_of_charge(size: int, most: int) -> None:
+    """For whoever reads answers that nothing limits together."""
+
+
+def read_answer(
+    source: BufferedIOBase,
+    in_time: Callable[[], None],
+    *,
+    limit: int = BODY_LIMIT,
+    reserve: Callable[[int, int], None] = free_of_charge,
+    body_matters: bool = True,
+) -> Answer:
     """The next answer to a GET or DELETE. ``in_time`` is called between pieces, and raises to give up.
 
+    ``reserve`` is told how many bytes the body is about to have, and how many it may come to have, before they are
+    read. Where not ``body_matters``, a status of success stands whatever the body is: it was said already.
+    Of a refusal's body no more than ``ERROR_LIMIT`` bytes are read.
     Raises http.client's errors where the stream ends or what comes is no HTTP, and what reading the stream raises.
     """
-    while True:
+    for _ in range(MOST_INTERIM + 1):
         minor, status, reason = _status(source)
         headers = _headers(source)
         if status >= 200 or status == 101:
             break
+    else:
+        raise HTTPException(f"more than {MOST_INTERIM} interim answers")
     connection = headers.get("connection", "").lower()
     closes = "close" in connection or (minor == 0 and "keep-alive" not in connection)
-    length, coding = headers.get("content-length"), headers.get("transfer-encoding")
-    if status in {101, 204, 304}:
-        body = b""
-    elif coding is not None:
-        if length is not None or coding.lower() != "chunked":
-            raise HTTPException(f"a body with Transfer-Encoding {coding[:40]!r} and Content-Length {length}")
-        body = _chunked(source, in_time)
-    elif length is not None:
-        if not (length.isascii() and length.isdecimal()):
-            raise HTTPException(f"Content-Length {length[:40]!r}")
-        body = _exactly(source, int(length), in_time)
-    else:
-        body, closes = _all(source, in_time), True
-    return Answer(status, reason, headers, body, closes)
+    if status in _NO_BODY:
+        # With a length it announces a body that it must not have: whatever comes next is not the next answer.
+        length, coding = headers.get("content-length"), headers.get("transfer-encoding")
+        return Answer(
+            status, reason, headers, b"", closes or status == 101 or length not in {None, "0"} or bool(coding)
+        )
+    refuses = status >= 300
+    body = _Body(source, in_time, min(limit, ERROR_LIMIT) if refuses else limit, reserve, cut=refuses)
+    try:
+        ended = body.read(headers)
+    except (HTTPException, OSError, EOFError) as error:
+        enough = isinstance(error, TooLarge) if refuses else not body_matters
+        if not enough:
+            raise
+        ended = True
+    return Answer(status, reason, headers, body.data, closes or ended)
 
 
 def _status(source: BufferedIOBase) -> tuple[int, int, str]:
@@ -73,23 +115,30 @@ def _status(source: BufferedIOBase) -> tuple[int, int, str]:
         raise RemoteDisconnected("the stream ended before an answer")
     found = _STATUS.fullmatch(line)
     if found is None:
-        raise BadStatusLine(line[:LINE_LIMIT].decode("iso-8859-1"))
+        raise BadStatusLine(line[:200].decode("iso-8859-1"))
     return int(found[1]), int(found[2]), (found[3] or b"").decode("iso-8859-1")
 
 
 def _headers(source: BufferedIOBase) -> dict[str, str]:
     headers: dict[str, str] = {}
+    size = 0
     for _ in range(MOST_FIELDS + 1):
         line = _line(source, "header")
         if line in {b"\r\n", b"\n"}:
             return headers
+        size += len(line)
+        if size > HEAD_LIMIT:
+            raise LineTooLong("headers")
         found = _FIELD.fullmatch(line)
         if found is None:
             raise HTTPException(f"{line[:80]!r} is not a header")
         name, value = found[1].decode("ascii").lower(), found[2].decode("iso-8859-1")
-        if name in headers and name in {"content-length", "transfer-encoding"}:
-            raise HTTPException(f"{name} is told twice")
-        headers.setdefault(name, value)
+        if name in headers:
+            if name in {"content-length", "transfer-encoding"}:
+                raise HTTPException(f"{name} is told twice")
+            if name in {"date", "connection"} or headers[name] != value:
+                value = f"{headers[name]}, {value}"
+        headers[name] = value
     raise HTTPException(f"more than {MOST_FIELDS} headers")
 
 
@@ -102,43 +151,80 @@ def _line(source: BufferedIOBase, what: str) -> bytes:
     return line
 
 
-def _chunked(source: BufferedIOBase, in_time: Callable[[], None]) -> bytes:
-    pieces: list[bytes] = []
-    total = 0
-    while True:
-        found = _SIZE.fullmatch(_line(source, "chunk size"))
-        if found is None:
-            raise HTTPException("a chunk without a size")
-        size = int(found[1], 16)
-        if size == 0:
-            _headers(source)
-            return b"".join(pieces)
-        total += size
-        if total > BODY_LIMIT:
-            raise TooLarge
-        pieces.append(_exactly(source, size, in_time))
-        if _line(source, "chunk's end") not in {b"\r\n", b"\n"}:
-            raise HTTPException("a chunk longer than it said")
+class _Body:
+    """A body while it is read. With ``cut`` what the limit allows is read before TooLarge is raised."""
 
+    def __init__(
+        self,
+        source: BufferedIOBase,
+        in_time: Callable[[], None],
+        limit: int,
+        reserve: Callable[[int, int], None],
+        *,
+        cut: bool,
+    ) -> None:
+        self._source = source
+        self._in_time = in_time
+        self._limit = limit
+        self._reserve = reserve
+        self._cut = cut
+        self.data = bytearray()
 
-def _exactly(source: BufferedIOBase, size: int, in_time: Callable[[], None]) -> bytes:
-    if size > BODY_LIMIT:
-        raise TooLarge
-    body = bytearray()
-    while len(body) < size:
-        piece = source.read(min(_CHUNK, size - len(body)))
-        if not piece:
-            raise IncompleteRead(bytes(body), size - len(body))
-        body += piece
-        in_time()
-    return bytes(body)
+    def read(self, headers: Mapping[str, str]) -> bool:
+        """Read it as its headers say. Answers whether the stream ended with it."""
+        length, coding = headers.get("content-length"), headers.get("transfer-encoding")
+        if coding is not None:
+            if length is not None or coding.lower() != "chunked":
+                raise HTTPException(f"a body with Transfer-Encoding {coding[:40]!r} and Content-Length {length}")
+            self._read_chunked()
+        elif length is not None:
+            if not (length.isascii() and length.isdecimal() and len(length) <= 18):
+                raise HTTPException(f"Content-Length {length[:40]!r}")
+            self._take(int(length))
+        else:
+            self._read_all()
+        return coding is None and length is None
 
+    def _take(self, size: int, most: int | None = None) -> None:
+        """Read ``size`` bytes more. The whole body comes to ``most`` bytes at the most."""
+        whole = len(self.data) + size
+        end = min(whole, self._limit)
+        if whole > self._limit and not self._cut:
+            raise TooLarge(self._limit)
+        while len(self.data) < end:
+            step = min(_CHUNK, end - len(self.data))
+            self._reserve(len(self.data) + step, end if most is None else most)
+            piece = self._source.read(step)
+            if not piece:
+                raise IncompleteRead(b"", whole - len(self.data))
+            self.data += piece
+            self._in_time()
+        if whole > self._limit:
+            raise TooLarge(self._limit)
 
-def _all(source: BufferedIOBase, in_time: Callable[[], None]) -> bytes:
-    body = bytearray()
-    while piece := source.read(_CHUNK):
-        body += piece
-        if len(body) > BODY_LIMIT:
-            raise TooLarge
-        in_time()
-    return bytes(body)
+    def _read_chunked(self) -> None:
+        """Read all chunks, and the trailers after them."""
+        while True:
+            found = _SIZE.fullmatch(_line(self._source, "chunk size"))
+            if found is None:
+                raise HTTPException("a chunk without a size")
+            size = int(found[1], 16)
+            if size == 0:
+                _headers(self._source)
+                return
+            self._take(size, self._limit)
+            if _line(self._source, "chunk's end") not in {b"\r\n", b"\n"}:
+                raise HTTPException("a chunk longer than it said")
+
+    def _read_all(self) -> None:
+        """Read until the stream ends."""
+        while True:
+            step = min(_CHUNK, self._limit + 1 - len(self.data))
+            self._reserve(len(self.data) + step, self._limit)
+            piece = self._source.read(step)
+            if not piece:
+                return
+            self.data += piece
+            if len(self.data) > self._limit:
+                raise TooLarge(self._limit)
+            self._in_time()

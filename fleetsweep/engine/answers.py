@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from fleetsweep import states
@@ -28,10 +27,29 @@ _VOLUME_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 MOST_ID: Final = 200
 """Characters of an engine's id: Docker's has 59 or 36."""
 
+NAME_LIMIT: Final = 1024
+"""Characters. Daemons set no limit, but the longest names in use (Kubernetes') have some 400."""
+
+TEXT_LIMIT: Final = 1024
+"""Characters of an image reference, a state or a time. The longest reference a registry takes has some 500."""
+
+MOST_LABELS: Final = 1000
+KEY_LIMIT: Final = 4096
+VALUE_LIMIT: Final = 256 * 1024
+"""Characters of a label's value. Buildpacks write some 100 KB of JSON into one."""
+
+_SHOWN_OF_A_NAME: Final = 200
+_MOST: Final = 2**63 - 1
+"""What the journal and every reader of the report hold in an integer. In nanoseconds it is the year 2262."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
 )
+_DATE: Final = re.compile(r"([A-Z][a-z]{2}), (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WIDEST_OFFSET_M: Final = 14 * 60
 
 
 def parse_list(answer: object) -> list[Container]:
@@ -49,14 +67,16 @@ def _listed(item: object) -> Container:
         raise _invalid("the container list holds something that is not a container")
     names = item.get("Names")
     created = item.get("Created")
+    name, trouble = _own_name(names if isinstance(names, list) else [])
     return Container(
         id=_full_id(item.get("Id")),
-        name=_own_name(names if isinstance(names, list) else []),
+        name=name,
         image=_text(item.get("Image")),
         image_id=_text(item.get("ImageID")),
         state=_text(item.get("State")).lower(),
-        created_ns=created * SECOND if isinstance(created, int) and not isinstance(created, bool) else UNREADABLE,
+        created_ns=_instant(created) if isinstance(created, int) and not isinstance(created, bool) else UNREADABLE,
         labels=_labels(item.get("Labels")),
+        trouble=trouble,
     )
 
 
@@ -71,17 +91,19 @@ def parse_inspect(answer: object, container_id: str) -> Container:
     if started_ns is None and status in states.STARTED:
         started_ns = UNREADABLE
     restarts = answer.get("RestartCount")
+    name, trouble = _own_name([answer.get("Name")])
     return Container(
         id=container_id,
-        name=_own_name([answer.get("Name")]),
+        name=name,
         image=_text(config.get("Image")),
         image_id=_text(answer.get("Image")),
         state=status,
         created_ns=parse_timestamp(answer.get("Created")),
         labels=_labels(config.get("Labels")),
         started_ns=started_ns,
-        restarts=restarts if isinstance(restarts, int) and not isinstance(restarts, bool) else None,
+        restarts=_count(restarts),
         inspected=True,
+        trouble=trouble,
     )
 
 
@@ -121,7 +143,8 @@ def parse_network(item: object) -> Resource:
     found = _mapping(item)
     network_id = _full_id(found.get("Id"))
     labels = _labels(found.get("Labels"))
-    return Resource(ResourceKind.NETWORK, network_id, _text(found.get("Name")), _text(found.get("Created")), labels)
+    name, _ = _bounded_name(_string(found.get("Name")))
+    return Resource(ResourceKind.NETWORK, network_id, name, _text(found.get("Created")), labels)
 
 
 def merge(listed: Container, inspected: Container) -> Container:
@@ -146,9 +169,12 @@ def parse_timestamp(value: object) -> int:
         when = datetime(*(int(part) for part in calendar), tzinfo=UTC)  # type: ignore[misc,arg-type]
     except ValueError:
         return UNREADABLE
-    offset_s = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1) if sign else 0
-    seconds = (when - _EPOCH) // timedelta(seconds=1) - offset_s
-    return seconds * SECOND + int((fraction or "0").ljust(9, "0"))
+    offset_m = int(hours) * 60 + int(minutes) if sign else 0
+    # No place on earth has another offset. Believed, +99:59 makes a container four days older than it is.
+    if offset_m > _WIDEST_OFFSET_M or offset_m % 15 or int(minutes or 0) > 45:
+        return UNREADABLE
+    seconds = (when - _EPOCH) // timedelta(seconds=1) - offset_m * 60 * (-1 if sign == "-" else 1)
+    return _instant(seconds, int((fraction or "0").ljust(9, "0")))
 
 
 def parse_started(value: object) -> int | None:
@@ -157,20 +183,47 @@ def parse_started(value: object) -> int | None:
 
 
 def parse_date(headers: Mapping[str, str]) -> int:
-    """The engine's own clock: the ``Date`` header, in nanoseconds since the epoch. Raises EngineError."""
-    try:
-        when = parsedate_to_datetime(headers.get("date", ""))
-        return int(when.replace(tzinfo=when.tzinfo or UTC).timestamp()) * SECOND
-    except (ValueError, TypeError, OverflowError):
-        raise _invalid("the answer has no readable Date header, so no age can be told") from None
+    """The engine's own clock: the ``Date`` header, in nanoseconds since the epoch. Raises EngineError.
+
+    Only the fixed form is read (RFC 9110, 5.6.7), and its weekday must be the date's.
+    """
+    found = _DATE.fullmatch(headers.get("date", ""))
+    if found is not None and found[3] in _MONTHS:
+        month = _MONTHS.index(found[3]) + 1
+        try:
+            when = datetime(int(found[4]), month, *(int(found[part]) for part in (2, 5, 6, 7)), tzinfo=UTC)  # type: ignore[misc,arg-type]
+        except ValueError:
+            when = _EPOCH
+        now_ns = _instant((when - _EPOCH) // timedelta(seconds=1))
+        if now_ns != UNREADABLE and _DAYS[when.weekday()] == found[1]:
+            return now_ns
+    raise _invalid("the answer has no readable Date header, so no age can be told")
 
 
-def _own_name(names: list[object]) -> str:
-    """The name with a single slash: the others are aliases that links gave."""
+def _instant(seconds: int, nanoseconds: int = 0) -> int:
+    """Nanoseconds since the epoch; UNREADABLE if they are more than 64 bits hold."""
+    instant = seconds * SECOND + nanoseconds
+    return instant if -_MOST <= instant <= _MOST else UNREADABLE
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
+
+
+def _own_name(names: list[object]) -> tuple[str, str]:
+    """The name with a single slash, and what is wrong with it: the others are aliases that links gave."""
     for name in names:
         if isinstance(name, str) and name.startswith("/") and "/" not in name[1:]:
-            return name[1:]
-    return ""
+            return _bounded_name(name[1:])
+    return "", ""
+
+
+def _bounded_name(name: str) -> tuple[str, str]:
+    """A name that patterns can be tried on, and why there is none; nothing where there is."""
+    if len(name) > NAME_LIMIT:
+        # None at all: a part of it would match what the whole does not.
+        return "", f"its name has {len(name)} characters, more than {NAME_LIMIT}: {_unicode(name[:_SHOWN_OF_A_NAME])}…"
+    return (name, "") if _is_unicode(name) else ("", f"its name is not Unicode text: {_unicode(name)}")
 
 
 def _full_id(value: object) -> str:
@@ -180,15 +233,32 @@ def _full_id(value: object) -> str:
 
 
 def _labels(value: object) -> dict[str, str] | None:
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or len(value) > MOST_LABELS:
         return None
-    if not all(isinstance(key, str) and isinstance(text, str) for key, text in value.items()):
-        return None
+    for key, text in value.items():
+        if not isinstance(key, str) or not isinstance(text, str) or len(key) > KEY_LIMIT or len(text) > VALUE_LIMIT:
+            return None
+        if not (_is_unicode(key) and _is_unicode(text)):
+            return None
     return dict(value)
 
 
-def _text(value: object) -> str:
+def _string(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _text(value: object) -> str:
+    """A text that can be stored and printed; empty where it is not."""
+    return value if isinstance(value, str) and len(value) <= TEXT_LIMIT and _is_unicode(value) else ""
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether no half of a surrogate pair is in it: JSON can spell one, and nothing can store it."""
+    return text.isascii() or _unicode(text) == text
+
+
+def _unicode(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 def _mapping(value: object) -> dict[str, object]:

@@ -5,13 +5,13 @@ Calls and their answers: Docker Engine API, https://docs.docker.com/reference/ap
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from http.client import HTTPException
+from http.client import BadStatusLine, HTTPException, IncompleteRead
 from typing import Final
 
 import requests
@@ -30,6 +30,7 @@ from fleetsweep.engine.answers import (
     parse_volume,
     parse_volumes,
 )
+from fleetsweep.engine.decode import WORDS_LIMIT, Unusable, read_document
 from fleetsweep.engine.exchange import AHEAD, READ_ONLY, Dial, Exchange, Overdue
 from fleetsweep.engine.sdk import ApiClient, docker, list_target
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
@@ -47,6 +48,12 @@ FIRST_API: Final = "1.40"
 # Without a version: both are asked before the engine told which versions it speaks.
 _PING: Final = "/_ping"
 _INFO: Final = "/info"
+
+_STREAM_ERRORS: Final = (requests.RequestException, OSError, EOFError)
+_MADE_OF_VALUES: Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+"""What code raises that took a value for something else than it is: the SDK's, or ours."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +234,7 @@ class EngineClient:
         """The engine's own id, from ``/info``; None if it tells none, as behind a socket proxy. Raises HostError."""
         with self._translated("the answer to /info"):
             answer = self._exchange.ask("GET", _INFO)
-            return parse_engine_id(json.loads(answer.body)) if answer.status == 200 else None
+            return parse_engine_id(read_document(answer.body)) if answer.status == 200 else None
 
     def round_trip_s(self) -> float:
         """Seconds that the smallest question takes over a connection that is open already. Raises HostError."""
@@ -256,32 +263,49 @@ class EngineClient:
             yield
         except HostError:
             raise
-        except docker.errors.APIError as error:
-            status = error.response.status_code if error.response is not None else None
-            explanation = str(error.explanation or error)[:500]
-            raise EngineError("refused", f"HTTP {status}: {explanation}", http_status=status) from error
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise EngineError("invalid-answer", f"{what} is not usable JSON: {type(error).__name__}") from error
-        except (requests.RequestException, HTTPException, OSError, EOFError) as error:
-            if isinstance(error, Overdue):
-                message = f"{what} did not come within {error.seconds:.0f} s"
-                raise LostAnswer(Phase.ENGINE, "timeout", message, "look at the load of the engine") from error
-            # Every other timeout is the deadline's, also one that comes a hair before it.
-            if self._deadline.expired or isinstance(error, TimeoutError):
-                raise LostAnswer(
-                    Phase.ENGINE,
-                    "timeout",
-                    f"{what} did not come within {self._deadline.seconds:.0f} s",
-                    "look at the load of the engine, or raise --host-timeout",
-                ) from error
+        except docker.errors.DockerException as error:
+            raise EngineError("sdk", f"{what}: {_cut(error)}") from error
+        except (BadStatusLine, IncompleteRead, *_STREAM_ERRORS) as error:
+            raise self._lost(what, error) from error
+        except HTTPException as error:
+            # What the engine did is not known: of a removal this is no refusal.
             raise LostAnswer(
                 Phase.ENGINE,
-                "lost",
-                f"the connection ended before {what} was whole",
-                "look at the engine's log on the box",
+                "invalid-answer",
+                f"{what} is not HTTP that can be read in one way: {_cut(error)}",
+                "check which service answers at the engine's address",
             ) from error
-        except docker.errors.DockerException as error:
-            raise EngineError("sdk", f"{what}: {str(error)[:500]}") from error
+        except Unusable as error:
+            raise EngineError("invalid-answer", f"{what} is not usable JSON: {error}") from error
+        except MemoryError as error:
+            raise EngineError("too-large", f"there is not enough memory for {what}") from error
+        except _MADE_OF_VALUES as error:
+            log.debug("%s can't be used", what, exc_info=True)
+            raise EngineError("invalid-answer", f"{what} can't be used: {_cut(error)}") from error
+
+    def _lost(self, what: str, error: BaseException) -> LostAnswer:
+        if isinstance(error, Overdue):
+            message = f"{what} did not come within {error.seconds:.0f} s"
+            return LostAnswer(Phase.ENGINE, "timeout", message, "look at the load of the engine")
+        # Every other timeout is the deadline's, also one that comes a hair before it.
+        if self._deadline.expired or isinstance(error, TimeoutError):
+            return LostAnswer(
+                Phase.ENGINE,
+                "timeout",
+                f"{what} did not come within {self._deadline.seconds:.0f} s",
+                "look at the load of the engine, or raise --host-timeout",
+            )
+        return LostAnswer(
+            Phase.ENGINE,
+            "lost",
+            f"the connection ended before {what} was whole",
+            "look at the engine's log on the box",
+        )
+
+
+def _cut(error: BaseException) -> str:
+    """An error in words that are short, whatever it was made of."""
+    return f"{type(error).__name__}: {error}"[:WORDS_LIMIT].encode(errors="replace").decode()
 
 
 def _engine_of(answer: Answer, via: str) -> Engine:

@@ -1,7 +1,7 @@
 """HTTP over streams that were dialled elsewhere: whole answers within a bound, and requests that are sent ahead.
 
-It follows no redirect, retries nothing, and refuses every method it was not given: an exchange for an audit can't
-send a DELETE.
+It follows no redirect and refuses every method it was not given: an exchange for an audit can't send a DELETE. A DELETE
+is sent once. What comes on a stream that nobody asked for ends that stream: the next request goes over a new one.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from http.client import BadStatusLine
 from typing import Final, Protocol
 
 from fleetsweep.deadline import Deadline
-from fleetsweep.engine.answer import BODY_LIMIT, Answer, TooLarge, read_answer
+from fleetsweep.engine.answer import ONE_LIMIT, Answer, TooLarge, read_answer
 from fleetsweep.errors import EngineError, HostError, Phase
 
 READ_ONLY: Final = frozenset({"GET"})
@@ -77,19 +78,27 @@ class Exchange:
         """Leave that much of the host's time to what is asked over a fresh stream: all else must be answered before."""
         self._kept_back = seconds
 
-    def ask(self, method: str, target: str, *, within: float | None = None, fresh: bool = False) -> Answer:
+    def ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        within: float | None = None,
+        fresh: bool = False,
+        limit: int = ONE_LIMIT,
+    ) -> Answer:
         """Send one request and read its whole answer. Raises EngineError for what is refused here.
 
         ``within`` bounds the answer, in seconds from when a stream is free: one that takes longer raises Overdue, and
         its stream is closed, so that the next question gets a new one. ``fresh`` asks over a new stream in any case,
-        whatever the others wait for.
+        whatever the others wait for. ``limit`` bounds the body, in bytes.
         """
         if method not in self._methods:
             raise PermissionError(f"{method} is not allowed on this connection")
         line = self._take_fresh() if fresh else self._take()
         left = self._left(fresh)
         try:
-            answer = line.ask(method, target, left if within is None else min(within, left))
+            answer = line.ask(method, target, left if within is None else min(within, left), limit)
         except TimeoutError as error:
             line.close()
             if within is not None and within < left:
@@ -201,14 +210,18 @@ class _Line:
         self._dial = dial
         self._deadline = deadline
         self._stream: Stream | None = None
+        self._received: _Received | None = None
         self._reader: io.BufferedReader | None = None
         self._ahead: deque[str] = deque()
         self._until = deadline.instant
+        self._used = False
 
     def open(self) -> tuple[Stream, io.BufferedReader]:
         if self._stream is None or self._reader is None:
             self._stream = self._dial()
-            self._reader = io.BufferedReader(_Received(self._stream, self._seconds_left), READ_SIZE)
+            self._received = _Received(self._stream, self._seconds_left)
+            self._reader = io.BufferedReader(self._received, READ_SIZE)
+            self._used = False
         return self._stream, self._reader
 
     def send_ahead(self, targets: Sequence[str]) -> None:
@@ -218,29 +231,61 @@ class _Line:
         self._send(b"".join(_head("GET", target) for target in targets))
         self._ahead.extend(targets)
 
-    def ask(self, method: str, target: str, within: float) -> Answer:
+    def ask(self, method: str, target: str, within: float, limit: int) -> Answer:
         self._until = time.monotonic() + within
         if self._ahead and (method != "GET" or self._ahead[0] != target):
             # The answer that comes next is another's.
             self.close()
-        if self._ahead:
+        sent = bool(self._ahead)
+        if sent:
             self._ahead.popleft()
-        else:
-            self._send(_head(method, target))
-        return self._read()
+        try:
+            if not sent:
+                self._send(_head(method, target))
+            return self._read(method, limit)
+        except (BadStatusLine, ConnectionError) as error:
+            # A stream that carried an answer before has ended meanwhile, or brings the rest of that answer.
+            if method != "GET" or not self._used:
+                raise
+            self._begin_anew(error)
+        self._send(_head(method, target))
+        return self._read(method, limit)
+
+    def _begin_anew(self, cause: Exception) -> None:
+        self.close()
+        try:
+            self.open()
+        except HostError:
+            raise cause from None
 
     def _send(self, data: bytes) -> None:
+        self._end_unless_silent()
         stream, _ = self.open()
         stream.settimeout(self._seconds_left())
         stream.sendall(data)
 
-    def _read(self) -> Answer:
+    def _end_unless_silent(self) -> None:
+        """End a stream on which something came, or whose other side has ended it: no answer to come could be told."""
+        if self._stream is None or not self._used:
+            return
+        try:
+            self._stream.settimeout(0.0)
+            self._stream.recv(1)
+        except (BlockingIOError, TimeoutError):
+            return
+        except (OSError, EOFError):
+            pass
+        self.close()
+
+    def _read(self, method: str, limit: int) -> Answer:
         _, reader = self.open()
         try:
-            answer = read_answer(reader, self._in_time)
+            answer = read_answer(reader, self._in_time, limit=limit, body_matters=method != "DELETE")
         except TooLarge as error:
-            raise EngineError("too-large", f"an answer is larger than {BODY_LIMIT // 2**20} MiB") from error
-        if answer.closes:
+            raise EngineError("too-large", f"an answer is larger than {limit // 2**20} MiB") from error
+        self._used = True
+        # What came behind the last answer that was asked for is nobody's.
+        if answer.closes or (not self._ahead and self._received is not None and reader.tell() != self._received.tell()):
             self.close()
         return answer
 
@@ -279,6 +324,11 @@ class _Received(io.RawIOBase):
     def __init__(self, stream: Stream, seconds_left: Callable[[], float]) -> None:
         self._stream = stream
         self._seconds_left = seconds_left
+        self._count = 0
+
+    def tell(self) -> int:
+        """Bytes that came so far. Of the buffer over this it makes ``tell`` say how many of them were read."""
+        return self._count
 
     def readable(self) -> bool:
         return True
@@ -287,4 +337,5 @@ class _Received(io.RawIOBase):
         self._stream.settimeout(self._seconds_left())
         data = self._stream.recv(len(buffer))
         buffer[: len(data)] = data
+        self._count += len(data)
         return len(data)

@@ -10,14 +10,17 @@ import contextlib
 import copy
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlencode
 
 import requests
 
-from fleetsweep.engine.answer import Answer
+from fleetsweep.engine.answer import BODY_LIMIT, ONE_LIMIT, Answer
+from fleetsweep.engine.decode import read_document, words_of
 from fleetsweep.engine.exchange import Exchange
+from fleetsweep.errors import EngineError
 
 _UNUSED = "docker.transport.sshconn"
 
@@ -36,13 +39,31 @@ else:
 __all__ = ["ApiClient", "docker", "list_target"]
 
 _BASE_URL: Final = "http://engine:80"
+_LISTS: Final = ("/containers/json", "/volumes", "/networks")
+
+
+class _Heard(requests.Response):
+    """An answer as the SDK's session has it, whose body is read by ``decode`` alone."""
+
+    def __init__(self, answer: Answer, url: str) -> None:
+        super().__init__()
+        self.answer = answer
+        self.status_code = answer.status
+        self.reason = answer.reason
+        self.url = url
+        self._content = b""
+        self._content_consumed = True
+
+    def json(self, **unused: object) -> object:
+        """The value that the engine sent. Raises Unusable."""
+        return read_document(self.answer.body)
 
 
 class ApiClient(docker.APIClient):
-    """The SDK's client, whose requests go over an exchange and nowhere else. ``last`` is the answer that came last.
+    """The SDK's client, whose requests go over an exchange and nowhere else.
 
-    The SDK spells the requests and judges the answers. Nothing of the operator's own Docker configuration, proxies or
-    .netrc colours what is sent.
+    ``last`` is the answer that came last, without its body. The SDK spells the requests. Nothing of the operator's own
+    Docker configuration, proxies or .netrc colours what is sent.
     """
 
     exchange: Exchange
@@ -75,15 +96,21 @@ class ApiClient(docker.APIClient):
         """As the SDK's session has it."""
         given = {key: value for key, value in (params or {}).items() if value is not None}
         target = _target(url) + (f"?{urlencode(given)}" if given else "")
-        answer = self.exchange.ask(method, target, within=self.within, fresh=self.fresh)
-        self.last = answer
-        response = requests.Response()
-        response.status_code = answer.status
-        response.reason = answer.reason
-        response.url = url
-        response._content = answer.body
-        response._content_consumed = True  # type: ignore[attr-defined]
-        return response
+        limit = BODY_LIMIT if url.endswith(_LISTS) else ONE_LIMIT
+        answer = self.exchange.ask(method, target, within=self.within, fresh=self.fresh, limit=limit)
+        self.last = replace(answer, body=b"")
+        return _Heard(answer, url)
+
+    def _raise_for_status(self, response: requests.Response) -> None:
+        # The SDK takes it for granted that an error's body is an object with a message.
+        if isinstance(response, _Heard) and response.answer.refuses:
+            raise refusal(response.answer)
+
+
+def refusal(answer: Answer) -> EngineError:
+    """An answer whose status says that what was asked for was not done."""
+    remedy = "see what the proxy before the engine allows" if answer.status in {401, 403, 405} else ""
+    return EngineError("refused", f"HTTP {answer.status}: {words_of(answer)}", remedy, http_status=answer.status)
 
 
 @lru_cache(maxsize=8)
@@ -106,7 +133,7 @@ class _Recorder(Exchange):
     def __init__(self) -> None:
         self.target = ""
 
-    def ask(self, method: str, target: str, *, within: float | None = None, fresh: bool = False) -> Answer:
+    def ask(self, method: str, target: str, **_: object) -> Answer:
         """Keep the target. Raises _Recorded."""
         self.target = target
         raise _Recorded
