@@ -56,6 +56,10 @@ _MADE_OF_VALUES: Final = (ValueError, TypeError, AttributeError, LookupError, Ar
 log = logging.getLogger(__name__)
 
 
+ID_WAIT_S: Final = 5.0
+"""Seconds. Docker takes milliseconds, or has locked itself out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """The containers of one list, the engine's clock at that moment, and how far it is from ours.
@@ -231,9 +235,15 @@ class EngineClient:
                 self._asking(within).remove_network(resource.ref)
 
     def engine_id(self) -> str | None:
-        """The engine's own id, from ``/info``; None if it tells none, as behind a socket proxy. Raises HostError."""
+        """The engine's own id, from ``/info``; None if it tells none, as behind a socket proxy. Raises HostError.
+
+        An engine may hang in this one question, and answer all others: it is known without an id then.
+        """
         with self._translated("the answer to /info"):
-            answer = self._exchange.ask("GET", _INFO)
+            try:
+                answer = self._exchange.ask("GET", _INFO, within=ID_WAIT_S)
+            except Overdue:
+                return None
             return parse_engine_id(read_document(answer.body)) if answer.status == 200 else None
 
     def round_trip_s(self) -> float:

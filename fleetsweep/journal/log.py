@@ -111,8 +111,8 @@ class Journal:
         """Record every host's row and the run's end; durable when this returns. Raises JournalError.
 
         ``looked`` is False for a run that carried out a saved plan: its rows are no news of any host. With
-        ``forget_before_ns`` the runs that began before it are forgotten, but for those with an open intent, and the
-        holds that ended before it.
+        ``forget_before_ns`` the runs that began before it are forgotten, and the holds that ended before it. A run with
+        an open intent stays; the intent is given up, so that a box that was rebuilt is not asked about it for ever.
         """
         for row in report.hosts:
             plan = row.plan
@@ -138,6 +138,11 @@ class Journal:
         if forget_before_ns is not None:
             self.post(
                 "DELETE FROM run WHERE started_ns < ? AND id NOT IN (SELECT run FROM open_intent)", (forget_before_ns,)
+            )
+            self.post(
+                "UPDATE intent SET outcome = 'unknown', settled = 'unknown', settled_run = ?, settled_ns = ? "
+                "WHERE id IN (SELECT id FROM open_intent WHERE at_ns < ?)",
+                (self.run_id, report.finished_ns, forget_before_ns),
             )
             self.post("DELETE FROM hold WHERE until_ns < ?", (forget_before_ns,))
         self.write(

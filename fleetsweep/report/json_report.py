@@ -155,6 +155,7 @@ def engine_object(engine: Engine) -> JsonObject:
         "api": well_formed(engine.api),
         "via": well_formed(engine.via),
         "id": _value(engine.id),
+        "host_key": _value(engine.host_key),
     }
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -249,3 +251,17 @@ def test_a_teardown_goes_on_where_one_hosts_engine_is_not_the_one_of_its_baselin
     assert (found["changed"]["status"], found["changed"]["guard"]["name"]) == ("guarded", "identity")
     assert (found["same"]["status"], found["same"]["removed"]) == ("ok", 1)
     assert (deletes(changed), len(deletes(same))) == ([], 1)
+
+
+def test_an_engine_that_hangs_in_the_question_for_its_id_is_swept_by_what_else_is_known_of_it(
+    place: Place, gate: Gate
+) -> None:
+    engine = ScriptedEngine(leaks(2))
+    engine.on("GET /info", gate)
+    short = "import fleetsweep.engine.client as c; c.ID_WAIT_S = 0.2; import fleetsweep.__main__ as m; m.main()"
+    with engine.serve(place.socket) as url:
+        done = subprocess.run(
+            [sys.executable, "-c", short, *place.sweep(url)], check=False, capture_output=True, text=True, timeout=60
+        )
+    assert done.returncode == 0, done.stderr
+    assert len(deletes(engine)) == 2

@@ -95,6 +95,7 @@ def test_json_says_all_of_a_removal() -> None:
                     "api": "1.41",
                     "via": "streamlocal",
                     "id": None,
+                    "host_key": None,
                 },
                 "clock_skew_s": 0.2,
                 "duration_s": 0.41,

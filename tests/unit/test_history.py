@@ -278,3 +278,23 @@ def test_a_run_at_work_is_read_while_it_writes(state: Path) -> None:
         assert [(run.id, run.unknown) for run in past_runs(state)] == [("now", 1)]
         log.intend(second)
         assert len(record(state, "now").removals) == 2
+
+
+def test_only_what_is_old_and_settled_is_forgotten_and_only_when_asked(state: Path) -> None:
+    killed(state, "open", None)
+    killed(state, "settled", Outcome.FAILED)
+    ended(state, "old", code=0)
+    ended(state, "young", code=0)
+    for run_id in ("open", "settled", "old"):
+        aged(state, run_id, 91 * 24)
+    with closing(sqlite3.connect(state / "journal.db")) as database, database:
+        database.execute("UPDATE intent SET at_ns = 1")
+        (young_ns,) = database.execute("SELECT started_ns FROM run WHERE id = 'young'").fetchone()
+    with Journal(state, "looks", "audit"):
+        pass
+    assert set(ids(state)) == {"open", "settled", "old", "young", "looks"}
+    report = FleetReport("forgets", "audit", False, 0, 0, 0, ())
+    for left in ({"open", "young", "looks"}, {"young", "looks"}):
+        with Journal(state, f"forgets {len(left)}", "audit") as journal:
+            journal.finish(report, looked=True, forget_before_ns=young_ns)
+        assert {run_id for run_id in ids(state) if "forgets" not in run_id} == left
