@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -34,6 +34,10 @@ def output(options: dict[str, object]) -> Output:
         fail_on_stale=bool(options.get("fail_on_stale")),
         save_plan=Path(save_plan) if save_plan else None,
     )
+
+
+_SAMPLES: Final = Path("inventory/SAMPLES.md")
+"""Where it is there, ``./inventory`` is taken only if it is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +77,20 @@ def select_hosts(options: dict[str, object]) -> Selection:
     if given["limit"]:
         raise UsageError("--limit picks from an inventory, and there is none: give -i FILE")
     if not given["hosts"]:
-        raise UsageError("no inventory: give -i FILE, --host [user@]address, or --local")
+        samples = f" (./inventory holds samples: it has a {_SAMPLES.name})" if _SAMPLES.exists() else ""
+        raise UsageError(f"no inventory: give -i FILE, --host [user@]address, or --local{samples}")
     return Selection(ad_hoc(given["hosts"], engine=url).hosts())
 
 
 def named_sources(given: tuple[str, ...]) -> tuple[str, ...]:
-    """The inventories: given, else the environment's, else ``./inventory``. Raises UsageError for an empty one."""
+    """The inventories: given, else the environment's, else ``./inventory``. Raises UsageError for an empty one.
+
+    A directory of samples is nobody's fleet, though it may be named: in this project's checkout it is ``./inventory``.
+    """
     sources = given or inventory_sources(os.environ.get("FLEETSWEEP_INVENTORY", ""))
     if not all(source.strip() for source in sources):
         raise UsageError("-i/--inventory is empty: is a variable in it unset?")
-    return sources or (("inventory",) if Path("inventory").exists() else ())
+    return sources or (("inventory",) if Path("inventory").exists() and not _SAMPLES.exists() else ())
 
 
 def inventory_sources(text: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fleetsweep.__main__ import main
 from fleetsweep.inventory import load
 from fleetsweep.model import Host
 from fleetsweep.settings import Flags, resolve
@@ -52,10 +53,27 @@ def test_the_single_box_has_its_users_own_engine() -> None:
     assert (host.address, host.user, host.engine) == ("192.0.2.10", "ci", "unix:///run/user/1001/docker.sock")
 
 
+def test_in_the_checkout_the_samples_are_no_fleet_unless_they_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(SAMPLES.parent)
+    monkeypatch.delenv("FLEETSWEEP_INVENTORY", raising=False)
+    for command in (["hosts"], ["audit"], ["sweep", "--yes"], ["doctor"], ["schedule", "cron"], ["hosts", "-l", "arm"]):
+        monkeypatch.setattr("sys.argv", ["fleetsweep", *command])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        assert (ended.value.code, told.out) == (2, "")
+        assert "give -i FILE" in told.err
+    monkeypatch.setattr("sys.argv", ["fleetsweep", "hosts", "-i", "inventory/small.ini"])
+    main()
+    assert "runner-01.example.com" in capsys.readouterr().out
+
+
 def test_every_sample_is_tested_and_says_how_it_is_used() -> None:
     samples = {path.name for path in SAMPLES.iterdir() if not path.name.startswith((".", "__"))}
-    assert samples == {"small", "small.ini", "dynamic.py", "bastion.yml", "single.yml"}
-    for name in samples:
+    assert samples - {"SAMPLES.md"} == {"small", "small.ini", "dynamic.py", "bastion.yml", "single.yml"}
+    for name in samples - {"SAMPLES.md"}:
         path = SAMPLES / name / "hosts.yml" if name == "small" else SAMPLES / name
         assert f"-i inventory/{name}" in path.read_text()
     assert os.access(SAMPLES / "dynamic.py", os.X_OK)
