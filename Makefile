@@ -25,6 +25,9 @@ test-needs: $(VENV)/.installed
 test: test-needs ## every test, those on the lab too (needs root)
 	$(BIN)/python -m pytest -n 2
 
+floors: test-needs ## the oldest dependencies that are allowed, tried in an environment of their own
+	$(BIN)/python -m tests.floors
+
 check: $(VENV)/.installed ## format, lint, types and the import rule
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -53,6 +56,6 @@ dist: $(VENV)/.installed ## the wheel and the source archive
 	$(BIN)/python -m build -q
 
 clean: ## delete what was made
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
+	rm -rf $(VENV) .floors build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs test-needs demo test check bench bench-tables fuzz mutate lab dist clean
+.PHONY: help lab-needs test-needs demo test floors check bench bench-tables fuzz mutate lab dist clean

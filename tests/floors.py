@@ -1,0 +1,79 @@
+"""The oldest releases that pyproject.toml allows, put together and tried: ``python -m tests.floors``.
+
+A floor that nobody tries is a guess: click 8.1.7 was allowed, and fleetsweep did not even start with it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+HOME: Final = ROOT / ".floors"
+EXTRAS: Final = ("notify", "metrics")
+TOOLS: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
+
+TESTS: Final = (
+    *("tests/unit", "tests/report"),
+    *("tests/inventory/test_hosts_command.py", "tests/inventory/test_samples.py"),
+    # Whole commands: an engine, a real sshd, a metrics file, notifications.
+    *("tests/fleet/test_explain.py", "tests/fleet/test_host_keys.py"),
+    *("tests/fleet/test_metrics.py", "tests/fleet/test_notifications.py"),
+)
+
+
+def floors() -> dict[str, str]:
+    """The lowest allowed release of each direct dependency, by its normalized name. Raises ValueError for none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = (line for extra in EXTRAS for line in project["optional-dependencies"][extra])
+    found: dict[str, str] = {}
+    for line in (*project["dependencies"], *extras):
+        match = re.fullmatch(r"([A-Za-z0-9_.-]+)>=([0-9.]+)(?:,<[0-9.]+)?", line)
+        if match is None:
+            raise ValueError(f"{line!r} names no floor")
+        found[normalized(match[1])] = match[2]
+    return found
+
+
+def pins() -> dict[str, str]:
+    """The releases that are tested day by day, by normalized name."""
+    lines = (ROOT / "constraints.txt").read_text().split()
+    return {normalized(name): version for name, _, version in (line.partition("==") for line in lines)}
+
+
+def normalized(name: str) -> str:
+    """As https://peps.python.org/pep-0503/ has it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def install(wanted: Mapping[str, str]) -> str:
+    """A fresh environment with exactly those releases, and every other one as it is pinned; answers its Python."""
+    venv.create(HOME, clear=True, with_pip=True)
+    python = str(HOME / "bin" / "python")
+    constraints = HOME / "constraints.txt"
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in {**pins(), **wanted}.items()))
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", str(constraints)]
+    subprocess.run([*pip, "-e", f"{ROOT}[{','.join(EXTRAS)}]", *TOOLS], check=True)
+    return python
+
+
+def main() -> int:
+    """Install the floors, run commands and tests on them, and answer the exit code."""
+    wanted = floors()
+    print("floors:", ", ".join(f"{name} {version}" for name, version in wanted.items()), flush=True)
+    python = install(wanted)
+    sample = ["-i", "inventory/small.ini"]
+    for words in (["--help"], ["hosts", *sample], ["schedule", "cron", *sample]):
+        subprocess.run([python, "-m", "fleetsweep", *words], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    tests = [python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-m", "not lab", *TESTS]
+    return subprocess.run(tests, check=False, cwd=ROOT).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
