@@ -1,39 +1,78 @@
-"""Removing one host's candidates: intent, second look, one request each, and proof at the end."""
+"""Removing one candidate: a second look, one request, and what its answer comes to; and the proof at the end.
+
+Who is removed when is ``crew``'s.
+"""
 
 from __future__ import annotations
 
+import math
 import threading
-import time
 from collections.abc import Sequence
-from dataclasses import replace
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from fleetsweep import states
 from fleetsweep.errors import EngineError, FleetsweepError, HostError, LostAnswer
-from fleetsweep.model import Container, Decision, Outcome, Removal, Target, Verdict
-from fleetsweep.policy import Policy, decide, labels_digest
+from fleetsweep.model import Container, Decision, Outcome, Reason, Removal, Target, Verdict
+from fleetsweep.policy import EARLIEST_NS, Policy, decide, labels_digest
 
-AT_ONCE: Final = 4
-"""Removals at a time on one engine: beyond four nothing is gained."""
+AT_REST: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
+"""The outcomes of what is not there any more."""
 
-POLL_S: Final = 0.1
+STOP_S: Final = 10
+"""Seconds that Podman gives a container to end by itself, unless it was made with another stop time-out."""
 
-# A dead container may still be removed, a stopped one must not be killed if somebody just started it.
-_NEEDS_FORCE: Final = frozenset({"running", "paused", "restarting"})
+
+@dataclass(frozen=True)
+class Pace:
+    """How many removals go on at once on one engine, and how long each step of one may take, in seconds.
+
+    One that has been under way for ``slow_s`` holds up no other: the next one begins beside it, up to ``most`` in all.
+    Docker itself gives up on a kill after 12 s. Beyond four at once nothing is gained where the engine works all the
+    time.
+    """
+
+    at_once: int = 4
+    most: int = 32
+    look_s: float = 5.0
+    answer_s: float = 13.0
+    slow_s: float = 2.0
+    progress_s: float = 5.0
+    poll_s: float = 0.1
+
+
+def pace_for(candidates: Sequence[Decision], seconds: float, *, waits: bool) -> Pace:
+    """The pace of one engine. ``waits``: it gives each running container its stop time-out, which is sleep, not work.
+
+    Then so many go at once as leave half of the ``seconds`` unused.
+    """
+    running = sum(decision.container.state in states.STARTED for decision in candidates)
+    if not waits or not running:
+        return Pace()
+    rounds = max(1, int(seconds / 2 / STOP_S))
+    at_once = max(Pace.at_once, math.ceil(running / rounds))
+    return Pace(at_once=at_once, most=at_once + Pace.most, answer_s=3.0 * STOP_S, slow_s=1.5 * STOP_S)
 
 
 class Engine(Protocol):
     """What removing needs of an engine."""
 
-    def inspect(self, container_id: str, /) -> Container | None:
+    @property
+    def forgets_what_is_stopping(self) -> bool:
+        """Whether a removal of what is being stopped leaves its process behind."""
+
+    def inspect(self, container_id: str, /, *, within: float | None = None) -> Container | None:
         """The container as it is now; None if it is gone."""
 
-    def remove(self, container_id: str, /, *, force: bool, volumes: bool) -> None:
+    def process_of(self, container_id: str, /, *, within: float | None = None) -> int | None:
+        """The number of its first process on the box; None if the engine tells none."""
+
+    def remove(self, container_id: str, /, *, force: bool, volumes: bool, within: float | None = None) -> None:
         """Remove it, once."""
 
 
 class Clock(Protocol):
-    """What polling needs of a deadline."""
+    """What removing needs of a deadline."""
 
     def remaining(self) -> float:
         """Seconds left."""
@@ -113,103 +152,77 @@ class Ledger:
             return tuple(self._outcomes[container_id] for container_id in self._intents)
 
 
-def remove_all(
-    engine: Engine,
-    candidates: Sequence[Decision],
-    policy: Policy,
-    now_ns: int,
-    ledger: Ledger,
-    *,
-    volumes: bool,
-    stopped: threading.Event,
-    clock: Clock,
-) -> list[Removal]:
-    """Remove the candidates, up to four at once, and answer those that the engine says it removed or has not.
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the candidates of one host are held against before each request: the policy, and the plan's own clock."""
 
-    They are not in the ledger yet: ``settle`` proves them. All other outcomes are. Raises FleetsweepError when an
-    intent could not be recorded; no request follows a failed intent.
+    policy: Policy
+    now_ns: int
+    volumes: bool = False
+
+
+def remove_one(engine: Engine, decision: Decision, rule: Rule, *, pace: Pace, clock: Clock) -> Removal | None:
+    """Look again, then remove one container by its full id; None if another removal of it is in progress.
+
+    Never raises HostError: what happened is the outcome.
     """
-    waiting: SimpleQueue[Decision] = SimpleQueue()
-    for decision in candidates:
-        waiting.put(decision)
-    unproven: list[Removal] = []
-    failures: list[Exception] = []
-
-    def take() -> None:
-        while not stopped.is_set() and not failures and clock.remaining() > 0:
-            try:
-                decision = waiting.get_nowait()
-            except Empty:
-                return
-            try:
-                ledger.intend(decision.container)
-                removal = remove_one(engine, decision, policy, now_ns, volumes=volumes, clock=clock)
-            except Exception as error:  # it is raised in the calling thread, once the others have ended
-                failures.append(error)
-                return
-            if removal.outcome in {Outcome.REMOVED, Outcome.GONE}:
-                unproven.append(removal)
-            else:
-                ledger.conclude(removal)
-
-    crew = [
-        threading.Thread(target=take, name="fleetsweep-removal", daemon=True)
-        for _ in range(min(AT_ONCE, len(candidates)))
-    ]
-    for thread in crew:
-        thread.start()
-    for thread in crew:
-        thread.join()
-    for failure in failures:
-        if not isinstance(failure, FleetsweepError):
-            raise failure
-    if failures:
-        raise Unfinished(unproven, failures[0])
-    return unproven
-
-
-class Unfinished(FleetsweepError):
-    """Removing stopped early: ``unproven`` is what the engine had said by then, the words are those of the cause."""
-
-    def __init__(self, unproven: list[Removal], cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.unproven = unproven
-
-
-def remove_one(
-    engine: Engine, decision: Decision, policy: Policy, now_ns: int, *, volumes: bool, clock: Clock
-) -> Removal:
-    """Look again, then remove one container by its full id. Never raises HostError: what happened is the outcome."""
-    planned = decision.container
-
-    def ended(outcome: Outcome, error: str | None = None) -> Removal:
-        return Removal(planned.id, outcome, error)
-
+    current = _look_again(engine, decision, rule, pace=pace, clock=clock)
+    if isinstance(current, Removal):
+        return current
     try:
-        current = engine.inspect(planned.id)
-    except HostError as error:
-        return ended(Outcome.FAILED, f"not removed: it could not be looked at again: {error.message}")
-    if current is None:
-        return ended(Outcome.GONE)
-    difference = what_changed(decision, current, policy, now_ns)
-    if difference is not None:
-        return ended(Outcome.CHANGED, difference)
-    force = current.state in _NEEDS_FORCE
-    try:
-        engine.remove(planned.id, force=force, volumes=volumes)
+        engine.remove(current.id, force=_runs(current), volumes=rule.volumes, within=pace.answer_s)
     except LostAnswer as error:
-        return ended(Outcome.UNKNOWN, error.message)
+        return Removal(current.id, Outcome.UNKNOWN, error.message)
     except HostError as error:  # also from a tunnel that would carry no new stream, so that nothing was sent
-        return _refused(engine, decision, policy, now_ns, error=error, clock=clock)
-    return ended(Outcome.REMOVED)
+        return _refused(engine, decision, current, rule, error=error, pace=pace)
+    return Removal(current.id, Outcome.REMOVED)
 
 
-def what_changed(decision: Decision, current: Container, policy: Policy, now_ns: int) -> str | None:
+def _look_again(engine: Engine, decision: Decision, rule: Rule, *, pace: Pace, clock: Clock) -> Container | Removal:
+    """The container as it is now, if it may be removed; else what becomes of it without any request."""
+    planned = decision.container
+    try:
+        current = engine.inspect(planned.id, within=pace.look_s)
+    except HostError as error:
+        return _left_alone(planned, f"it could not be looked at again: {error.message}")
+    if current is None:
+        return Removal(planned.id, Outcome.GONE)
+    difference = what_changed(decision, current, rule)
+    if difference is not None:
+        return Removal(planned.id, Outcome.CHANGED, difference)
+    if current.state == "stopping" and engine.forgets_what_is_stopping:
+        return _left_alone(planned, _still_runs(engine, current, pace))
+    if clock.remaining() <= 0:
+        return _left_alone(planned, "the host's time was over")
+    return current
+
+
+def _left_alone(planned: Container, why: str) -> Removal:
+    return Removal(planned.id, Outcome.FAILED, f"not removed: {why}")
+
+
+def _still_runs(engine: Engine, current: Container, pace: Pace) -> str:
+    """Podman 4.3 was seen to answer 204 and forget the container: its process ran on where nobody could see it."""
+    try:
+        process = engine.process_of(current.id, within=pace.look_s)
+    except HostError:
+        process = None
+    told = f"its process {process}" if process else "its process"
+    return (
+        f"it is being stopped, and this Podman would forget it while {told} still runs: "
+        f"on the box: kill -9 {process or 'that process'}, then sweep again"
+    )
+
+
+def what_changed(decision: Decision, current: Container, rule: Rule) -> str | None:
     """What makes ``current`` another case than the one that was planned; None if nothing does.
 
-    It is judged by the plan's own clock, so that nothing becomes eligible by waiting.
+    It is judged by the plan's own clock, so that nothing becomes eligible by waiting. The start counts where the
+    verdict rests on it: what restarts again and again is as old as before by its creation.
     """
     planned = decision.container
+    if decision.reason is not Reason.STALE and _restarted(planned, current):
+        current = replace(current, started_ns=planned.started_ns)
     for what, then, now in (
         ("id", planned.id, current.id),
         ("creation time", planned.created_ns, current.created_ns),
@@ -220,48 +233,53 @@ def what_changed(decision: Decision, current: Container, policy: Policy, now_ns:
     ):
         if then != now:
             return f"its {what} changed after the plan was made"
-    again = decide(current, policy, now_ns)
+    again = decide(current, rule.policy, rule.now_ns)
     return None if again.verdict is Verdict.REMOVE else f"it is {again.reason} now"
 
 
+def _restarted(planned: Container, current: Container) -> bool:
+    """Whether it was started anew since: a start that can't be read is none."""
+    started_ns = current.started_ns
+    return started_ns is not None and started_ns >= max(EARLIEST_NS, planned.started_ns or planned.created_ns)
+
+
 def _refused(
-    engine: Engine, decision: Decision, policy: Policy, now_ns: int, *, error: HostError, clock: Clock
-) -> Removal:
-    """What a refused removal comes to."""
+    engine: Engine, decision: Decision, looked: Container, rule: Rule, *, error: HostError, pace: Pace
+) -> Removal | None:
+    """What a refused removal comes to. ``looked`` is the container as it was just before the request."""
     planned = decision.container
     http_status = error.http_status if isinstance(error, EngineError) else None
     if http_status == 404:
         return Removal(planned.id, Outcome.GONE)
     if http_status == 409 and "already in progress" in error.message:
-        return _await_other_removal(engine, planned, clock)
+        return None
     try:
-        current = engine.inspect(planned.id)
+        current = engine.inspect(planned.id, within=pace.look_s)
     except HostError:
         return Removal(planned.id, Outcome.FAILED, error.message)
     if current is None:
         return Removal(planned.id, Outcome.GONE)
-    difference = what_changed(decision, current, policy, now_ns)
+    difference = what_changed(decision, current, rule)
     if difference is not None:
         return Removal(planned.id, Outcome.CHANGED, difference)
-    killed = (
-        "killed, not removed: " if current.state == "dead" or _was_running(planned) != _was_running(current) else ""
-    )
-    return Removal(planned.id, Outcome.FAILED, killed + error.message)
+    killed = "killed, not removed: " if _runs(looked) and not _runs(current) else ""
+    # Podman's words where another container shares its namespaces, or its pod.
+    remedy = "; remove those first" if "dependent containers" in error.message else ""
+    return Removal(planned.id, Outcome.FAILED, killed + error.message + remedy)
 
 
-def _was_running(container: Container) -> bool:
-    return container.state in _NEEDS_FORCE
+def _runs(container: Container) -> bool:
+    """Whether it must be killed to be removed. What is stopped must not be, if somebody just started it."""
+    return container.state in states.STARTED
 
 
-def _await_other_removal(engine: Engine, planned: Container, clock: Clock) -> Removal:
-    while clock.remaining() > 0:
-        try:
-            if engine.inspect(planned.id) is None:
-                return Removal(planned.id, Outcome.GONE)
-        except HostError as error:
-            return Removal(planned.id, Outcome.UNKNOWN, error.message)
-        time.sleep(min(POLL_S, clock.remaining()))
-    return Removal(planned.id, Outcome.UNKNOWN, "another removal of it was still in progress at the deadline")
+def await_other_removal(engine: Engine, planned: Container, *, pace: Pace) -> Removal | None:
+    """Look whether another removal has ended by now; None if it goes on."""
+    try:
+        current = engine.inspect(planned.id, within=pace.look_s)
+    except HostError as error:
+        return Removal(planned.id, Outcome.UNKNOWN, error.message)
+    return Removal(planned.id, Outcome.GONE) if current is None else None
 
 
 def settle(unproven: Sequence[Removal], listed: Sequence[Container] | None, ledger: Ledger) -> None:

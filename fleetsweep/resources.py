@@ -9,17 +9,17 @@ from typing import Protocol
 from fleetsweep.errors import EngineError, HostError, LostAnswer
 from fleetsweep.model import Outcome, Removal
 from fleetsweep.policy import Policy, resources_of_run
-from fleetsweep.removal import Clock, Ledger
+from fleetsweep.removal import Clock, Ledger, Pace
 from fleetsweep.scope import Resource
 
 
 class Engine(Protocol):
     """What this needs of an engine."""
 
-    def inspect_resource(self, resource: Resource, /) -> Resource | None:
+    def inspect_resource(self, resource: Resource, /, *, within: float | None = None) -> Resource | None:
         """It as it is now; None if it is gone."""
 
-    def remove_resource(self, resource: Resource, /) -> None:
+    def remove_resource(self, resource: Resource, /, *, within: float | None = None) -> None:
         """Remove it, once, and not if it is in use."""
 
 
@@ -47,7 +47,7 @@ def remove_resources(
 
 def _remove(engine: Engine, planned: Resource, policy: Policy, now_ns: int) -> tuple[Outcome, str | None]:
     try:
-        current = engine.inspect_resource(planned)
+        current = engine.inspect_resource(planned, within=Pace.look_s)
     except HostError as error:
         return Outcome.FAILED, f"not removed: it could not be looked at again: {error.message}"
     if current is None:
@@ -60,14 +60,14 @@ def _remove(engine: Engine, planned: Resource, policy: Policy, now_ns: int) -> t
 def _ask(engine: Engine, planned: Resource) -> tuple[Outcome, str | None]:
     """Ask for it once, and prove it."""
     try:
-        engine.remove_resource(planned)
+        engine.remove_resource(planned, within=Pace.answer_s)
     except LostAnswer as error:
         return Outcome.UNKNOWN, error.message
     except HostError as error:
         gone = isinstance(error, EngineError) and error.http_status == 404
         return (Outcome.GONE, None) if gone else (Outcome.FAILED, error.message)
     try:
-        left = engine.inspect_resource(planned)
+        left = engine.inspect_resource(planned, within=Pace.look_s)
     except HostError as error:
         return Outcome.UNKNOWN, f"it could not be looked at afterwards: {error.message}"
     # A volume is known by its name alone: one that another job made meanwhile has another time.

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from fleetsweep import fleet, removal
+from fleetsweep import crew, fleet, removal
 from fleetsweep.capacity import out_of_room
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine import MAY_REMOVE, READ_ONLY
@@ -34,6 +34,7 @@ from fleetsweep.model import (
     Status,
     Survey,
 )
+from fleetsweep.newcomers import in_use_now
 from fleetsweep.past import Settlement
 from fleetsweep.policy import Policy, needs_inspection
 from fleetsweep.resources import remove_resources
@@ -42,9 +43,17 @@ from fleetsweep.ssh import SshOptions
 from fleetsweep.tunnel import engine_on
 
 if TYPE_CHECKING:
+    from fleetsweep.engine.client import EngineClient
     from fleetsweep.ssh.bastions import Bastions
 
 log = logging.getLogger(__name__)
+
+MOST_STREAMS: Final = 64
+
+PROOF_S: Final = 10.0
+"""Seconds that are kept back for the final list, or this share of the host's time if that is less."""
+
+PROOF_SHARE: Final = 0.2
 
 OnDone = Callable[[Host], None]
 T = TypeVar("T")
@@ -233,7 +242,8 @@ def _apply_host(
     volumes: bool,
 ) -> Fault | Guard | None:
     candidates = host_plan.candidates
-    connections = max(1, min(removal.AT_ONCE, len(candidates)))
+    # Each is dialled when it is needed: beyond a few only where an engine waits, or hangs.
+    connections = max(1, min(MOST_STREAMS, len(candidates)))
     fault: Fault | None = None
     with engine_on(
         host_plan.host, reach.ssh, reach.bastions, deadline, MAY_REMOVE, connections, identify=True
@@ -241,36 +251,51 @@ def _apply_host(
         other = engine_guard(host_plan.host, host_plan.engine, client.engine, policy)
         if other is not None:
             return other
+        reserve_s = min(PROOF_S, deadline.remaining() * PROOF_SHARE)
+        client.keep_back(reserve_s)
+        clock = deadline.within(deadline.remaining() - reserve_s)
         # A plan from a file may claim a later time than it is: nothing grows old by that.
-        now_ns = min(host_plan.now_ns, client.now_ns)
-        try:
-            unproven = removal.remove_all(
-                client,
-                candidates,
-                policy,
-                now_ns,
-                ledger,
-                volumes=volumes,
-                stopped=reach.stopped,
-                clock=deadline,
-            )
-        except removal.Unfinished as error:
-            unproven = error.unproven
-            fault = journal_fault(error)
-        try:
-            listed = client.list_containers().containers if unproven else ()
-        except HostError as error:
-            fault = fault or fleet.as_fault(error)
-            listed = None
-        removal.settle(unproven, listed, ledger)
+        rule = removal.Rule(policy, min(host_plan.now_ns, client.now_ns), volumes)
+        pace = removal.pace_for(candidates, clock.remaining(), waits=client.waits)
+        listed = client.list_containers().containers
+        work = crew.Work(
+            candidates,
+            rule,
+            in_use_now(client, listed, host_plan, look_s=pace.look_s) if candidates else {},
+            crew.dependents_among(candidates, listed),
+        )
+        asked = crew.remove_all(client, work, ledger, stopped=reach.stopped, clock=clock, pace=pace)
+        fault = _hindrance(asked.hindered)
+        proof: Sequence[Container] | None = ()
+        if asked.unproven:
+            try:
+                proof = _final_list(client, deadline, fresh=asked.doubt)
+            except HostError as error:
+                fault = fault or fleet.as_fault(error)
+                proof = None
+        removal.settle(asked.unproven, proof, ledger)
         try:
             if fault is None:
                 remove_resources(
-                    client, host_plan.resources, policy, now_ns, ledger, stopped=reach.stopped, clock=deadline
+                    client, host_plan.resources, policy, rule.now_ns, ledger, stopped=reach.stopped, clock=clock
                 )
         except FleetsweepError as error:
             fault = journal_fault(error)
     return fault
+
+
+def _hindrance(error: Exception | None) -> Fault | None:
+    if error is None:
+        return None
+    return journal_fault(error) if isinstance(error, FleetsweepError) else Fault.of_bug(error)
+
+
+def _final_list(client: EngineClient, deadline: Deadline, *, fresh: bool) -> Sequence[Container]:
+    """What the engine lists in the end, asked for once more over a new stream if the first answer can't be used."""
+    try:
+        return client.final_list(within=deadline.remaining() / 2, fresh=fresh)
+    except HostError:
+        return client.final_list(within=deadline.remaining(), fresh=True)
 
 
 def host_reports(

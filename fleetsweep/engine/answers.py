@@ -107,6 +107,12 @@ def parse_inspect(answer: object, container_id: str) -> Container:
     )
 
 
+def parse_process(answer: object) -> int | None:
+    """The number of the first process, of an inspect answer; None where none is told."""
+    found = _mapping(_mapping(answer).get("State")).get("Pid")
+    return found if type(found) is int and 0 < found < 2**31 else None
+
+
 def parse_engine_id(answer: object) -> str | None:
     """The engine's id of ``GET /info``; None where there is none that can be compared."""
     found = _mapping(answer).get("ID")

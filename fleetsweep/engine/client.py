@@ -27,11 +27,12 @@ from fleetsweep.engine.answers import (
     parse_list,
     parse_network,
     parse_networks,
+    parse_process,
     parse_volume,
     parse_volumes,
 )
 from fleetsweep.engine.decode import WORDS_LIMIT, Unusable, read_document
-from fleetsweep.engine.exchange import AHEAD, READ_ONLY, Dial, Exchange, Overdue
+from fleetsweep.engine.exchange import AHEAD, Dial, Exchange, Overdue
 from fleetsweep.engine.sdk import ApiClient, docker, list_target
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
 from fleetsweep.model import SECOND, Container, Engine
@@ -40,6 +41,9 @@ from fleetsweep.scope import Resource, ResourceKind
 OLDEST_API: Final = (1, 24)
 NEWEST_API: Final = (1, 44)
 """The newest version that is asked for: engines that speak a newer one still speak this."""
+
+OLDEST_LIBPOD: Final = 4
+"""The first major version of Podman's own API whose removal takes a stop time-out."""
 
 FIRST_API: Final = "1.40"
 """The version of a list that is asked for before the engine told its own: most speak it (Docker 19.03 and newer)."""
@@ -75,8 +79,8 @@ class Listing:
 class EngineClient:
     """An engine that has said who it is. Threads may share it when it was given several connections.
 
-    ``now_ns`` is its clock at that moment. One that may only read lets the container list say who answers, and keeps
-    that list for the first who asks for one: it saves a round trip. With ``identify`` the engine is asked for its id
+    ``now_ns`` is its clock at that moment. The container list says who answers, and is kept for the first who asks for
+    one: it saves a round trip. With ``identify`` the engine is asked for its id
     in the same write, so ``engine.id`` is known without a round trip more.
     """
 
@@ -97,11 +101,12 @@ class EngineClient:
             with self._translated("its first answer"):
                 self._exchange.open()
                 if identify:
-                    self._exchange.send_ahead([list_target(FIRST_API) if methods == READ_ONLY else _PING, _INFO])
-            hello = self._list_first() if methods == READ_ONLY else None
+                    self._exchange.send_ahead([list_target(FIRST_API), _INFO])
+            hello = self._list_first()
             if hello is None:
                 hello = self._ping()
             self.engine = _engine_of(hello, via)
+            self._libpod = _libpod_of(hello)
             self.now_ns = parse_date(hello.headers)
             self._api = ApiClient.over(self._exchange, self.engine.api)
             if identify:
@@ -256,6 +261,25 @@ class EngineClient:
     def _asking(self, within: float | None) -> ApiClient:
         return self._api if within is None else self._api.bounded(within)
 
+    @property
+    def waits(self) -> bool:
+        """Whether ``remove`` gives a running container its stop time-out before it is killed."""
+        return self.engine.kind == "podman" and not self._libpod
+
+    @property
+    def forgets_what_is_stopping(self) -> bool:
+        """Whether a removal of what is being stopped leaves its process behind: Podman's did before 4.4."""
+        if self.engine.kind != "podman":
+            return False
+        found = re.match(r"Libpod/(\d{1,4})\.(\d{1,4})", self.engine.server, re.ASCII)
+        return found is None or (int(found[1]), int(found[2])) < (4, 4)
+
+    def process_of(self, container_id: str, *, within: float | None = None) -> int | None:
+        """The number of a container's first process on the box; None if the engine tells none. Raises HostError."""
+        _check_id(container_id)
+        with self._translated("an inspect answer"):
+            return parse_process(self._asking(within).inspect_container(container_id))
+
     def remove(self, container_id: str, *, force: bool, volumes: bool, within: float | None = None) -> None:
         """Ask the engine to remove one container, once. It did when this returns.
 
@@ -264,7 +288,11 @@ class EngineClient:
         """
         _check_id(container_id)
         with self._translated("the answer to a removal"):
-            self._asking(within).remove_container(container_id, v=volumes, link=False, force=force)
+            if force and self._libpod:
+                # Docker's way to say it makes Podman wait the container's stop time-out, six or so of them at a time.
+                self._asking(within).kill_and_remove(container_id, self._libpod, volumes=volumes)
+            else:
+                self._asking(within).remove_container(container_id, v=volumes, link=False, force=force)
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
@@ -323,6 +351,12 @@ def _engine_of(answer: Answer, via: str) -> Engine:
     server = answer.headers.get("server", "")[:200]
     version = _negotiate(answer.headers.get("api-version", ""), server)
     return Engine("podman" if server.startswith("Libpod") else "docker", server, version, via)
+
+
+def _libpod_of(answer: Answer) -> str:
+    """The version of Podman's own API, where the engine speaks one that takes a stop time-out; else empty."""
+    found = re.fullmatch(r"(\d{1,3})\.\d{1,3}\.\d{1,3}", answer.headers.get("libpod-api-version", ""), re.ASCII)
+    return found[0] if found is not None and int(found[1]) >= OLDEST_LIBPOD else ""
 
 
 def _negotiate(offered: str, server: str) -> str:

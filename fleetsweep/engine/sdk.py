@@ -90,6 +90,13 @@ class ApiClient(docker.APIClient):
         """Send the requests of ``inspect_container`` for these, who must be inspected next and in this order."""
         self.exchange.send_ahead([_target(self._url("/containers/{0}/json", one)) for one in container_ids])  # type: ignore[attr-defined]
 
+    def kill_and_remove(self, container_id: str, version: str, *, volumes: bool) -> None:
+        """Remove a container by Podman's own API, without waiting for it to end by itself."""
+        # https://docs.podman.io/en/latest/_static/api.html: ContainerDeleteLibpod
+        url = f"{_BASE_URL}/v{version}/libpod/containers/{container_id}"
+        answered = self.request("DELETE", url, params={"force": True, "timeout": 0, "v": volumes})
+        self._raise_for_status(answered)
+
     def request(  # type: ignore[override]  # the SDK gives no more than this
         self, method: str, url: str, params: Mapping[str, object] | None = None, **unused: object
     ) -> requests.Response:

@@ -17,7 +17,11 @@ from fleetsweep.engine.answers import merge, parse_inspect, parse_list
 from fleetsweep.errors import EngineError, FleetsweepError, HostError, LostAnswer, Phase
 from fleetsweep.model import Container, Outcome, Removal, Target
 from fleetsweep.policy import Policy, needs_inspection
+from fleetsweep.removal import Pace
 from tests.properties.strategies import HOUR_S, KEEP, NOW, Damage, Truth, with_label
+
+QUICK = Pace(look_s=0.1, answer_s=0.1, slow_s=0.2, progress_s=0.002, poll_s=1e-4)
+"""Nobody waits for it: an answer that hangs is overdue at once."""
 
 NEWCOMERS = 10**9
 """Ids from here on belong to containers that were born after the plan."""
@@ -33,6 +37,7 @@ class Change(Enum):
     RETAGGED = auto()
     GARBLED = auto()
     UNINSPECTABLE = auto()
+    INSPECT_HANGS = auto()
     REMOVED = auto()
     REPLACED = auto()
     STOPPED = auto()
@@ -65,6 +70,8 @@ class Reply(Enum):
     LOST = auto()
     GARBLED_BUT_DONE = auto()
     NEVER_SENT = auto()
+    HANGS = auto()
+    HANGS_BUT_DONE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,7 @@ class MemoryEngine:
         self._stopper = stopper or Stopper(None)
         self._garbled: dict[str, Damage] = {}
         self._uninspectable: set[str] = set()
+        self._hanging: set[str] = set()
         self._polls: dict[str, int] = {}
 
     def survey(self, policy: Policy) -> tuple[Container, ...]:
@@ -143,7 +151,7 @@ class MemoryEngine:
                 found.append(listed)
             else:
                 found.append(merge(listed, parse_inspect(self.present[listed.id].inspected(), listed.id)))
-        return tuple(found)
+        return tuple(replace(each, lives_on=self.present[each.id].lives_on) for each in found)
 
     def list(self) -> list[Container]:
         """Its list; where ``list_gets_lost`` not once a removal has begun."""
@@ -151,7 +159,12 @@ class MemoryEngine:
             raise LostAnswer(Phase.ENGINE, "lost", "the connection ended before the container list was whole")
         return parse_list([truth.listed() for truth in self.present.values()])
 
-    def inspect(self, container_id: str, /) -> Container | None:
+    forgets_what_is_stopping = False
+
+    def process_of(self, container_id: str, /, *, within: float | None = None) -> int | None:
+        raise AssertionError("nothing is being stopped")
+
+    def inspect(self, container_id: str, /, *, within: float | None = None) -> Container | None:
         with self.trace.lock:
             self.trace.note("inspect", container_id)
             twist = self._twists.get(container_id, PLAIN)
@@ -172,6 +185,9 @@ class MemoryEngine:
         if container_id in self._uninspectable:
             self.looked_at.setdefault(container_id, None)
             raise EngineError("refused", "HTTP 500: storage driver failed", http_status=500)
+        if container_id in self._hanging:
+            self.looked_at.setdefault(container_id, None)
+            raise _overdue("an inspect answer")
         truth = self.present.get(container_id)
         if truth is None:
             return None
@@ -180,7 +196,8 @@ class MemoryEngine:
             answer = self._garbled[container_id].apply(answer)
         return parse_inspect(answer, container_id)
 
-    def remove(self, container_id: str, /, *, force: bool, volumes: bool) -> None:
+    def remove(self, container_id: str, /, *, force: bool, volumes: bool, within: float | None = None) -> None:
+        assert within is not None, "an answer without a bound may hold up all others"
         assert not volumes, "nobody asked for the volumes"
         with self.trace.lock:
             self.trace.note("DELETE", container_id)
@@ -193,8 +210,10 @@ class MemoryEngine:
             self._reply(truth, self._twists.get(container_id, PLAIN).reply)
 
     def _reply(self, truth: Truth, reply: Reply) -> None:
-        if reply in {Reply.DONE, Reply.LOST_BUT_DONE, Reply.GARBLED_BUT_DONE}:
+        if reply in {Reply.DONE, Reply.LOST_BUT_DONE, Reply.GARBLED_BUT_DONE, Reply.HANGS_BUT_DONE}:
             del self.present[truth.id]
+        if reply in {Reply.HANGS, Reply.HANGS_BUT_DONE}:
+            raise _overdue("the answer to a removal")
         if reply in {Reply.LOST, Reply.LOST_BUT_DONE}:
             raise LostAnswer(Phase.ENGINE, "lost", "the connection ended before the answer to a removal was whole")
         if reply is Reply.GARBLED_BUT_DONE:
@@ -221,6 +240,8 @@ class MemoryEngine:
             self._add(replace(truth, id=f"{NEWCOMERS + int(container_id, 16):064x}", created_age=0, started_age=0))
         elif change is Change.UNINSPECTABLE:
             self._uninspectable.add(container_id)
+        elif change is Change.INSPECT_HANGS:
+            self._hanging.add(container_id)
         elif change is Change.GARBLED:
             self._garbled[container_id] = Damage(True, ("Config", "Labels"), None)
         elif change is not Change.REMOVED:
@@ -228,6 +249,10 @@ class MemoryEngine:
 
     def _add(self, truth: Truth) -> None:
         self.present[truth.id] = truth
+
+
+def _overdue(what: str) -> LostAnswer:
+    return LostAnswer(Phase.ENGINE, "timeout", f"{what} did not come within 0 s")
 
 
 def _changed(truth: Truth, change: Change) -> Truth:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fleetsweep.crew import Work, dependents_among, remove_all
 from fleetsweep.errors import HostError
 from fleetsweep.guards import Percent, plan_fleet
 from fleetsweep.model import (
@@ -20,10 +21,10 @@ from fleetsweep.model import (
     Survey,
 )
 from fleetsweep.policy import Policy
-from fleetsweep.removal import Ledger, Unfinished, remove_all, settle
+from fleetsweep.removal import Ledger, Rule, settle
 from fleetsweep.report.totals import HostTotals, host_totals
 from fleetsweep.sweep import actionable
-from tests.properties.engines import Log, MemoryEngine, Stopper, Ticks
+from tests.properties.engines import QUICK, Log, MemoryEngine, Stopper, Ticks
 from tests.properties.strategies import NOW
 
 
@@ -85,22 +86,11 @@ def remove(
 ) -> tuple[Removal, ...]:
     """Remove one host's candidates and prove it; answers the outcome of every intent."""
     ledger = Ledger(log)
+    work = Work(item.candidates, Rule(policy, item.now_ns), dependents=dependents_among(item.candidates))
+    asked = remove_all(engine, work, ledger, stopped=stopper.stopped, clock=clock, pace=QUICK)
     try:
-        unproven = remove_all(
-            engine,
-            item.candidates,
-            policy,
-            item.now_ns,
-            ledger,
-            volumes=False,
-            stopped=stopper.stopped,
-            clock=clock,
-        )
-    except Unfinished as error:
-        unproven = error.unproven
-    try:
-        listed = engine.list() if unproven else []
+        listed = engine.list() if asked.unproven else []
     except HostError:
         listed = None
-    settle(unproven, listed, ledger)
+    settle(asked.unproven, listed, ledger)
     return ledger.close()

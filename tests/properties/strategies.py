@@ -55,6 +55,7 @@ class Truth:
     created_age: int = 48 * HOUR_S
     started_age: int | None = 48 * HOUR_S
     labels: Mapping[str, str] = field(default_factory=dict)
+    lives_on: tuple[str, ...] = ()
 
     def listed(self) -> Json:
         """Its entry in the engine's list."""

@@ -11,13 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from fleetsweep.errors import FleetsweepError
 from fleetsweep.guards import Percent
-from fleetsweep.model import SECOND, Container, HostPlan, Outcome, Removal, Target, Verdict
+from fleetsweep.model import SECOND, Container, Decision, HostPlan, Outcome, Reason, Removal, Target, Verdict
 from fleetsweep.policy import Policy, decide, labels_digest
-from fleetsweep.removal import AT_ONCE, Ledger, remove_one, what_changed
+from fleetsweep.removal import Ledger, Rule, remove_one, what_changed
 from tests.properties.engines import (
     MAKES_ANOTHER_CASE,
     NEWCOMERS,
     PLAIN,
+    QUICK,
     TWISTS,
     Change,
     Log,
@@ -80,11 +81,14 @@ def stories(draw: st.DrawFn, twisted: bool = True, trouble: bool = True) -> Stor
     )
 
 
-def same(planned: Container, found: Container | None) -> bool:
-    """Whether a second look found just what was planned."""
-    return found is not None and (
-        (planned.id, planned.name, planned.image, planned.created_ns, planned.started_ns, planned.labels)
-        == (found.id, found.name, found.image, found.created_ns, found.started_ns, found.labels)
+def same(decision: Decision, found: Container | None) -> bool:
+    """Whether a second look found just what was planned: the start counts where the verdict rests on it."""
+    planned = decision.container
+    return (
+        found is not None
+        and (planned.id, planned.name, planned.image, planned.created_ns, planned.labels)
+        == (found.id, found.name, found.image, found.created_ns, found.labels)
+        and (planned.started_ns == found.started_ns or decision.reason is not Reason.STALE)
     )
 
 
@@ -100,8 +104,11 @@ def test_only_what_was_planned_and_is_still_the_same_is_asked_to_go(story: Story
         assert set(box.engine.trace.ids("inspect")) <= set(planned)
         assert asked <= set(planned)
         for container_id in asked:
-            assert same(planned[container_id].container, box.engine.looked_at[container_id])
-            assert story.twists[container_id].before_look not in MAKES_ANOTHER_CASE
+            assert same(planned[container_id], box.engine.looked_at[container_id])
+            change = story.twists[container_id].before_look
+            assert change not in MAKES_ANOTHER_CASE or (
+                change is Change.RESTARTED and planned[container_id].reason is not Reason.STALE
+            )
 
 
 @given(stories())
@@ -193,7 +200,7 @@ def test_after_a_stop_each_thread_ends_what_it_began_and_begins_nothing(story: S
         elif after is not None and len(box.engine.trace.ids("DELETE")) >= after:
             stop = [index for index, (what, _) in enumerate(events) if what == "DELETE"][after - 1]
             begun = [container_id for what, container_id in events[stop:] if what == "intent"]
-            assert len(begun) < AT_ONCE, "a thread may have been past its last look at the flag"
+            assert len(begun) < QUICK.at_once, "a thread may have been past its last look at the flag"
 
 
 @pytest.mark.parametrize("after", [0, 1, 3])
@@ -202,7 +209,7 @@ def test_a_long_queue_is_left_alone_once_a_stop_was_asked_for(after: int) -> Non
     engine = MemoryEngine([Truth(full_id(number)) for number in range(30)], stopper=stopper)
     sweep([Box("a", Policy(), engine)], stoppers={"a": stopper})
     begun = len(engine.trace.ids("intent"))
-    assert begun == 0 if after == 0 else after <= begun < after + AT_ONCE
+    assert begun == 0 if after == 0 else after <= begun < after + QUICK.at_once
     assert len(engine.present) == 30 - begun
 
 
@@ -270,6 +277,7 @@ def test_a_stopped_one_that_is_started_under_our_hands_is_changed_and_lives(trut
         (Twist(before_look=Change.REPLACED), Outcome.GONE),
         (Twist(before_request=Change.REMOVED), Outcome.GONE),
         (Twist(before_look=Change.UNINSPECTABLE), Outcome.FAILED),
+        (Twist(before_look=Change.INSPECT_HANGS), Outcome.FAILED),
         (Twist(reply=Reply.DONE), Outcome.REMOVED),
         (Twist(reply=Reply.STAYS), Outcome.FAILED),
         (Twist(reply=Reply.CLAIMS_GONE), Outcome.FAILED),
@@ -281,6 +289,8 @@ def test_a_stopped_one_that_is_started_under_our_hands_is_changed_and_lives(trut
         (Twist(reply=Reply.LOST_BUT_DONE), Outcome.UNKNOWN),
         (Twist(reply=Reply.GARBLED_BUT_DONE), Outcome.GONE),
         (Twist(reply=Reply.NEVER_SENT), Outcome.FAILED),
+        (Twist(reply=Reply.HANGS), Outcome.UNKNOWN),
+        (Twist(reply=Reply.HANGS_BUT_DONE), Outcome.UNKNOWN),
     ],
     ids=str,
 )
@@ -293,18 +303,65 @@ def test_each_fate_has_its_outcome_and_no_other_container_pays_for_it(twist: Twi
     assert list(outcomes.values()) == [Outcome.REMOVED] * 8
 
 
+@given(
+    st.lists(TWISTS, min_size=2, max_size=8), st.integers(0, 7), st.sampled_from([Reply.HANGS, Reply.HANGS_BUT_DONE])
+)
+def test_one_removal_that_hangs_leaves_the_others_outcomes_as_they_are_without_it(
+    twists: list[Twist], which: int, reply: Reply
+) -> None:
+    box = [Truth(full_id(number)) for number in range(len(twists))]
+    by_id = {truth.id: twist for truth, twist in zip(box, twists, strict=True)}
+    hung = box[which % len(box)].id
+
+    def outcomes(of: dict[str, Twist], among: list[Truth]) -> dict[str, Outcome]:
+        (host,) = sweep([Box("a", Policy(), MemoryEngine(among, of))]).values()
+        return {removal.container_id: removal.outcome for removal in host.removals}
+
+    found = outcomes({**by_id, hung: Twist(reply=reply)}, box)
+    assert found.pop(hung) is Outcome.UNKNOWN
+    assert found == outcomes(by_id, [truth for truth in box if truth.id != hung])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=9),
+    st.lists(TWISTS, min_size=7, max_size=7),
+    st.integers(2, 7),
+)
+def test_what_others_live_on_goes_after_them_or_stays(
+    edges: list[tuple[int, int]], twists: list[Twist], count: int
+) -> None:
+    box = [
+        Truth(full_id(number), lives_on=tuple(sorted({full_id(owner) for one, owner in edges if one == number})))
+        for number in range(count)
+    ]
+    engine = MemoryEngine(box, {full_id(number): twist for number, twist in enumerate(twists)})
+    (host,) = sweep([Box("a", Policy(), engine)]).values()
+    outcomes = {removal.container_id: removal.outcome for removal in host.removals}
+    assert set(outcomes) == {truth.id for truth in box}, "also those that live on each other have their outcome"
+    asked = engine.trace.ids("DELETE")
+    for truth in box:
+        for owner in set(truth.lives_on) & set(outcomes) - {truth.id}:
+            if owner in asked:
+                assert truth.id not in engine.present
+                if truth.id in asked:
+                    assert asked.index(truth.id) < asked.index(owner)
+            elif outcomes[truth.id] not in AT_REST:
+                assert outcomes[owner] is Outcome.CHANGED
+
+
 @given(boxes(max_size=5), ANY_POLICY)
 def test_what_was_kept_by_the_plan_gets_no_request_however_long_one_waits(box: list[Truth], policy: Policy) -> None:
     for container in honest(box, policy, at_all=True):
         kept = decide(container, policy, NOW)
         if kept.verdict is Verdict.REMOVE:
-            assert what_changed(kept, container, policy, NOW) is None
+            assert what_changed(kept, container, Rule(policy, NOW)) is None
             continue
         # Even a plan that was tampered with: the rule is asked again, by the plan's own clock.
         forged = replace(kept, verdict=Verdict.REMOVE, labels_digest=labels_digest(container))
         for decision in (kept, forged):
             engine = MemoryEngine(box)
-            removal = remove_one(engine, decision, policy, NOW, volumes=False, clock=Ticks())
+            removal = remove_one(engine, decision, Rule(policy, NOW), pace=QUICK, clock=Ticks())
+            assert removal is not None
             assert removal.outcome is Outcome.CHANGED
             assert engine.trace.ids("DELETE") == []
 
@@ -314,7 +371,7 @@ def test_it_is_the_plans_clock_that_judges_and_not_a_later_one() -> None:
     (container,) = honest([almost], Policy(), at_all=True)
     assert decide(container, Policy(), NOW).verdict is Verdict.KEEP
     later = decide(container, Policy(), NOW + HOUR_S * SECOND)
-    assert what_changed(later, container, Policy(), NOW) == "it is young now"
+    assert what_changed(later, container, Rule(Policy(), NOW)) == "it is young now"
 
 
 class Ops(RuleBasedStateMachine):

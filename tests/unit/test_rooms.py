@@ -38,6 +38,8 @@ MAY_IMPORT = {
     "tunnel": PURE | {"deadline", "engine", "ssh", "refusal"},
     "fleet": PURE | {"deadline", "capacity"},
     "removal": PURE | {"policy"},
+    "crew": PURE | {"policy", "removal"},
+    "newcomers": PURE,
     "resources": PURE | {"policy", "removal"},
     "state": PURE | {"files"},
     "journal": PURE | {"state"},

@@ -121,12 +121,14 @@ def test_a_second_list_is_a_new_one() -> None:
         assert [container.id for container in client.list_containers().containers] == IDS[1:3]
 
 
-def test_one_that_may_remove_does_not_begin_with_a_list() -> None:
+def test_one_that_may_remove_begins_with_a_list_too_and_its_last_list_is_a_new_one() -> None:
     engine = engine_of(IDS[:3])
     with dial_of(engine, []) as (dial, deadline):
         client = EngineClient(dial, "local", deadline, MAY_REMOVE)
+        assert engine.requests == [("GET", "/containers/json")]
+        del engine.containers[IDS[0]]
+        assert [container.id for container in client.final_list(within=10, fresh=False)] == IDS[1:3]
         client.close()
-    assert engine.requests == [("GET", "/_ping")]
 
 
 def test_an_exchange_refuses_a_method_it_was_not_given_and_a_target_that_is_more_than_one() -> None:
