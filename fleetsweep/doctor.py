@@ -46,6 +46,8 @@ def examine(
             # The clock is read before the list, which a big engine takes long over.
             round_trip_s = client.round_trip_s()
             listing = client.list_containers()
+            policy = policies[host.name]
+            policy.matcher.look_at(policy.names, [container.name for container in listing.containers])
         return _Seen(Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0), round_trip_s)
 
     results = run_over(hosts, look, reach, on_done)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Final
 
 from fleetsweep import states
+from fleetsweep.expressions import Matcher
 from fleetsweep.image_names import image_forms
 from fleetsweep.model import (
     SECOND,
@@ -58,7 +58,8 @@ class Policy:
     ``names`` are regular expressions searched for in the name, ``images`` shell globs on the image
     reference, ``labels`` are ``key`` or ``key=value``. Durations are whole seconds. ``max_lifetime_s``
     None is off; ``cap`` None is no cap, and 0 removes nothing. With ``run`` the ages have no say. ``held`` has the
-    ids of containers that somebody wants left alone, and in words who, until when and why.
+    ids of containers that somebody wants left alone, and in words who, until when and why. ``matcher`` looks for
+    ``names``; each host has its own, so that none spends another's time.
     """
 
     names: tuple[str, ...] = ("^ws-",)
@@ -74,6 +75,7 @@ class Policy:
     engine_id: str | None = None
     run: RunScope | None = None
     held: Mapping[str, str] = field(default_factory=dict)
+    matcher: Matcher = field(default_factory=Matcher, compare=False, repr=False)
 
 
 def decide(container: Container, policy: Policy, now_ns: int, in_use: str = "") -> Decision:
@@ -113,12 +115,17 @@ def findings(container: Container, policy: Policy, now_ns: int, in_use: str = ""
     matched_by = selectors_matching(container, policy)
     wanted = "one of them is enough" if policy.match is Match.ANY else "each kind given must match"
     ours = policy.run is not None and is_of_run(container.labels, policy.run)
+    unknown_name = not ours and policy.matcher.any(policy.names, container.name) is None
     yield _finding(
         "selectors",
         f"matched by {', '.join(matched_by) or 'nothing'} ({wanted})" + ("; of this run by its label" if ours else ""),
         Reason.UNMATCHED,
         # Where one could not be looked at, what can't be seen of it might match.
-        not (ours or _enough(matched_by, policy) or (container.trouble and may_match(container, policy))),
+        not (
+            ours
+            or _enough(matched_by, policy)
+            or ((unknown_name or container.trouble) and may_match(container, policy))
+        ),
     )
     keep_value = None if container.labels is None else container.labels.get(policy.keep_label)
     yield _finding(
@@ -143,9 +150,9 @@ def findings(container: Container, policy: Policy, now_ns: int, in_use: str = ""
         bool(container.managed_by) or (bool(manager) and not ours and Selector.LABEL not in matched_by),
     )
     if policy.run is not None:
-        yield from _run_findings(container, policy.run, now_ns, in_use)
+        yield from _run_findings(container, policy.run, now_ns, in_use, unknown_name=unknown_name)
         return
-    yield _reading(container)
+    yield _reading(container, unknown_name=unknown_name)
     created_s = _age_s(container.created_ns, now_ns)
     yield _creation_time(created_s)
     yield _finding(
@@ -186,7 +193,9 @@ def findings(container: Container, policy: Policy, now_ns: int, in_use: str = ""
     yield Finding("otherwise", "no rule asked for its removal", Reason.YOUNG)
 
 
-def _run_findings(container: Container, run: RunScope, now_ns: int, in_use: str) -> Iterator[Finding]:
+def _run_findings(
+    container: Container, run: RunScope, now_ns: int, in_use: str, *, unknown_name: bool
+) -> Iterator[Finding]:
     """The rules of a teardown, after those that every command shares."""
     if run.label is not None:
         key, value = run.label
@@ -205,7 +214,7 @@ def _run_findings(container: Container, run: RunScope, now_ns: int, in_use: str)
             Reason.BASELINE,
             container.id in run.baseline.ids,
         )
-    yield _reading(container)
+    yield _reading(container, unknown_name=unknown_name)
     yield _creation_time(_age_s(container.created_ns, now_ns))
     # The list tells whole seconds, and an image whose tag has moved on as a bare id.
     yield _finding(
@@ -231,12 +240,16 @@ def _finding(rule: str, saw: str, reason: Reason, applies: bool) -> Finding:
     return Finding(rule, saw, reason if applies else None)
 
 
-def _reading(container: Container) -> Finding:
+def _reading(container: Container, *, unknown_name: bool) -> Finding:
     known = container.state in states.KNOWN
     saw = container.trouble or (
-        f"the state {container.state!r} is known" if known else f"the state {container.state[:40]!r} is not known"
+        f"whether a name pattern matches its {len(container.name)} characters can't be told in time"
+        if unknown_name
+        else f"the state {container.state!r} is known"
+        if known
+        else f"the state {container.state[:40]!r} is not known"
     )
-    return _finding("reading", saw, Reason.UNREADABLE, bool(container.trouble) or not known)
+    return _finding("reading", saw, Reason.UNREADABLE, bool(container.trouble) or unknown_name or not known)
 
 
 def _dependents(in_use: str) -> Finding:
@@ -278,9 +291,11 @@ def needs_inspection(container: Container, policy: Policy, now_ns: int) -> bool:
 
 
 def may_match(container: Container, policy: Policy) -> bool:
-    """Whether the selectors match, or could if the image is not what the list calls it."""
+    """Whether the selectors match, or could if the image is not what the list calls it, or the name can't be told."""
     certain = selectors_matching(container, policy)
     hidden = {Selector.IMAGE} if policy.images and _OPAQUE_IMAGE.fullmatch(container.image) else set()
+    if policy.matcher.any(policy.names, container.name) is None:
+        hidden.add(Selector.NAME)
     if container.trouble:
         if _hides_labels(container) and policy.run is not None and policy.run.label is not None:
             return True
@@ -361,7 +376,7 @@ def resources_of_run(resources: Iterable[Resource], policy: Policy, now_ns: int)
 def selectors_matching(container: Container, policy: Policy) -> tuple[Selector, ...]:
     """Which kinds of selector match, in the order name, image, label."""
     found = []
-    if any(_compiled(pattern).search(container.name) for pattern in policy.names):
+    if policy.matcher.any(policy.names, container.name):
         found.append(Selector.NAME)
     forms = image_forms(container.image) if policy.images else ()
     if any(fnmatchcase(form, glob) for glob in policy.images for form in forms):
@@ -369,11 +384,6 @@ def selectors_matching(container: Container, policy: Policy) -> tuple[Selector, 
     if any(_has_label(container.labels, selector) for selector in policy.labels):
         found.append(Selector.LABEL)
     return tuple(found)
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
 
 
 def _has_label(labels: Mapping[str, str] | None, selector: str) -> bool:

@@ -92,8 +92,9 @@ def _body(saved: SavedPlan) -> JsonObject:
 
 def policy_object(policy: Policy) -> JsonObject:
     """A policy as JSON values, equal for equal policies. Holds are none of it: they may come and go under a plan."""
-    value: JsonObject = json.loads(json.dumps(asdict(replace(policy, held={}))))
-    del value["held"]
+    told = asdict(replace(policy, held={}))
+    del told["held"], told["matcher"]
+    value: JsonObject = json.loads(json.dumps(told))
     return value
 
 

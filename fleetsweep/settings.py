@@ -6,13 +6,13 @@ Pure: the environment and the variables are handed in. Every refusal names the s
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, TypeVar
 
 from fleetsweep.errors import PolicyError
+from fleetsweep.expressions import PatternTimeout, check, matches_nothing_written
 from fleetsweep.guards import Percent
 from fleetsweep.model import Host
 from fleetsweep.numerals import decimal, whole
@@ -266,12 +266,15 @@ def _patterns(kind: str, given: _Given | None) -> tuple[str, ...]:
 
 def _check_regex(kind: str, given: _Given, pattern: str) -> None:
     try:
-        # A pattern that Python warns of will mean something else one day.
-        with warnings.catch_warnings(action="error"):
-            compiled = re.compile(pattern)
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise PolicyError(kind, given.source, f"{pattern[:200]!r} is not a regular expression: {error}") from None
-    if compiled.search("") is not None:
+        check(pattern)
+        matches_any = matches_nothing_written(pattern)
+    except ValueError as error:
+        raise PolicyError(kind, given.source, f"{pattern[:200]!r} {error}") from None
+    except PatternTimeout:
+        raise PolicyError(
+            kind, given.source, f"{pattern[:200]!r} takes too long on no text at all: write it more simply"
+        ) from None
+    if matches_any:
         raise PolicyError(
             kind, given.source, f"{pattern!r} matches any name at all: to mean every container, write '.'"
         )

@@ -147,6 +147,7 @@ def survey(
         with engine_on(host, reach.ssh, reach.bastions, deadline, READ_ONLY, identify=named) as client:
             engine = client.engine
             listing = client.survey(wanted)
+            policy.matcher.look_at(policy.names, [container.name for container in listing.containers])
             label = "=".join(scope.label) if scope is not None and scope.label is not None else None
             resources = [found for kind in kinds if label for found in client.list_resources(kind, label)]
         return Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0, tuple(resources))

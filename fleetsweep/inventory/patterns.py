@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import difflib
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import translate
 from typing import Final, NoReturn
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.expressions import PatternTimeout, check, starts
 from fleetsweep.inventory.folding import fold
 
 ReadLines = Callable[[str], Sequence[str]]
@@ -202,9 +202,9 @@ class _Fleet:
         return [*members, name] if "." in name and name in self.names else members
 
     def _by_pattern(self, pattern: str, term: str) -> Sequence[str] | None:
-        matches = _compiled(pattern, term)
-        groups = [name for name in self._groups if matches(name)]
-        by_name = [name for name in self.names if matches(name)]
+        matching = _compiled(pattern, term)
+        groups = matching(tuple(self._groups))
+        by_name = matching(tuple(self.names))
         if not groups and not by_name:
             return None
         if "all" in groups:
@@ -226,18 +226,28 @@ def _is_literal(pattern: str) -> bool:
     return pattern[0] != "~" and not any(special in pattern for special in "*?[")
 
 
-def _compiled(pattern: str, term: str) -> Callable[[str], object]:
+def _compiled(pattern: str, term: str) -> Callable[[Sequence[str]], Sequence[str]]:
+    """What picks those names that match from the names it is given."""
     if pattern[0] != "~":
-        return re.compile(translate(pattern)).match
+        glob = re.compile(translate(pattern)).match
+        return lambda names: [name for name in names if glob(name)]
+    expression = pattern[1:]
+
+    def matching(names: Sequence[str]) -> Sequence[str]:
+        try:
+            return starts(expression, names)
+        except PatternTimeout:
+            raise InventoryError(
+                "--limit", f"{_quoted(term)} takes too long on the inventory's names: write it more simply"
+            ) from None
+
     try:
-        # A pattern that Python warns of will mean something else one day.
-        with warnings.catch_warnings(action="error"):
-            compiled = re.compile(pattern[1:])
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise InventoryError("--limit", f"{_quoted(term)} is not a regular expression: {error}") from None
-    if compiled.match("") is not None:
+        check(expression)
+    except ValueError as error:
+        raise InventoryError("--limit", f"{_quoted(term)} {error}") from None
+    if matching([""]):
         raise InventoryError("--limit", f"{_quoted(term)} matches any name at all: to mean every host, write 'all'")
-    return compiled.match
+    return matching
 
 
 def _sliced(found: Sequence[str], subscript: re.Match[str], term: str) -> Sequence[str]:

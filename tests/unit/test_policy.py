@@ -552,3 +552,24 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         keep_label="fleetsweep.keep",
         engine_id=None,
     )
+
+
+# Names that a pattern never ends on
+
+ENDLESS = "ws-" + "-" * 100_000
+
+
+@pytest.mark.parametrize("match", [Match.ANY, Match.ALL])
+def test_a_name_on_which_a_pattern_does_not_end_keeps_its_container_unreadable(match: Match) -> None:
+    policy = Policy(names=("^ws-.*-.*-tmp$",), images=("molecule-local/*",), match=match)
+    endless = container(name=ENDLESS, image="molecule-local/x" if match is Match.ALL else "postgres:16")
+    decision = decide(endless, policy, NOW)
+    assert (decision.verdict, decision.reason) == (Verdict.KEEP, Reason.UNREADABLE)
+    assert "100003 characters" in decision.detail
+    other = decide(container(name="ws-a-b-tmp", image="molecule-local/x"), policy, NOW)
+    assert other.reason is Reason.STALE
+
+
+def test_a_name_that_is_not_known_does_not_matter_where_an_image_must_match_too_and_does_not() -> None:
+    policy = Policy(names=("^ws-.*-.*-tmp$",), images=("molecule-local/*",), match=Match.ALL)
+    assert decide(container(name=ENDLESS, image="postgres:16"), policy, NOW).reason is Reason.UNMATCHED
