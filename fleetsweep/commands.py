@@ -259,6 +259,10 @@ def schedule(kind: str, options: Options) -> None:
     from fleetsweep.schedule import Job, Kind, plan, render, write
 
     job = Job(str(options["job"])) if options["job"] else None
+    if options["metrics"] is not None:
+        from fleetsweep.metrics import check_file
+
+        check_file(Path(str(options["metrics"])))
     flags = policy_flags(options)
     # A teardown is of the machine that its job runs on.
     local = job is Job.TEARDOWN or bool(options["local"])

@@ -6,7 +6,7 @@ Names and units: https://prometheus.io/docs/practices/naming/. What is not known
 from __future__ import annotations
 
 import base64
-import os
+import errno
 import re
 import socket
 from collections.abc import Callable, Sequence
@@ -56,27 +56,30 @@ Remembered = dict[tuple[str, str, str], float]
 """The last successes by metric, command and host (empty for the run's)."""
 
 
-def _check_library() -> None:
+_SHUT: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def _missing() -> str:
+    """What to do where the library is missing; nothing where it is there."""
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
-        raise UsageError("metrics need prometheus-client: pip install 'fleetsweep[metrics]'") from None
+        return "it needs prometheus-client: pip install 'fleetsweep[metrics]'"
+    return ""
 
 
 def check_file(path: Path) -> None:
-    """Raises UsageError where node-exporter would not read ``path``, it can't be written, or the library is missing."""
-    _check_library()
+    """Raises UsageError where node-exporter would never read ``path``.
+
+    Whether it can be written is not asked: that may be otherwise when the run has ended, and is told then. What
+    watches a sweep must not keep it from running.
+    """
     if not path.name.endswith(".prom") or path.name == ".prom":
         raise UsageError(f"--metrics: {path}: node-exporter reads only files whose names end in .prom")
-    if path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"--metrics: {path}: {'is a directory' if path.is_dir() else 'its directory does not exist'}")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"--metrics: {path}: its directory can't be written to, and the file is replaced whole")
 
 
 def check_gateway(url: str) -> None:
-    """Raises UsageError, without a word of the URL, where it is none of a Pushgateway or the library is missing."""
-    _check_library()
+    """Raises UsageError, without a word of the URL, where it is none of a Pushgateway."""
     try:
         parts = urlsplit(url)
         sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -174,13 +177,18 @@ def _by_journal(report: FleetReport, before: LastSuccesses | None) -> Remembered
 
 def write(report: FleetReport, path: Path) -> str:
     """Replace ``path`` by the run's metrics, at once and readable to all; answers why that failed, or nothing."""
+    if problem := _missing():
+        return problem
     from prometheus_client import generate_latest
 
     text = generate_latest(registry(report, remembered(path)))
     try:
         files.replace(path, text, mode=0o644)
     except OSError as error:
-        return error.strerror or type(error).__name__
+        what = error.strerror or type(error).__name__
+        if error.errno in _SHUT:
+            what += f": this account must be able to replace files in {path.parent}: see docs/alerts.md"
+        return what
     return ""
 
 
@@ -197,6 +205,8 @@ def push(report: FleetReport, gateway: str, file: Path | None, before: LastSucce
     The group is this command on this machine. The last successes are those that ``file`` remembers, or ``before``.
     A run that ended before it knew its hosts, and remembers none, leaves what the group has of them.
     """
+    if problem := _missing():
+        return problem
     from prometheus_client import push_to_gateway, pushadd_to_gateway
 
     earlier = remembered(file) if file is not None else _by_journal(report, before)

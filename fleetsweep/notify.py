@@ -89,24 +89,27 @@ def look_again(report: FleetReport, look: Sequence[str], chosen: Sequence[str], 
 
 
 def check(urls: Sequence[str]) -> None:
-    """Raises UsageError where Apprise is missing or can't read a URL. Contacts nobody."""
+    """Raises UsageError where Apprise can't read a URL. Contacts nobody.
+
+    Where Apprise is missing nothing is known of a URL. That is told when something can't be sent: what watches a sweep
+    must not keep it from running.
+    """
     for number, url in enumerate(urls, 1):
         if not url.strip():
             raise UsageError("--notify is empty: is a variable in it unset?")
-        if _server(url) is None:
+        if not missing() and _server(url) is None:
             raise UsageError(f"--notify: Apprise can't read number {number} of {len(urls)} ({scheme(url)})")
 
 
 def readable(urls: Sequence[str]) -> tuple[str, ...]:
     """Give those of ``urls`` that Apprise can read; none of them where it is missing."""
-    try:
-        return tuple(url for url in urls if _server(url) is not None)
-    except UsageError:
-        return ()
+    return () if missing() else tuple(url for url in urls if _server(url) is not None)
 
 
 def send(url: str, message: Message) -> str:
     """Send it; answers why it was not sent, or nothing. Follows no redirect: the message is not for whom it names."""
+    if problem := missing():
+        return problem
     server = _server(url)
     if server is None:
         return "Apprise can't read the URL"
@@ -132,14 +135,21 @@ def scheme(url: str) -> str:
     return f"{found[1].lower()}://…" if found else "without a scheme"
 
 
+def missing() -> str:
+    """What to do where Apprise is missing; nothing where it is there."""
+    try:
+        import apprise  # noqa: F401
+    except ImportError:
+        return "it needs Apprise: pip install 'fleetsweep[notify]'"
+    return ""
+
+
 def _server(url: str) -> NotifyBase | None:
     # Told what it can't read, it prints the URL.
     logging.getLogger("apprise").propagate = False
     logging.getLogger("apprise").addHandler(logging.NullHandler())
-    try:
-        from apprise import Apprise, AppriseAsset
-    except ImportError:
-        raise UsageError("--notify needs Apprise: pip install 'fleetsweep[notify]'") from None
+    from apprise import Apprise, AppriseAsset
+
     try:
         server = Apprise.instantiate(url.strip(), asset=AppriseAsset(http_redirects=False))
     except Exception:

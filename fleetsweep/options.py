@@ -199,6 +199,9 @@ def schedule_options(command: Callable[P, R]) -> Callable[P, R]:
         _SSH_CONFIG,
         _KNOWN_HOSTS,
         state_dir_option,
+        click.option(
+            "--metrics", type=FILE, help="Write metrics there, for node-exporter (.prom); for systemd and cron."
+        ),
         click.option("--write", type=DIR, help="Write the files into this directory instead of to stdout."),
         click.option("--force", is_flag=True, help="Replace files that are there and say something else."),
     )(command)

@@ -141,7 +141,7 @@ def tell(report: FleetReport, telling: Telling, failure: str = "") -> int:
         if problem:
             _warn(f"the CI was not told everything: {problem}")
     code = _measure(report, telling)
-    if telling.notify and (code or telling.always):
+    if telling.notify and (code or telling.always or _no_library()):
         before = code
         code = _notify(replace(report, exit_code=code), telling, failure)
         if code != before:
@@ -181,6 +181,13 @@ def _measure(report: FleetReport, telling: Telling) -> int:
         (problem,) = within(PATIENCE_S, [lambda: metrics.write(told, file)])
         code = _or_incomplete(code, problem and f"--metrics: {file} was not written: {problem}")
     return code
+
+
+def _no_library() -> bool:
+    """Whether nobody could be told of a failure: to be known before there is one."""
+    from fleetsweep import notify
+
+    return bool(notify.missing())
 
 
 def _notify(report: FleetReport, telling: Telling, failure: str) -> int:

@@ -58,9 +58,10 @@ class Schedule:
     """What the templates are filled in with.
 
     ``program`` starts fleetsweep, ``words`` are its arguments after the command's name, less those that a workflow
-    has in its environment. ``here`` are those of a baseline and a teardown on the machine that their job runs on,
+    has in its environment; ``here`` are those of a baseline and a teardown on the machine that their job runs on,
     ``guards`` a teardown's besides. ``max_age_hours`` and ``cap`` are a workflow's defaults, empty where the
-    inventory is to say. ``paths`` are the absolute paths that a run reads.
+    inventory is to say. ``paths`` are the absolute paths that a run needs.
+    ``metrics`` is the file that it writes metrics to, empty for none.
     """
 
     kind: Kind
@@ -76,6 +77,7 @@ class Schedule:
     max_age_hours: str
     cap: str
     paths: tuple[str, ...]
+    metrics: str = ""
 
     def command(self, job: Job) -> tuple[str, ...]:
         """The whole command line of an audit or a sweep."""
@@ -116,6 +118,12 @@ def plan(
             f"a teardown belongs to the job whose containers it removes, and {kind} starts none: "
             "see fleetsweep schedule gitea and fleetsweep schedule github"
         )
+    metrics = _absolute(options["metrics"])
+    if metrics and kind.is_workflow:
+        raise UsageError(
+            f"--metrics: node-exporter reads files of its own machine, and {kind} runs it anywhere: "
+            "set FLEETSWEEP_PUSH_GATEWAY in the workflow"
+        )
     state_dir = _absolute(options["state_dir"]) or ("" if kind.is_workflow else STATE)
     run_timeout_s = _seconds(options["run_timeout"]) or (WORKFLOW_RUN_S if kind.is_workflow else None)
     inventories = tuple(map(_inventory, sources))
@@ -138,6 +146,7 @@ def plan(
         *(f"--known-hosts={path}" for path in known_hosts),
         *state,
         *((f"--run-timeout={run_timeout_s}s",) if run_timeout_s else ()),
+        *((f"--metrics={metrics}",) if metrics else ()),
         *_policy_words(replace(flags, max_age=None, cap=None) if kind.is_workflow else flags),
     )
     for word in words:
@@ -154,6 +163,7 @@ def plan(
         *(host.key_file for host in hosts if host.key_file),
         *(host.engine.removeprefix("unix://") for host in hosts if options["local"]),
         state_dir,
+        metrics,
         _home(user),
     )
     both = (Job.SWEEP, Job.TEARDOWN) if kind.is_workflow else (Job.SWEEP,)
@@ -171,6 +181,7 @@ def plan(
         max_age_hours=max_age_hours,
         cap=cap,
         paths=tuple(path for path in read if path.startswith("/")),
+        metrics=metrics,
     )
 
 

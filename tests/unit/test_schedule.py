@@ -46,7 +46,8 @@ def test_systemd_finds_nothing_wrong_with_the_units(
     run: Run, tmp_path: Path, inventory: Path, job: str, local: bool
 ) -> None:
     target = ["--local"] if local else ["-i", str(inventory)]
-    made = written(run, tmp_path / "units", "systemd", *target, "--job", job, "--name", '^ws-\\d "%h" ${HOME}')
+    odd = ["--name", '^ws-\\d "%h" ${HOME}', "--metrics", "/srv/a b/100%.prom"]
+    made = written(run, tmp_path / "units", "systemd", *target, "--job", job, *odd)
     assert set(made) == {f"fleetsweep-{job}.service", f"fleetsweep-{job}.timer"}
     done = subprocess.run(
         ["systemd-analyze", "verify", *map(str, sorted((tmp_path / "units").iterdir()))],
@@ -177,6 +178,30 @@ def test_the_state_directory_is_one_that_the_unit_may_write(
     unit = written(run, tmp_path / "units", *words)["fleetsweep-sweep.service"]
     assert f"\n{line}\n" in unit
     assert f"--state-dir={directory}" in command(unit)
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("/var/lib/prometheus/node-exporter/f.prom", "ReadWritePaths=-/var/lib/prometheus/node-exporter"),
+        ("/srv/a b/f.prom", 'ReadWritePaths="-/srv/a b"'),
+    ],
+)
+def test_the_unit_may_write_its_metrics_and_starts_where_their_directory_is_missing(
+    run: Run, tmp_path: Path, file: str, line: str
+) -> None:
+    unit = written(run, tmp_path / "units", "systemd", "--local", "--metrics", file)["fleetsweep-sweep.service"]
+    assert f"\n{line}\n" in unit
+    assert f"--metrics={file}" in command(unit)
+    cron = written(run, tmp_path / "cron", "cron", "--local", "--metrics", file)["fleetsweep-sweep"]
+    assert f"--metrics={file}" in cron.replace("'", "")
+
+
+@pytest.mark.parametrize(("kind", "file"), [("gitea", "f.prom"), ("github", "f.prom"), ("systemd", "f.txt")])
+def test_metrics_that_nobody_would_read_are_not_scheduled(run: Run, kind: str, file: str) -> None:
+    done = run("schedule", kind, "--local", "--metrics", file)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--metrics: " in done.stderr
 
 
 def test_the_unit_lets_a_run_end_by_its_own_limit(run: Run, tmp_path: Path) -> None:
