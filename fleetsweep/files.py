@@ -29,8 +29,10 @@ STALL_S: Final = 30.0
 _MOST_LINKS: Final = 40
 _IN_PLACE: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
 """What a directory answers that can't get a new file, or a file that can't be replaced though it can be written."""
-_NO_NAMELESS: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
-"""What a file system or kernel without O_TMPFILE answers."""
+_NO_NAMELESS: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.ENOSYS} | {
+    *(errno.EPERM, errno.EXDEV, errno.EMLINK)
+}
+"""What a system answers that can't make a file without a name, or can't give it one later."""
 
 
 def replace(path: Path, content: str | bytes, *, mode: int, durable: bool = False) -> None:
@@ -183,22 +185,9 @@ def _replace(
     """Let ``path`` name a new file. Until then the file has no name at all, or where that can't be, a random one."""
     # Short and unlike the target's: node-exporter, cron and systemd must not take it for one of theirs.
     half = path.with_name(f".fleetsweep-{secrets.token_hex(8)}")
-    descriptor, nameless = _new(half, 0o666 if mode is None else 0o600)
+    if not _make(half, data, mode, owner, durable=durable, nameless=True):
+        _make(half, data, mode, owner, durable=durable, nameless=False)
     try:
-        try:
-            _send(descriptor, data, None)
-            made = os.fstat(descriptor)
-            if owner is not None and owner != (made.st_uid, made.st_gid):
-                os.fchown(descriptor, *owner)
-            if mode is not None:
-                os.fchmod(descriptor, mode)
-            if durable:
-                os.fsync(descriptor)
-            if nameless:
-                # The number of a directory, which an absolute path has no need of, makes it linkat(2): it can follow.
-                os.link(f"/proc/self/fd/{descriptor}", half, src_dir_fd=descriptor, follow_symlinks=True)
-        finally:
-            os.close(descriptor)
         half.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -214,15 +203,53 @@ def _replace(
                 os.close(directory)
 
 
-def _new(half: Path, mode: int) -> tuple[int, bool]:
-    """A descriptor of a new file beside ``half``, and whether it has no name: then even SIGKILL leaves none."""
-    if Path("/proc/self/fd").is_dir():
+def _make(
+    half: Path, data: bytes, mode: int | None, owner: tuple[int, int] | None, *, durable: bool, nameless: bool
+) -> bool:
+    """Make a whole new file at ``half``, or none. Raises OSError.
+
+    ``nameless`` gives it its name only when it is complete, so that even SIGKILL leaves nothing behind. False where
+    that can't be done here.
+    """
+    at_first = 0o666 if mode is None else 0o600
+    if nameless:
         try:
-            return os.open(half.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, mode), True
+            descriptor = os.open(half.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, at_first)
         except OSError as error:
-            if error.errno not in _NO_NAMELESS:
-                raise
-    return os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode), False
+            if error.errno in _NO_NAMELESS:
+                return False
+            raise
+    else:
+        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, at_first)
+    try:
+        _send(descriptor, data, None)
+        made = os.fstat(descriptor)
+        if owner is not None and owner != (made.st_uid, made.st_gid):
+            os.fchown(descriptor, *owner)
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        if durable:
+            os.fsync(descriptor)
+        return not nameless or _name(descriptor, half)
+    except BaseException:
+        if not nameless:
+            with suppress(OSError):
+                half.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _name(descriptor: int, half: Path) -> bool:
+    """Give a file without a name its first one; False where that can't be, as without /proc."""
+    try:
+        # The number of a directory, which an absolute path has no need of, makes it linkat(2): it can follow.
+        os.link(f"/proc/self/fd/{descriptor}", half, src_dir_fd=descriptor, follow_symlinks=True)
+    except OSError as error:
+        if error.errno in _NO_NAMELESS:
+            return False
+        raise
+    return True
 
 
 def _overwrite(path: Path, data: bytes) -> None:

@@ -138,13 +138,12 @@ def summarize(saved: SavedPlan) -> str:
 
     A box may list thousands that are kept, every hour. Where a guard stands in the way nothing goes: all are counted.
     """
-    policies: list[JsonObject] = []
+    policies: dict[str, int] = {}
     hosts: list[JsonObject] = []
     for item in saved.plan.hosts:
-        policy = saved.policies.get(item.host.name, {})
-        if policy not in policies:
-            policies.append(policy)
-        head: JsonObject = {"host": item.host.name, "endpoint": item.host.endpoint, "policy": policies.index(policy)}
+        policy = json.dumps(saved.policies.get(item.host.name, {}), sort_keys=True)
+        number = policies.setdefault(policy, len(policies))
+        head: JsonObject = {"host": item.host.name, "endpoint": item.host.endpoint, "policy": number}
         if isinstance(item, Lost):
             hosts.append({**head, "status": item.fault.status, "phase": item.fault.phase, "kind": item.fault.kind})
             continue
@@ -162,7 +161,8 @@ def summarize(saved: SavedPlan) -> str:
             }
         )
     body = _body(replace(saved, plan=FleetPlan((), saved.plan.guard)))
-    return json.dumps({"schema": SUMMARY, **body, "policies": policies, "hosts": hosts}, separators=(",", ":"))
+    whole = {"schema": SUMMARY, **body, "policies": [json.loads(policy) for policy in policies], "hosts": hosts}
+    return json.dumps(whole, separators=(",", ":"))
 
 
 def _host_object(item: HostPlan | Lost, policy: JsonObject) -> JsonObject:

@@ -162,7 +162,7 @@ def _annotate(report: FleetReport, telling: Telling, failure: str) -> str:
     try:
         files.append(telling.summary, ci.summary(report, failure))
     except OSError as error:
-        return f"its summary can't be written: {error.strerror}"
+        return f"its summary can't be written: GITHUB_STEP_SUMMARY: {telling.summary}: {error.strerror}"
     return ""
 
 

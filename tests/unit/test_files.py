@@ -72,6 +72,7 @@ def test_a_temporary_name_that_is_taken_is_never_followed(
         write(tmp_path / "r.txt", "report")
     assert raised.value.filename == str(tmp_path / "r.txt")
     assert other.read_text() == "precious"
+    assert planted.is_symlink()
     assert not (tmp_path / "r.txt").exists()
 
 
@@ -87,11 +88,21 @@ def without_nameless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fleetsweep.files.os.open", refuse)
 
 
+def without_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that makes a file without a name and gives it none later, as some FUSE file systems."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr("fleetsweep.files.os.link", refuse)
+
+
 @BOTH
+@pytest.mark.parametrize("lack", [without_nameless, without_links])
 def test_a_file_system_without_nameless_files_is_written_all_the_same(
-    tmp_path: Path, write: Writer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, write: Writer, monkeypatch: pytest.MonkeyPatch, lack: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
-    without_nameless(monkeypatch)
+    lack(monkeypatch)
     (tmp_path / "r").write_text("old")
     write(tmp_path / "r", "new")
     assert (tmp_path / "r").read_text() == "new"
