@@ -33,9 +33,12 @@ def _print_error(error: FleetsweepError) -> None:
 
 def main() -> None:
     """Run the command line; exit as the table of exit codes says."""
+    from fleetsweep.children import end_on_signals, kill_all
+
     # Cycles are few here, and a run loads 50,000 objects: looking through them all the time is a twentieth of it.
     gc.set_threshold(100_000)
     _open_closed_streams()
+    end_on_signals()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that can't show a box's letters must not cost the report.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -55,6 +58,7 @@ def main() -> None:
         _print_error(error)
         sys.exit(2)
     except BrokenPipeError:
+        kill_all()
         os._exit(3)
     except FleetsweepError as error:
         _print_error(error)

@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 import click
 
 from fleetsweep import files
+from fleetsweep.children import kill_all
 from fleetsweep.model import Host
 
 INCOMPLETE: Final = 3
@@ -103,4 +104,5 @@ def leave(code: int) -> NoReturn:
     """Leave without waiting for a thread that is stuck in a dead connection."""
     with suppress(OSError):
         sys.stderr.flush()
+    kill_all()
     os._exit(code)

@@ -7,6 +7,8 @@ import signal
 import threading
 from types import FrameType
 
+from fleetsweep.children import kill_all
+
 
 class Stopper:
     """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop, and the second into an end at once."""
@@ -24,6 +26,7 @@ class Stopper:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
+            kill_all()
             os._exit(128 + number)
         self.signal = number
         self._stopped.set()

@@ -9,13 +9,13 @@ import errno
 import os
 import selectors
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from fleetsweep.children import Child
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.graph import Graph
 from fleetsweep.inventory.yaml_text import parse_json
@@ -121,26 +121,25 @@ def run(
 ) -> str:
     """A program's standard output. No shell; whatever it started is ended with it. Raises InventoryError."""
     try:
-        child = subprocess.Popen(  # noqa: S603 - the operator named this program as the inventory
+        child = Child(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env={**os.environ, **(environment or {})},
-            start_new_session=True,
+            environment=environment,
         )
     except OSError as error:
         if error.errno == errno.ENOEXEC:
             raise NotAProgramError(where, "is executable, and no program: remove the executable bit") from error
         raise InventoryError(where, f"can't be run: {error.strerror}") from error
     try:
-        said, complained = _collect(child, where, seconds)
-        status = child.wait(timeout=5)
-    except subprocess.TimeoutExpired as error:
-        raise InventoryError(where, "closed its output and did not end") from error
+        said, complained = _collect(child.process, where, seconds)
+        status = child.status(5)
     finally:
-        _end(child)
+        child.end()
+    if status is None:
+        raise InventoryError(where, "closed its output and did not end")
     if status:
         last = complained.decode("utf-8", "replace").strip()[-_SAID_LIMIT:]
         raise InventoryError(
@@ -179,15 +178,3 @@ def _collect(child: subprocess.Popen[bytes], where: str, seconds: float) -> tupl
                 if key.data is complained:
                     del complained[: -4 * _SAID_LIMIT]
     return bytes(said), bytes(complained)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    try:
-        # The group is this program's own: what it left running goes with it.
-        os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-    child.wait()
-    for pipe in (child.stdout, child.stderr):
-        if pipe is not None:
-            pipe.close()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import socket
-import subprocess
-import time
 from collections.abc import Collection
 from typing import Final
 
+from fleetsweep.children import Child
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.redaction import program_of, without_words
 
@@ -20,7 +17,7 @@ COMPLAINT: Final = 300
 _MOST_READ: Final = 4096
 
 PATIENCE_S: Final = 1.0
-"""What a command gets to end by itself before it is killed, and to be heard after it hung up."""
+"""What a command gets to end, and to be heard, after it hung up."""
 
 
 class ProxyCommand:
@@ -33,12 +30,8 @@ class ProxyCommand:
         self._stderr, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         # Nobody reads while the command runs: it must not come to wait for that, so a full pipe loses the rest.
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - the operator's own command, run as ssh would run it
-                ["/bin/sh", "-c", f"exec {command}"],
-                stdin=stream.fileno(),
-                stdout=stream.fileno(),
-                stderr=theirs,
-                start_new_session=True,
+            self._child = Child(
+                ["/bin/sh", "-c", f"exec {command}"], stdin=stream.fileno(), stdout=stream.fileno(), stderr=theirs
             )
         except (OSError, ValueError) as error:
             os.close(self._stderr)
@@ -54,7 +47,7 @@ class ProxyCommand:
     def explain(self, error: HostError) -> HostError:
         """An error of the connection that it carried, with how it ended and what it said."""
         # What hung up on us has ended, or will in a moment. What is silent may run on.
-        status = self._status(PATIENCE_S if error.kind == "hung-up" else 0)
+        status = self._child.status(PATIENCE_S if error.kind == "hung-up" else 0)
         said = self._said()
         if status is None:
             ended = "still runs"
@@ -79,30 +72,10 @@ class ProxyCommand:
 
     def end(self) -> None:
         """End the command and its children."""
-        for number, patience in ((signal.SIGTERM, PATIENCE_S), (signal.SIGKILL, 0)):
-            # It is not reaped before the last signal is sent, so the group can't be a stranger's by now.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
-            self._status(patience)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(PATIENCE_S)
+        self._child.end()
         if self._stderr >= 0:
             os.close(self._stderr)
             self._stderr = -1
-
-    def _status(self, patience_s: float) -> int | None:
-        """How it ended, None if it runs. It stays to be reaped."""
-        ends = time.monotonic() + patience_s
-        while True:
-            try:
-                found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return self._process.returncode
-            if found is not None:
-                return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
-            if time.monotonic() >= ends:
-                return None
-            time.sleep(0.01)
 
     def _said(self) -> str:
         try:

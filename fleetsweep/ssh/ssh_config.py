@@ -15,7 +15,9 @@ from typing import Any, Final
 
 import paramiko
 
+from fleetsweep.children import Child
 from fleetsweep.errors import HostError, Phase
+from fleetsweep.redaction import program_of
 
 MOST_INCLUDES: Final = 16
 """How deep files may include each other, as in OpenSSH."""
@@ -61,18 +63,20 @@ class SshConfig(paramiko.SSHConfig):
 
 
 def _succeeds(command: str) -> bool:
+    nowhere = subprocess.DEVNULL
+    # What it may say of itself is its program's name: it may hold a password, as a ProxyCommand may.
+    name = f"Match exec ({program_of(command)})".removesuffix(" ()")
     try:
-        done = subprocess.run(  # noqa: S603 - the operator's own command, run as ssh would run it
-            ["/bin/sh", "-c", command],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=EXEC_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise config_error(f"Match exec {command!r} did not end within {EXEC_TIMEOUT_S:g} s") from error
-    return done.returncode == 0
+        child = Child(["/bin/sh", "-c", command], stdin=nowhere, stdout=nowhere, stderr=nowhere)
+    except (OSError, ValueError) as error:
+        raise config_error(f"{name}: {error.strerror if isinstance(error, OSError) else error}") from error
+    try:
+        status = child.status(EXEC_TIMEOUT_S)
+    finally:
+        child.end()
+    if status is None:
+        raise config_error(f"{name} did not end within {EXEC_TIMEOUT_S:g} s")
+    return status == 0
 
 
 def read_ssh_config(file: str | None, user: str | None) -> SshConfig:

@@ -1,0 +1,94 @@
+"""What fleetsweep starts ends with it, on every way out. Real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fleetsweep.errors import HostError
+from fleetsweep.ssh import ssh_config
+
+
+def wait_for(done: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    ends = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < ends, f"{what} did not come"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def pids_in(path: Path) -> list[int]:
+    wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, f"{path.name}")
+    return [int(pid) for pid in path.read_text().split()]
+
+
+SLEEPERS = 'trap "" TERM\nsleep 300 &\necho "$$ $!" > "{pids}.part" && mv "{pids}.part" "{pids}"\nwait\nsleep 300\n'
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """An inventory program that hangs, ignores SIGTERM, and has a child."""
+    path = tmp_path / "program"
+    path.write_text("#!/bin/sh\n" + SLEEPERS.format(pids=tmp_path / "pids"))
+    path.chmod(0o700)
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_before_the_run_begins_ends_the_inventory_program_and_its_child(
+    tmp_path: Path, program: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "fleetsweep", "audit", "-i", str(program), "--state-dir", str(tmp_path / "state")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+        pids = pids_in(tmp_path / "pids")
+        run.send_signal(number)
+        output = run.communicate(timeout=30)[0].decode()
+    assert run.returncode in {128 + number, -number}, output
+    assert "Traceback" not in output
+    wait_for(lambda: not any(map(alive, pids)), "the end of the program and its child")
+
+
+def test_a_match_exec_past_its_time_ends_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh_config, "EXEC_TIMEOUT_S", 0.5)
+    script = SLEEPERS.format(pids=tmp_path / "pids")
+    (tmp_path / "script").write_text(script)
+    (tmp_path / "config").write_text(f'Match exec "sh {tmp_path}/script secret; true"\n User u\n')
+    with pytest.raises(HostError) as caught:
+        ssh_config.read_ssh_config(str(tmp_path / "config"), None).lookup("box")
+    assert "Match exec (sh) did not end" in caught.value.message
+    assert "secret" not in caught.value.message
+    pids = pids_in(tmp_path / "pids")
+    wait_for(lambda: not any(map(alive, pids)), "the end of the command and its child")
+
+
+def test_a_second_signal_ends_a_run_at_once_with_what_it_started(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text(SLEEPERS.format(pids=tmp_path / "pids"))
+    inventory = tmp_path / "hosts"
+    inventory.write_text(f"""box ansible_ssh_common_args='-o ProxyCommand="sh {script}"'\n""")
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    command = [sys.executable, "-m", "fleetsweep", "audit", "-i", str(inventory), "--private-key", str(key)]
+    (tmp_path / "config").touch()
+    command += ["--ssh-config", str(tmp_path / "config"), "--state-dir", str(tmp_path / "state"), "--timeout", "60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+        pids = pids_in(tmp_path / "pids")
+        run.send_signal(signal.SIGTERM)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=30)
+    assert run.returncode in {128 + signal.SIGTERM, 128 + signal.SIGINT}
+    wait_for(lambda: not any(map(alive, pids)), "the end of the ProxyCommand and its child")
+    assert os.getpid() not in pids
