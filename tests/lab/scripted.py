@@ -50,7 +50,8 @@ class ScriptedEngine:
     """Speaks the few calls of the Docker API that are used, on a Unix socket.
 
     ``requests`` are what it was asked, ``targets`` the same as they were spelled. It refuses versions newer than
-    ``api``. ``closing`` ends the stream after each answer; answers about the path ``nameless`` don't say who answers.
+    ``api``. ``server`` and ``libpod`` are what its headers say of it. ``closing`` ends the stream after each answer;
+    answers about the path ``nameless`` don't say who answers.
     """
 
     def __init__(self, containers: list[ScriptedContainer], *, offset: timedelta = timedelta(0)) -> None:
@@ -62,6 +63,8 @@ class ScriptedEngine:
         self.targets: list[str] = []
         self.closing = False
         self.nameless = ""
+        self.server = "Docker/20.10.24 (linux)"
+        self.libpod = ""
         self.began = datetime.now(UTC).replace(microsecond=0)
         self._hooks: list[tuple[re.Pattern[str], Hook]] = []
         self.lock = threading.Lock()
@@ -165,7 +168,9 @@ class ScriptedEngine:
                 body = b"" if said.body is None else json.dumps(said.body).encode()
                 self.send_response_only(said.status)
                 self.send_header("Date", engine.now().strftime("%a, %d %b %Y %H:%M:%S GMT"))
-                self.send_header("Server", "Docker/20.10.24 (linux)")
+                self.send_header("Server", engine.server)
+                if engine.libpod:
+                    self.send_header("Libpod-Api-Version", engine.libpod)
                 if not (engine.nameless and urlsplit(self.path).path.endswith(engine.nameless)):
                     self.send_header("Api-Version", engine.api)
                 if engine.closing:
