@@ -137,32 +137,36 @@ def summarize(saved: SavedPlan) -> str:
     """A plan for the journal, as JSON: the decision on each container that goes, and counts by reason of the others.
 
     A box may list thousands that are kept, every hour. Where a guard stands in the way nothing goes: all are counted.
+    A host that nothing matched on is left out, and a lost one: the journal has every host's row.
     """
     policies: dict[str, int] = {}
-    hosts: list[JsonObject] = []
-    for item in saved.plan.hosts:
-        policy = json.dumps(saved.policies.get(item.host.name, {}), sort_keys=True)
-        number = policies.setdefault(policy, len(policies))
-        head: JsonObject = {"host": item.host.name, "endpoint": item.host.endpoint, "policy": number}
-        if isinstance(item, Lost):
-            hosts.append({**head, "status": item.fault.status, "phase": item.fault.phase, "kind": item.fault.kind})
-            continue
-        free = item.guard is None and saved.plan.guard is None
-        going = item.candidates if free else ()
-        whole = _host_object(replace(item, decisions=going), {})
-        counts = Counter(decision.reason.value for decision in item.decisions)
-        counts.subtract(decision.reason.value for decision in going)
-        hosts.append(
-            {
-                **head,
-                **{key: whole[key] for key in ("engine", "now_ns", "skew_s", "containers", "guard", "decisions")},
-                "resources": [resource.id for resource in item.resources] if free else [],
-                "others": {reason: number for reason, number in sorted(counts.items()) if number},
-            }
-        )
+    hosts = [
+        _summary(item, saved, policies)
+        for item in saved.plan.hosts
+        if isinstance(item, HostPlan) and (item.decisions or item.resources)
+    ]
     body = _body(replace(saved, plan=FleetPlan((), saved.plan.guard)))
     whole = {"schema": SUMMARY, **body, "policies": [json.loads(policy) for policy in policies], "hosts": hosts}
     return json.dumps(whole, separators=(",", ":"))
+
+
+def _summary(item: HostPlan, saved: SavedPlan, policies: dict[str, int]) -> JsonObject:
+    """One host of a summary. ``policies`` numbers the policies, each as JSON: most hosts have the same."""
+    free = item.guard is None and saved.plan.guard is None
+    going = item.candidates if free else ()
+    counts = Counter(decision.reason.value for decision in item.decisions)
+    counts.subtract(decision.reason.value for decision in going)
+    others = {reason: number for reason, number in sorted(counts.items()) if number}
+    if not going and not (free and item.resources):
+        return {"host": item.host.name, "others": others}
+    policy = json.dumps(saved.policies.get(item.host.name, {}), sort_keys=True)
+    whole = _host_object(replace(item, decisions=going), {})
+    return {
+        **{key: whole[key] for key in ("host", "endpoint", "engine", "now_ns", "skew_s", "containers", "decisions")},
+        "policy": policies.setdefault(policy, len(policies)),
+        "resources": [resource.id for resource in item.resources],
+        "others": others,
+    }
 
 
 def _host_object(item: HostPlan | Lost, policy: JsonObject) -> JsonObject:

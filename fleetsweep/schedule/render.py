@@ -68,6 +68,7 @@ def _unit(schedule: Schedule, job: Job) -> dict[str, object]:
         "tmp": schedule.needs_tmp,
         "state_name": quoting.systemd_path(str(path.relative_to(state))) if state in path.parents else "",
         "state_dir": quoting.systemd_path(schedule.state_dir),
+        "state_dir_word": quoting.shell_words([schedule.state_dir]),
         # The mark of what may be missing stands before the path, inside of its quotes.
         "metrics_dir": quoting.systemd_path(f"-{PurePosixPath(schedule.metrics).parent}") if schedule.metrics else "",
     }

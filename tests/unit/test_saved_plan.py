@@ -15,7 +15,17 @@ from fleetsweep.errors import Phase, UsageError
 from fleetsweep.guards import Percent, plan_fleet
 from fleetsweep.model import SECOND, Fault, FleetPlan, Host, HostPlan, Lost, Status
 from fleetsweep.policy import Policy, labels_digest
-from fleetsweep.saved_plan import SavedPlan, cap_object, check_policies, check_target, dump, load, policy_object, save
+from fleetsweep.saved_plan import (
+    SavedPlan,
+    cap_object,
+    check_policies,
+    check_target,
+    dump,
+    load,
+    policy_object,
+    save,
+    summarize,
+)
 from fleetsweep.settings import Flags
 from tests.report.hostile import texts
 from tests.unit.test_policy import NOW, container, many, survey
@@ -80,6 +90,24 @@ def test_a_plan_holds_no_label_and_is_for_its_owner_alone(tmp_path: Path) -> Non
     assert path.stat().st_mode & 0o777 == 0o600
     assert not any(word in path.read_text() for word in ("s3cret", "token"))
     assert labels_digest(container(id="e" * 64, labels=LABELS)) in path.read_text()
+
+
+def test_the_journal_gets_the_decision_on_what_goes_and_counts_of_the_rest() -> None:
+    made = saved()
+    whole = json.loads(summarize(replace(made, plan=replace(made.plan, guard=None))))
+    assert made.plan.guard is not None
+    first, guarded = whole["hosts"]
+    assert [each["name"] for each in first["decisions"]] == [
+        each.container.name
+        for each in made.plan.hosts[0].candidates  # type: ignore[union-attr]
+    ]
+    assert {each["verdict"] for each in first["decisions"]} == {"remove"}
+    assert sum(first["others"].values()) + len(first["decisions"]) == len(made.plan.hosts[0].decisions)  # type: ignore[union-attr]
+    assert whole["policies"][first["policy"]] == made.policies["a"]
+    # More than its cap: nothing goes there.
+    assert guarded == {"host": "c", "others": {"stale": 200}}
+    # Nor anywhere, where the fleet's guard has tripped.
+    assert [list(host) for host in json.loads(summarize(made))["hosts"]] == [["host", "others"]] * 2
 
 
 def test_a_plan_takes_the_place_of_a_plan_and_of_nothing_else(tmp_path: Path) -> None:
