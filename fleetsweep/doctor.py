@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from fleetsweep import fleet
 from fleetsweep.console import deliver, leave, progress
@@ -18,6 +20,9 @@ from fleetsweep.request import Request
 from fleetsweep.stopper import Stopper
 from fleetsweep.sweep import Reach, reaching, run_over
 from fleetsweep.tunnel import engine_on
+
+REMEDIES_S: Final = 10.0
+"""Seconds for working out the commands that are printed, for all hosts together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,10 @@ def examine(
 
     results = run_over(hosts, look, reach, on_done)
     guards = _guards(results, policies)
-    return tuple(_checkup(done, dict(told[done.host.name]), guards.get(done.host.name), reach) for done in results)
+    until = time.monotonic() + REMEDIES_S
+    return tuple(
+        _checkup(done, dict(told[done.host.name]), guards.get(done.host.name), reach, until) for done in results
+    )
 
 
 def _guards(results: Sequence[fleet.Done[_Seen]], policies: Mapping[str, Policy]) -> dict[str, Guard]:
@@ -63,7 +71,7 @@ def _guards(results: Sequence[fleet.Done[_Seen]], policies: Mapping[str, Policy]
 
 
 def _checkup(
-    done: fleet.Done[_Seen], seen: Mapping[Phase, Mapping[str, str]], guard: Guard | None, reach: Reach
+    done: fleet.Done[_Seen], seen: Mapping[Phase, Mapping[str, str]], guard: Guard | None, reach: Reach, until: float
 ) -> Checkup:
     status = done.fault.status if done.fault is not None else Status.GUARDED if guard is not None else Status.OK
     found = Checkup(done.host, status, seen, fault=done.fault, guard=guard, duration_s=done.duration_s)
@@ -81,7 +89,16 @@ def _checkup(
     # Here and not above: a fleet that is well needs none, and --local no SSH client.
     from fleetsweep.ssh.remedies import command_for
 
-    return replace(found, command=command_for(done.host, reach.ssh, done.fault, guard))
+    commands: list[str] = []
+    # It reads the host's SSH configuration again, which may lie on a mount that is dead.
+    thread = threading.Thread(
+        target=lambda: commands.append(command_for(done.host, reach.ssh, done.fault, guard)),
+        name="fleetsweep-remedy",
+        daemon=True,
+    )
+    thread.start()
+    thread.join(max(0.1, until - time.monotonic()))
+    return replace(found, command=commands[0] if commands else "")
 
 
 def execute(request: Request) -> NoReturn:

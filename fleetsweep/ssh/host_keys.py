@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import shlex
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from fleetsweep.files import pasted
 from fleetsweep.ssh.known_hosts import Entry, KnownHosts, Standing, fingerprint, lookup_name, parse
 from fleetsweep.ssh.once import FileState, file_state, once
 from fleetsweep.ssh.options import Trust
+from fleetsweep.ssh.regular_file import KNOWN_HOSTS_LIMIT, expanded, read_regular
 
 USER_KNOWN_HOSTS: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 GLOBAL_KNOWN_HOSTS: Final = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -47,14 +49,17 @@ def _read(files: tuple[str, ...], states: tuple[FileState | None, ...]) -> Known
 def _read_fresh(files: tuple[str, ...]) -> KnownHosts:
     entries: list[Entry] = []
     for name in files:
-        path = Path(name).expanduser()
+        path = expanded(name)
         try:
-            text = path.read_text(encoding="utf-8", errors="replace")
+            text = read_regular(path, KNOWN_HOSTS_LIMIT).decode("utf-8", "replace")
         except FileNotFoundError:
             continue
         except OSError as error:
             raise HostError(
-                Phase.HOST_KEY, "known-hosts", f"{path}: {error.strerror}", f"make {path} readable to you"
+                Phase.HOST_KEY,
+                "known-hosts",
+                f"{path}: {error.strerror}",
+                f"make {path} a file that you may read, or name another with --known-hosts or UserKnownHostsFile",
             ) from error
         entries.extend(_parsed(str(path), text))
     return KnownHosts(entries)
@@ -107,7 +112,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         """Remember a new host's key. Under a lock, and after another look: somebody may have been first."""
         if not self._files:
             raise self._not_kept("there is no known_hosts file")
-        path = Path(self._files[0]).expanduser()
+        path = expanded(self._files[0])
         line = f"{lookup_name(self._name, self._port)} {key.get_name()} {key.get_base64()}\n"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -173,15 +178,17 @@ def _forget(spelling: str, entries: tuple[Entry, ...]) -> str:
 
 def make_directory(files: tuple[str, ...]) -> str:
     """What must come before something is added to the first of ``files``; empty where its directory is there."""
-    directory = Path(files[0]).expanduser().parent if files else Path()
+    directory = expanded(files[0]).parent if files else Path()
     return "" if directory.is_dir() else f"mkdir -p -m 700 {pasted(directory)} && "
 
 
 def _open_locked(path: Path) -> int:
     """A descriptor of the file that is there once the lock is held. ssh-keygen -R puts another file in its place."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+        descriptor = os.open(path, flags, 0o600)
         try:
+            _check_kept(descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
@@ -191,6 +198,12 @@ def _open_locked(path: Path) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _check_kept(descriptor: int) -> None:
+    """What is written to /dev/null is not remembered: any key would be new each time."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EINVAL, "is not a regular file")
 
 
 def _append(descriptor: int, line: str) -> None:

@@ -25,11 +25,10 @@ from fleetsweep.files import pasted
 from fleetsweep.ssh import public_keys
 from fleetsweep.ssh.known_hosts import fingerprint
 from fleetsweep.ssh.once import FileState, file_state, once
+from fleetsweep.ssh.regular_file import CONFIG_LIMIT, expanded, read_regular
 
 USUAL_KEYS: Final = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 AGENT_TIMEOUT_S: Final = 5.0
-
-_LARGEST: Final = 1 << 20
 
 
 class Keyring:
@@ -47,7 +46,7 @@ class Keyring:
         self.keys: tuple[paramiko.PKey, ...]
         try:
             found = self._configured(configured) if configured else self._found()
-            self.keys = found if certificate is None else _with_certificate(found, Path(certificate).expanduser())
+            self.keys = found if certificate is None else _with_certificate(found, expanded(certificate))
         except BaseException:
             self.close()
             raise
@@ -127,7 +126,7 @@ def _agent_address(named: str | None) -> tuple[str, str]:
     if named.startswith("$"):
         variable = named[1:].removeprefix("{").removesuffix("}")
         return os.environ.get(variable, ""), f"{variable} is not set"
-    return str(Path(named).expanduser()), ""
+    return str(expanded(named)), ""
 
 
 class _Agent(AgentSSH):
@@ -251,7 +250,7 @@ def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
 
     Read once a run. Raises KeyFileError before any connection is made with it.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     state = _state(path)
     try:
         return _loaded(str(path), state)
@@ -293,19 +292,41 @@ def _state(path: Path) -> FileState:
     if not stat.S_ISREG(found.st_mode):
         # Reading a pipe could wait for ever.
         raise KeyFileError(path, "is not a file", "name the private key")
+    # As OpenSSH has it (sshkey_perm_ok): another's key is root's business alone, and of no use to others.
+    if found.st_uid == os.getuid() and found.st_mode & 0o077:
+        raise KeyFileError(
+            path,
+            f"may be read by others than you (mode {stat.S_IMODE(found.st_mode):04o})",
+            f"chmod 600 {pasted(path)}",
+            public_keys.beside(path, _content(path)),
+        )
+    for file, size in ((path, found.st_size), (certificate := _certificate_beside(path), _size(certificate))):
+        if size > CONFIG_LIMIT:
+            raise KeyFileError(file, f"is larger than {CONFIG_LIMIT >> 20} MiB", "name the private key")
     return file_state(found)
+
+
+def _certificate_beside(path: Path) -> Path:
+    """Where paramiko looks for it, as ssh does."""
+    return path.with_name(f"{path.name}-cert.pub")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(_LARGEST)
+        return read_regular(path, CONFIG_LIMIT)
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: OSError) -> KeyFileError:
-    return KeyFileError(path, f"can't be read: {error.strerror}", f"make {path} readable to you")
+    return KeyFileError(path, f"can't be read: {error.strerror}", f"make {path} a file that you may read")
 
 
 def _no_private_key(path: Path, data: bytes, error: BaseException) -> KeyFileError:

@@ -7,6 +7,8 @@ import binascii
 from pathlib import Path
 from typing import Final
 
+from fleetsweep.ssh.regular_file import CONFIG_LIMIT, read_regular
+
 _OPENSSH: Final = b"openssh-key-v1\0"
 _CERTIFICATE: Final = b"-cert-v01@openssh.com"
 
@@ -30,7 +32,7 @@ def beside(path: Path, data: bytes) -> bytes | None:
 
 def _in_file(path: Path) -> bytes | None:
     try:
-        return of_line(path.read_bytes()) if path.is_file() else None
+        return of_line(read_regular(path, CONFIG_LIMIT))
     except OSError:
         return None
 

@@ -6,10 +6,12 @@ tokens in with what the file says where the inventory may say otherwise (and ask
 
 from __future__ import annotations
 
+import glob
 import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +20,15 @@ import paramiko
 from fleetsweep.children import Child
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.redaction import program_of
+from fleetsweep.ssh.regular_file import CONFIG_LIMIT, expanded, read_regular
 
 MOST_INCLUDES: Final = 16
 """How deep files may include each other, as in OpenSSH."""
+
+MOST_FILES: Final = 1_000
+"""Files of one configuration, each inclusion counted."""
+
+MOST_BYTES: Final = 16 << 20
 
 EXEC_TIMEOUT_S: Final = 5.0
 
@@ -87,15 +95,12 @@ def read_ssh_config(file: str | None, user: str | None) -> SshConfig:
     # The first value that is found for a setting counts, and Match user must see the user that will be used.
     lines = [f'User "{user}"'] if user else []
     if file is not None:
-        path = Path(file).expanduser()
-        if not path.is_file():
-            raise config_error(f"{path} is not there", "check --ssh-config")
-        lines += _expanded(path, "~/.ssh")
+        lines += _expanded(expanded(file), "~/.ssh", _Budget())
     else:
         for usual, base in _USUAL:
-            path = Path(usual).expanduser()
-            if path.is_file():
-                lines += ["Host *", *_expanded(path, base)]
+            path = expanded(usual)
+            if path.exists():
+                lines += ["Host *", *_expanded(path, base, _Budget())]
     config = SshConfig()
     try:
         config.parse(iter(lines))
@@ -111,14 +116,33 @@ def config_error(
     return HostError(Phase.RESOLVE, "ssh-config", message, remedy)
 
 
-def _expanded(path: Path, base: str, outer: str = "", depth: int = 0) -> Iterator[str]:
+class _Budget:
+    """What may still be read of one configuration: files that include each other multiply."""
+
+    def __init__(self) -> None:
+        self._files = MOST_FILES
+        self._bytes = MOST_BYTES
+
+    def read(self, path: Path) -> str:
+        """The text of one more file. Raises HostError."""
+        try:
+            content = read_regular(path, CONFIG_LIMIT)
+        except FileNotFoundError:
+            raise config_error(f"{path} is not there", "check --ssh-config") from None
+        except OSError as error:
+            raise config_error(f"{path}: {error.strerror}", f"make {path} a file that you may read") from error
+        self._files -= 1
+        self._bytes -= len(content)
+        if self._files < 0 or self._bytes < 0:
+            raise config_error(f"{path}: more than {MOST_FILES} files, or {MOST_BYTES >> 20} MiB, are included")
+        return content.decode("utf-8", "replace")
+
+
+def _expanded(path: Path, base: str, budget: _Budget, outer: str = "", depth: int = 0) -> Iterator[str]:
     """The lines of a file with those that it includes. ``outer`` are the criteria under which it is included."""
     if depth > MOST_INCLUDES:
         raise config_error(f"{path} is included too deep: does it include itself?")
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise config_error(f"{path}: {error.strerror}", f"make {path} readable to you") from error
+    text = budget.read(path)
     criteria = outer
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.strip()
@@ -137,7 +161,7 @@ def _expanded(path: Path, base: str, outer: str = "", depth: int = 0) -> Iterato
         elif key == "include":
             for pattern in _split(value, where):
                 for included in _matching(pattern, base):
-                    yield from _expanded(included, base, criteria, depth + 1)
+                    yield from _expanded(included, base, budget, criteria, depth + 1)
                     # What follows belongs to the block in which the Include stood.
                     yield _header(criteria)
         else:
@@ -181,5 +205,6 @@ def _header(criteria: str) -> str:
 
 
 def _matching(pattern: str, base: str) -> list[Path]:
-    path = Path(base).expanduser() / Path(pattern).expanduser()
-    return sorted(found for found in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if found.is_file())
+    """The files that an Include names, in order. ``**`` is no more than ``*``, as in glob(7)."""
+    found = sorted(islice(glob.iglob(str(expanded(base) / expanded(pattern))), MOST_FILES + 1))  # noqa: PTH207
+    return [path for path in map(Path, found) if path.exists() and not path.is_dir()]

@@ -1,0 +1,50 @@
+"""Reading a file that a configuration names: a regular one, of a bounded size, and without ever waiting for it.
+
+A pipe that nobody writes to once held up every host of a run, because one of them named it as its known_hosts.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+CONFIG_LIMIT: Final = 1 << 20
+"""Bytes of one SSH configuration file, key, certificate or public key."""
+
+KNOWN_HOSTS_LIMIT: Final = 64 << 20
+"""Bytes of one known_hosts file."""
+
+
+def expanded(name: str) -> Path:
+    """The path that a configuration names. ``~somebody`` that is nobody here stays as it is, and isn't there."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path's own raises for that
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The file's content. ``/dev/null`` counts as an empty file, as it does to ssh.
+
+    Raises OSError, whose ``strerror`` is for people: also where it is no regular file, or larger than ``limit`` bytes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb") as file:
+        check_regular(os.fstat(descriptor), limit)
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise _too_large(limit)
+    return content
+
+
+def check_regular(found: os.stat_result, limit: int) -> None:
+    """Raise OSError unless this is a regular file of at most ``limit`` bytes, or ``/dev/null``."""
+    if stat.S_ISREG(found.st_mode):
+        if found.st_size > limit:
+            raise _too_large(limit)
+    elif not (stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)):
+        raise OSError(errno.EINVAL, "is not a regular file")
+
+
+def _too_large(limit: int) -> OSError:
+    return OSError(errno.EFBIG, f"is larger than {limit >> 20} MiB")
