@@ -8,12 +8,13 @@ unreadable time.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fleetsweep import states
+from fleetsweep.engine.decode import Entries
 from fleetsweep.errors import EngineError
 from fleetsweep.model import SECOND, UNREADABLE, Container
 from fleetsweep.scope import Resource, ResourceKind
@@ -26,6 +27,12 @@ _VOLUME_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 
 MOST_ID: Final = 200
 """Characters of an engine's id: Docker's has 59 or 36."""
+
+MOST_ENTRIES: Final = 50_000
+"""Containers, volumes or networks in one list."""
+
+_WEIGHT: Final = 1024
+_LABEL_WEIGHT: Final = 250
 
 NAME_LIMIT: Final = 1024
 """Characters. Daemons set no limit, but the longest names in use (Kubernetes') have some 400."""
@@ -54,9 +61,14 @@ _WIDEST_OFFSET_M: Final = 14 * 60
 
 def parse_list(answer: object) -> list[Container]:
     """The containers of ``GET /containers/json?all=1``. Raises EngineError."""
-    if not isinstance(answer, list):
+    if not isinstance(answer, list | Entries):
         raise _invalid("the container list is not a list")
-    containers = [_listed(item) for item in answer]
+    containers = []
+    for item in _bounded(answer, "containers"):
+        container = _listed(item)
+        containers.append(container)
+        if isinstance(answer, Entries):
+            answer.keep(_weight(container.labels))
     if len({container.id for container in containers}) != len(containers):
         raise _invalid("the container list names one id twice")
     return containers
@@ -125,7 +137,7 @@ def parse_volumes(answer: object) -> tuple[Resource, ...]:
     # An engine without any says null.
     if not isinstance(answer, dict) or not isinstance(found, list | None):
         raise _invalid("the volume list is not a list")
-    return tuple(parse_volume(item) for item in found or ())
+    return tuple(parse_volume(item) for item in _bounded(found or [], "volumes"))
 
 
 def parse_volume(item: object) -> Resource:
@@ -139,9 +151,15 @@ def parse_volume(item: object) -> Resource:
 
 def parse_networks(answer: object) -> tuple[Resource, ...]:
     """The networks of ``GET /networks``. Raises EngineError."""
-    if not isinstance(answer, list):
+    if not isinstance(answer, list | Entries):
         raise _invalid("the network list is not a list")
-    return tuple(parse_network(item) for item in answer)
+    networks = []
+    for item in _bounded(answer, "networks"):
+        network = parse_network(item)
+        networks.append(network)
+        if isinstance(answer, Entries):
+            answer.keep(_weight(network.labels))
+    return tuple(networks)
 
 
 def parse_network(item: object) -> Resource:
@@ -151,6 +169,22 @@ def parse_network(item: object) -> Resource:
     labels = _labels(found.get("Labels"))
     name, _ = _bounded_name(_string(found.get("Name")))
     return Resource(ResourceKind.NETWORK, network_id, name, _text(found.get("Created")), labels)
+
+
+def _bounded(entries: list[object] | Entries, what: str) -> Iterator[object]:
+    for count, entry in enumerate(entries):
+        if count >= MOST_ENTRIES:
+            raise EngineError("too-large", f"the engine lists more than {MOST_ENTRIES} {what}")
+        yield entry
+
+
+def _weight(labels: Mapping[str, str] | None) -> int:
+    """Bytes of memory that are kept of one entry: four for a character of any alphabet."""
+    kept = _WEIGHT
+    for key, text in (labels or {}).items():
+        kept += _LABEL_WEIGHT
+        kept += len(key) + len(text) if key.isascii() and text.isascii() else 4 * (len(key) + len(text))
+    return kept
 
 
 def merge(listed: Container, inspected: Container) -> Container:

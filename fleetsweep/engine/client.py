@@ -31,7 +31,8 @@ from fleetsweep.engine.answers import (
     parse_volume,
     parse_volumes,
 )
-from fleetsweep.engine.decode import WORDS_LIMIT, Unusable, read_document
+from fleetsweep.engine.budget import SHARED
+from fleetsweep.engine.decode import WORDS_LIMIT, TooMuch, Unusable, read_document
 from fleetsweep.engine.exchange import AHEAD, Dial, Exchange, Overdue
 from fleetsweep.engine.sdk import ApiClient, docker, list_target
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
@@ -296,7 +297,8 @@ class EngineClient:
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
-        """Turn every foreign exception of a request into one of ours."""
+        """Turn every foreign exception of a request into one of ours, and count what its answer takes up."""
+        hold = SHARED.begin(self._deadline.remaining)
         try:
             yield
         except HostError:
@@ -313,6 +315,8 @@ class EngineClient:
                 f"{what} is not HTTP that can be read in one way: {_cut(error)}",
                 "check which service answers at the engine's address",
             ) from error
+        except TooMuch as error:
+            raise EngineError("too-large", f"{what} {error}") from error
         except Unusable as error:
             raise EngineError("invalid-answer", f"{what} is not usable JSON: {error}") from error
         except MemoryError as error:
@@ -320,6 +324,8 @@ class EngineClient:
         except _MADE_OF_VALUES as error:
             log.debug("%s can't be used", what, exc_info=True)
             raise EngineError("invalid-answer", f"{what} can't be used: {_cut(error)}") from error
+        finally:
+            hold.release()
 
     def _lost(self, what: str, error: BaseException) -> LostAnswer:
         if isinstance(error, Overdue):

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine.answer import ONE_LIMIT, Answer, TooLarge, read_answer
+from fleetsweep.engine.budget import SHARED
 from fleetsweep.errors import EngineError, HostError, Phase
 
 READ_ONLY: Final = frozenset({"GET"})
@@ -279,8 +280,12 @@ class _Line:
 
     def _read(self, method: str, limit: int) -> Answer:
         _, reader = self.open()
+        hold = SHARED.mine
+        hold.release()
         try:
-            answer = read_answer(reader, self._in_time, limit=limit, body_matters=method != "DELETE")
+            answer = read_answer(
+                reader, self._in_time, limit=limit, reserve=hold.reserve, body_matters=method != "DELETE"
+            )
         except TooLarge as error:
             raise EngineError("too-large", f"an answer is larger than {limit // 2**20} MiB") from error
         self._used = True

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import requests
 
 from fleetsweep.engine.answer import BODY_LIMIT, ONE_LIMIT, Answer
-from fleetsweep.engine.decode import read_document, words_of
+from fleetsweep.engine.decode import read_document, read_list, words_of
 from fleetsweep.engine.exchange import Exchange
 from fleetsweep.errors import EngineError
 
@@ -55,8 +55,8 @@ class _Heard(requests.Response):
         self._content_consumed = True
 
     def json(self, **unused: object) -> object:
-        """The value that the engine sent. Raises Unusable."""
-        return read_document(self.answer.body)
+        """The value that the engine sent; a long list as Entries. Raises Unusable."""
+        return read_list(self.answer.body) if self.url.endswith(_LISTS) else read_document(self.answer.body)
 
 
 class ApiClient(docker.APIClient):

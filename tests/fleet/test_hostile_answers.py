@@ -253,3 +253,43 @@ def test_interim_answers_without_an_end_are_refused(pair: Pair, tmp_path: Path) 
     interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000
     pair.engines[BAD].on("GET /containers/json", lambda _: Answer(raw=interim))
     assert_only_the_bad_one_failed(pair, *pair.sweep())
+
+
+def test_a_list_of_57_mib_of_nothing_is_refused_and_the_other_host_is_swept(pair: Pair) -> None:
+    body = b"[" + b"{}," * 20_000_000 + b"{}]"
+    pair.engines[BAD].on("GET /containers/json", lambda _: answered(pair, body))
+    code, rows = pair.sweep()
+    assert_only_the_bad_one_failed(pair, code, rows)
+    assert error_of(rows[BAD])["kind"] == "invalid-answer"
+
+
+@pytest.mark.parametrize("name", ["ws-" + "n" * 100_000, "ws-\ud800"])
+def test_a_name_that_no_pattern_can_be_tried_on_keeps_its_container_alone(pair: Pair, name: str) -> None:
+    bad = pair.engines[BAD]
+    bad.containers[f"{1:064x}"].name = name
+    _, rows = pair.sweep()
+    found = {decision["id"]: decision for decision in rows[BAD]["decisions"]}  # type: ignore[attr-defined]
+    assert [(one["reason"], one["outcome"]) for one in found.values()] == [
+        ("stale", "removed"),
+        ("unreadable", None),
+        ("stale", "removed"),
+    ]
+    assert list(bad.containers) == [f"{1:064x}"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {f"key-{number}": "" for number in range(1001)},
+        {"k" * 5000: ""},
+        {"key": "v" * 300_000},
+        {"key": "\ud800"},
+    ],
+    ids=["many", "long key", "long value", "half a letter"],
+)
+def test_labels_without_bounds_protect(pair: Pair, labels: dict[str, str]) -> None:
+    bad = pair.engines[BAD]
+    bad.containers[f"{1:064x}"].labels = labels
+    _, rows = pair.sweep()
+    assert [decision["reason"] for decision in rows[BAD]["decisions"]] == ["stale", "protected", "stale"]  # type: ignore[attr-defined]
+    assert list(bad.containers) == [f"{1:064x}"]
