@@ -1,7 +1,10 @@
-"""A box's Podman: its API service on a socket of its own, with containers that were made and never started."""
+"""A box's Podman: its API service on a socket of its own, with containers that run or were never started."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +14,7 @@ import docker
 import docker.errors
 
 from tests.lab.box import image_archive, wait_for_engine
-from tests.lab.process import Daemon, remove_tree
+from tests.lab.process import Daemon, processes_below, remove_tree, wait_for
 
 
 class Podman:
@@ -20,13 +23,15 @@ class Podman:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.socket = directory / "podman.sock"
+        # crun, its usual runtime, refuses a hybrid of the two kinds of cgroups.
         self._words = ["podman", "--root", str(directory / "root"), "--runroot", str(directory / "run")]
+        self._words += ["--cgroup-manager", "cgroupfs", "--events-backend", "file", "--runtime", "/usr/sbin/runc"]
         self._daemon: Daemon | None = None
 
     def __enter__(self) -> Self:
         self.directory.mkdir()
-        service = ["--cgroup-manager", "cgroupfs", "--events-backend", "file", "system", "service", "-t", "0"]
-        self._daemon = Daemon([*self._words, *service, f"unix://{self.socket}"], self.directory / "log")
+        service = ["system", "service", "-t", "0", f"unix://{self.socket}"]
+        self._daemon = Daemon([*self._words, *service], self.directory / "log")
         try:
             wait_for_engine(self._daemon, self.socket, self.api, "podman")
         except BaseException:
@@ -40,8 +45,15 @@ class Podman:
         self._end()
 
     def _end(self) -> None:
-        if self._daemon is not None:
-            self._daemon.stop()
+        try:
+            # Podman's containers outlive its service.
+            subprocess.run([*self._words, "rm", "-f", "-a", "-t", "0"], check=False, capture_output=True, timeout=60)
+        finally:
+            if self._daemon is not None:
+                self._daemon.stop()
+            for pid in processes_below(self.directory):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         remove_tree(self.directory)
 
     def api(self) -> docker.APIClient:
@@ -56,6 +68,30 @@ class Podman:
         """Make a container. Answers its id."""
         with self.api() as api:
             return str(api.create_container(image, ["/bin/sleep", "1000000"], name=name)["Id"])
+
+    def run(self, name: str, image: str, *words: str) -> str:
+        """Run a container that heeds no SIGTERM; ``words`` are more options. Answers its id."""
+        limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
+        network = [] if "--network" in words else ["--network", "none"]
+        command = [*self._words, "run", "-d", *limits, *network, *words, "--name", name, image, "/bin/sleep", "1000000"]
+        # What the container keeps open of ours would be waited for.
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return done.stdout.strip()
+
+    def stop_in_vain(self, name: str) -> int:
+        """Begin to stop a container and be killed meanwhile: it is stopping for ever. Answers its process."""
+        child = subprocess.Popen([*self._words, "stop", "-t", "300", name], stdout=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: self.state(name)["Status"] == "stopping", f"{name} being stopped")
+        finally:
+            child.kill()
+            child.wait()
+        return int(str(self.state(name)["Pid"]))
+
+    def state(self, name: str) -> dict[str, object]:
+        """What an inspect says of a container's state."""
+        with self.api() as api:
+            return dict(api.inspect_container(name)["State"])
 
     def names(self) -> set[str]:
         """The names of all containers."""
