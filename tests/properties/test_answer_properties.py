@@ -127,3 +127,37 @@ def test_a_body_that_says_it_is_too_large_is_not_read(head: bytes) -> None:
 def test_an_interim_answer_is_passed_over_and_one_without_a_length_ends_with_the_stream() -> None:
     found = read(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\n\r\nrest")
     assert (found.status, found.body, found.closes) == (200, b"rest", True)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("head", [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_a_body_where_there_must_be_none_ends_the_stream(status: int, head: bytes) -> None:
+    found = read(b"HTTP/1.1 %d Done\r\n" % status + head + b"\r\nhello")
+    assert (found.status, found.body, found.closes) == (status, b"", True)
+
+
+@given(answers(), st.integers(0, 3))
+def test_of_an_answer_without_importance_a_success_stands_wherever_it_breaks(
+    made: tuple[bytes, bytes], missing: int
+) -> None:
+    whole, body = made
+    head = whole.index(b"\r\n\r\n") + 4
+    cut = whole[: max(head, len(whole) - missing)]
+    source = io.BufferedReader(cast(io.RawIOBase, io.BytesIO(cut)))
+    try:
+        found = read_answer(source, lambda: None, body_matters=False)
+    except HTTPException:
+        assert int(whole[9:12]) >= 300
+    else:
+        assert found.status == int(whole[9:12])
+        assert len(found.body) <= len(body)
+
+
+def test_of_a_refusal_no_more_than_its_first_words_are_read() -> None:
+    found = read(b"HTTP/1.1 500 Oops\r\nContent-Length: 99999999999\r\n\r\n" + b"x" * 200_000)
+    assert (found.status, len(found.body), found.closes) == (500, reading.ERROR_LIMIT, True)
+
+
+def test_a_date_that_stands_twice_is_no_single_value_and_other_equal_headers_are() -> None:
+    found = read(b"HTTP/1.1 204 OK\r\nDate: a\r\nDate: a\r\nServer: s\r\nServer: s\r\nX: 1\r\nX: 2\r\n\r\n")
+    assert (found.headers["date"], found.headers["server"], found.headers["x"]) == ("a, a", "s", "1, 2")
