@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from fleetsweep.model import Container, Explanation, Guard, HostPlan, Lost, Survey
+from fleetsweep.model import Container, Explanation, Guard, HostPlan, Lost, Reason, Survey
 from fleetsweep.policy import Policy, decide, findings
 
 T = TypeVar("T")
@@ -35,9 +35,11 @@ def meant(items: Sequence[T], text: str, words: Callable[[T], Sequence[str]]) ->
 
 def explain_container(container: Container, plan: HostPlan, policy: Policy, fleet_guard: Guard | None) -> Explanation:
     """What a sweep would do about one container of a plan's host."""
+    decision = next((each for each in plan.decisions if each.container.id == container.id), None)
+    in_use = decision.detail if decision is not None and decision.reason is Reason.IN_USE else ""
     return Explanation(
         plan.host,
-        decide(container, policy, plan.now_ns),
-        tuple(findings(container, policy, plan.now_ns)),
+        decide(container, policy, plan.now_ns, in_use),
+        tuple(findings(container, policy, plan.now_ns, in_use)),
         fleet_guard or plan.guard,
     )

@@ -6,8 +6,23 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from fleetsweep.dependents import spare_in_use
 from fleetsweep.identity import identity_of, other_engine, twins
-from fleetsweep.model import SECOND, Engine, Fault, FleetPlan, Guard, GuardName, Host, HostPlan, Lost, Reason, Survey
+from fleetsweep.model import (
+    SECOND,
+    Container,
+    Decision,
+    Engine,
+    Fault,
+    FleetPlan,
+    Guard,
+    GuardName,
+    Host,
+    HostPlan,
+    Lost,
+    Reason,
+    Survey,
+)
 from fleetsweep.policy import Policy, decide, resources_of_run
 from fleetsweep.scope import CLOCK_TOLERANCE_S, LONGEST_JOB_S, Baseline
 
@@ -59,7 +74,11 @@ def _plan_alone(survey: Survey, policy: Policy) -> HostPlan | Lost:
 
 def plan_host(survey: Survey, policy: Policy) -> HostPlan:
     """Every matched container's decision on one host; no guard has looked at it yet."""
-    decisions = (decide(container, policy, survey.now_ns) for container in survey.containers)
+
+    def judge(container: Container, in_use: str = "") -> Decision:
+        return decide(container, policy, survey.now_ns, in_use)
+
+    decisions = spare_in_use([judge(container) for container in survey.containers], judge)
     return HostPlan(
         host=survey.host,
         engine=survey.engine,

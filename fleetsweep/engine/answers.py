@@ -8,7 +8,8 @@ unreadable time.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -48,6 +49,8 @@ VALUE_LIMIT: Final = 256 * 1024
 _SHOWN_OF_A_NAME: Final = 200
 _MOST: Final = 2**63 - 1
 """What the journal and every reader of the report hold in an integer. In nanoseconds it is the year 2262."""
+
+_SHARED: Final = "container:"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(
@@ -89,6 +92,7 @@ def _listed(item: object) -> Container:
         created_ns=_instant(created) if isinstance(created, int) and not isinstance(created, bool) else UNREADABLE,
         labels=_labels(item.get("Labels")),
         trouble=trouble,
+        lives_on=_owners(item.get("HostConfig")),
     )
 
 
@@ -116,6 +120,7 @@ def parse_inspect(answer: object, container_id: str) -> Container:
         restarts=_count(restarts),
         inspected=True,
         trouble=trouble,
+        lives_on=_owners(answer.get("HostConfig")),
     )
 
 
@@ -185,6 +190,48 @@ def _weight(labels: Mapping[str, str] | None) -> int:
         kept += _LABEL_WEIGHT
         kept += len(key) + len(text) if key.isascii() and text.isascii() else 4 * (len(key) + len(text))
     return kept
+
+
+def _owners(host_config: object) -> tuple[str, ...]:
+    """Whose namespaces a container shares: ids, or names as somebody may have written them."""
+    modes = [_text(_mapping(host_config).get(key)) for key in ("NetworkMode", "IpcMode", "PidMode")]
+    return tuple(dict.fromkeys(mode.removeprefix(_SHARED) for mode in modes if mode.startswith(_SHARED)))
+
+
+def resolve_owners(containers: Sequence[Container]) -> list[Container]:
+    """The same containers, which live on the ids of others of them: engines know one by its name, and by a short id."""
+    if not any(container.lives_on for container in containers):
+        return list(containers)
+    ids = {container.id for container in containers}
+
+    def known(word: str) -> tuple[str, ...]:
+        if word in ids:
+            return (word,)
+        named = [each.id for each in containers if word and each.name == word.removeprefix("/")]
+        return tuple(named or [each.id for each in containers if len(word) >= 12 and each.id.startswith(word)])
+
+    return [
+        replace(each, lives_on=tuple(dict.fromkeys(owner for word in each.lives_on for owner in known(word))))
+        if each.lives_on
+        else each
+        for each in containers
+    ]
+
+
+def merge_owners(container: Container, looked_at: Container | None) -> Container:
+    """The container as it was judged, with what a later look told of whose namespaces it shares."""
+    if looked_at is None or not looked_at.lives_on:
+        return container
+    return replace(container, lives_on=tuple(dict.fromkeys((*container.lives_on, *looked_at.lives_on))))
+
+
+def parse_infra(answer: object) -> dict[str, str]:
+    """Of ``GET /libpod/containers/json``, by id: those that hold a pod together, and in words how they go."""
+    infra = [item for item in answer if _mapping(item).get("IsInfra") is True] if isinstance(answer, list) else []
+    pods = {_text(item.get("Id")): _text(item.get("PodName"))[:80] for item in infra}
+    return {
+        infra_id: f"it holds pod {pod} together: podman pod rm {shlex.quote(pod)}" for infra_id, pod in pods.items()
+    }
 
 
 def merge(listed: Container, inspected: Container) -> Container:

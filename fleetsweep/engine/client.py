@@ -16,13 +16,15 @@ from typing import Final
 
 import requests
 
+from fleetsweep import states
 from fleetsweep.deadline import Deadline
 from fleetsweep.engine.answer import Answer
 from fleetsweep.engine.answers import (
     FULL_ID,
-    merge,
+    merge_owners,
     parse_date,
     parse_engine_id,
+    parse_infra,
     parse_inspect,
     parse_list,
     parse_network,
@@ -30,10 +32,12 @@ from fleetsweep.engine.answers import (
     parse_process,
     parse_volume,
     parse_volumes,
+    resolve_owners,
 )
 from fleetsweep.engine.budget import SHARED
 from fleetsweep.engine.decode import WORDS_LIMIT, TooMuch, Unusable, read_document
-from fleetsweep.engine.exchange import AHEAD, Dial, Exchange, Overdue
+from fleetsweep.engine.exchange import Dial, Exchange, Overdue
+from fleetsweep.engine.looks import PATIENCE_S, Looks
 from fleetsweep.engine.sdk import ApiClient, docker, list_target
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
 from fleetsweep.model import SECOND, Container, Engine
@@ -64,6 +68,8 @@ log = logging.getLogger(__name__)
 ID_WAIT_S: Final = 5.0
 """Seconds. Docker takes milliseconds, or has locked itself out."""
 
+_LIBPOD_LIST: Final = "/v4.0.0/libpod/containers/json?all=true"
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -81,8 +87,8 @@ class EngineClient:
     """An engine that has said who it is. Threads may share it when it was given several connections.
 
     ``now_ns`` is its clock at that moment. The container list says who answers, and is kept for the first who asks for
-    one: it saves a round trip. With ``identify`` the engine is asked for its id
-    in the same write, so ``engine.id`` is known without a round trip more.
+    one: it saves a round trip. With ``identify`` the engine is asked for its id in the same write, so that ``engine.id``
+    is known without a round trip more.
     """
 
     def __init__(
@@ -172,31 +178,59 @@ class EngineClient:
             skew_s = now_ns / SECOND + 0.5 - (asked + answered) / 2
             return Listing(tuple(parse_list(answer)), now_ns, skew_s)
 
-    def survey(self, needs_inspection: Callable[[Container, int], bool]) -> Listing:
+    def survey(
+        self,
+        needs_inspection: Callable[[Container, int], bool],
+        may_go: Callable[[Container, int], bool] = lambda *_: False,
+    ) -> Listing:
         """The list, with every container inspected for which ``needs_inspection(container, now_ns)`` holds.
 
-        One that is gone by the time it is inspected is left out. Raises HostError.
+        One that is gone by the time it is inspected is left out; one that can't be looked at has ``trouble``. Where
+        ``may_go(container, now_ns)`` holds for any, those that stay are asked what they live on. Raises HostError.
         """
         listing = self.list_containers()
-        wanted = [listed.id for listed in listing.containers if needs_inspection(listed, listing.now_ns)]
-        found = self._inspect_all(wanted)
-        containers = []
-        for listed in listing.containers:
-            inspected = found.get(listed.id, listed)
-            if inspected is not None:
-                containers.append(merge(listed, inspected) if listed.id in found else listed)
-        return Listing(tuple(containers), listing.now_ns, listing.skew_s)
+        now_ns = listing.now_ns
+        looks = Looks(self, self._deadline.remaining)
+        looks.at([listed.id for listed in listing.containers if needs_inspection(listed, now_ns)])
+        containers = looks.seen(listing.containers)
+        if any(may_go(container, now_ns) for container in containers):
+            containers = self._with_dependencies(containers, looks)
+        return Listing(tuple(resolve_owners(containers)), now_ns, listing.skew_s)
 
-    def _inspect_all(self, container_ids: Sequence[str]) -> dict[str, Container | None]:
-        """All of them inspected, a batch of requests in one write. Raises HostError."""
-        found: dict[str, Container | None] = {}
-        for start in range(0, len(container_ids), AHEAD):
-            batch = container_ids[start : start + AHEAD]
-            with self._translated("an inspect answer"):
-                self._api.send_inspects_ahead(batch)
-            for container_id in batch:
-                found[container_id] = self.inspect(container_id)
-        return found
+    def _with_dependencies(self, containers: Sequence[Container], looks: Looks) -> list[Container]:
+        """The same containers, with what they live on. What Docker's list tells does for those that don't run."""
+        podman = self.engine.kind == "podman"
+        looks.at(
+            [
+                listed.id
+                for listed in containers
+                if not (listed.inspected or listed.trouble) and (podman or listed.state in states.STARTED)
+            ]
+        )
+        pods = self._infra_containers() if podman else {}
+        seen = [replace(each, managed_by=pods.get(each.id, "")) for each in containers] if pods else containers
+        return [merge_owners(each, looks.found.get(each.id)) for each in seen]
+
+    def _infra_containers(self) -> dict[str, str]:
+        """By id, the Podman containers that hold a pod together, and in words how each goes, where that is told."""
+        try:
+            with self._translated("Podman's own container list"):
+                answer = self._exchange.ask("GET", _LIBPOD_LIST, within=PATIENCE_S)
+                return parse_infra(read_document(answer.body)) if answer.status == 200 else {}
+        except EngineError:
+            # Podman refuses to remove one of these: nothing is lost but the words.
+            return {}
+
+    def send_inspects_ahead(self, container_ids: Sequence[str], /) -> None:
+        """Send the requests of ``inspect`` for these, which come next and in this order. Raises HostError."""
+        for container_id in container_ids:
+            _check_id(container_id)
+        with self._translated("an inspect answer"):
+            self._api.send_inspects_ahead(container_ids)
+
+    def listed_ids(self, within: float, /) -> frozenset[str]:
+        """The ids of all containers that the engine has now. Raises HostError."""
+        return frozenset(container.id for container in self._list(self._api.bounded(within)).containers)
 
     def inspect(self, container_id: str, *, within: float | None = None) -> Container | None:
         """One container as it is now; None if the engine has none of that id. Raises HostError.

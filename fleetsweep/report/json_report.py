@@ -113,7 +113,10 @@ def _decision(decision: Decision, plan: HostPlan, removal: Removal | None) -> Js
         "age_s": decision.age_s,
         "age_from": decision.age_from.value if decision.age_from else None,
         "outcome": removal.outcome.value if removal else None,
-        "error": well_formed(removal.error) if removal and removal.error is not None else None,
+        # What became of its removal, or else what its reason rests on.
+        "error": well_formed(removal.error)
+        if removal and removal.error is not None
+        else well_formed(decision.detail) or None,
         # Why a container that was made days ago is young: it keeps restarting.
         "restarts": container.restarts,
         "created_age_s": created_age_s(decision, plan),

@@ -32,7 +32,9 @@ from fleetsweep.report.totals import (
     counted_plan,
     fleet_totals,
     host_totals,
+    in_use,
     unknown_age,
+    unreadable,
 )
 from fleetsweep.scope import Resource
 
@@ -187,6 +189,8 @@ def note(host: HostReport, totals: HostTotals) -> str:
         (totals.failed_removals, "failed"),
         (totals.unknown, "unknown"),
         (totals.unknown_age, "of unknown age"),
+        (totals.unreadable, "unreadable"),
+        (totals.in_use, "in use"),
     )
     parts += [f"{count} {what}" for count, what in counts if count]
     if host.plan and host.plan.resources:
@@ -254,6 +258,8 @@ def _detail(decision: Decision, plan: HostPlan) -> str:
     """Why the age is what it is: an old leak that restarts is young by its start."""
     if decision.reason is Reason.UNKNOWN_AGE:
         return _timestamps(decision)
+    if decision.detail:
+        return printable(decision.detail)
     parts: list[str] = []
     if decision.container.restarts:
         parts.append(f"{decision.container.restarts} restarts")
@@ -331,6 +337,10 @@ def _troubles(host: HostReport, most: int | None) -> Iterator[str]:
     for d in doubtful[:most]:
         yield f"{_label(d.container.id, d)} was kept: its age can't be known ({_timestamps(d)})"
     yield from _more(len(doubtful), most)
+    for kept, why in ((unreadable(host), "it could not be read"), (in_use(host), "it is in use")):
+        for d in kept[:most]:
+            yield f"{_label(d.container.id, d)} was kept: {why}" + (f": {printable(d.detail)}" if d.detail else "")
+        yield from _more(len(kept), most)
 
 
 def _silence_line(silence: Silence) -> str:

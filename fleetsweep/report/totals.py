@@ -48,7 +48,8 @@ class HostTotals:
 
     ``containers`` are all that the engine listed, ``matched`` those that a selector picked, ``stale`` those
     to be removed, whether or not a guard forbids it. ``removed`` to ``unknown`` are outcomes of removals.
-    ``unknown_age`` are matched containers that live because their age can't be known. ``oldest_s`` is the
+    ``unknown_age`` are matched containers that live because their age can't be known, ``unreadable`` those that could
+    not be looked at, ``in_use`` those that another one lives on. ``oldest_s`` is the
     age in seconds of the oldest of the ``stale``, None without one.
     """
 
@@ -61,6 +62,8 @@ class HostTotals:
     failed_removals: int = 0
     unknown: int = 0
     unknown_age: int = 0
+    unreadable: int = 0
+    in_use: int = 0
     oldest_s: int | None = None
 
 
@@ -99,6 +102,8 @@ def host_totals(host: HostReport) -> HostTotals:
         failed_removals=outcomes.count(Outcome.FAILED),
         unknown=outcomes.count(Outcome.UNKNOWN),
         unknown_age=len(unknown_age(host)),
+        unreadable=len(unreadable(host)),
+        in_use=len(in_use(host)),
         oldest_s=max((d.age_s for d in candidates if d.age_s is not None), default=None),
     )
 
@@ -120,6 +125,8 @@ def fleet_totals(report: FleetReport) -> Totals:
             failed_removals=sum(row.failed_removals for row in rows),
             unknown=sum(row.unknown for row in rows),
             unknown_age=sum(row.unknown_age for row in rows),
+            unreadable=sum(row.unreadable for row in rows),
+            in_use=sum(row.in_use for row in rows),
             oldest_s=max((row.oldest_s for row in rows if row.oldest_s is not None), default=None),
         ),
     )
@@ -127,8 +134,22 @@ def fleet_totals(report: FleetReport) -> Totals:
 
 def unknown_age(host: HostReport) -> tuple[Decision, ...]:
     """Give the matched containers that were kept because their age can't be known."""
+    return _kept_for(host, Reason.UNKNOWN_AGE)
+
+
+def unreadable(host: HostReport) -> tuple[Decision, ...]:
+    """Give the containers that were kept because they could not be looked at, and might have been matched."""
+    return _kept_for(host, Reason.UNREADABLE)
+
+
+def in_use(host: HostReport) -> tuple[Decision, ...]:
+    """Give the containers that would go if another one that stays did not live on them."""
+    return _kept_for(host, Reason.IN_USE)
+
+
+def _kept_for(host: HostReport, reason: Reason) -> tuple[Decision, ...]:
     plan = counted_plan(host)
-    return tuple(d for d in plan.decisions if d.reason is Reason.UNKNOWN_AGE) if plan else ()
+    return tuple(d for d in plan.decisions if d.reason is reason) if plan else ()
 
 
 def remaining(host: HostReport) -> tuple[Decision, ...]:
@@ -142,15 +163,15 @@ def exit_code(hosts: Sequence[HostReport], guard: Guard | None, *, fail_on_stale
     """Give the exit code of a run that got as far as contacting hosts: the first that applies.
 
     ``guard`` is the fleet's; ``stopped_by`` the number of the signal that stopped the run. A matched
-    container of unknown age counts as an unusable answer: it lives, so the exit code must not say that all
-    is well.
+    container of unknown age counts as an unusable answer, and so does one that could not be looked at: it lives, so
+    the exit code must not say that all is well.
     A bug comes last because everything before it is true all the same, but it is never 0.
     """
     applies: tuple[tuple[bool, int], ...] = (
         (stopped_by is not None, EXIT_SIGNAL + (stopped_by or 0)),
         (guard is not None or any(_guarded(host) for host in hosts), EXIT_GUARD),
         (any(_not_removed(host) for host in hosts), EXIT_REMOVAL),
-        (any(_unusable(host) or unknown_age(host) for host in hosts), EXIT_HOST),
+        (any(_unusable(host) or unknown_age(host) or unreadable(host) for host in hosts), EXIT_HOST),
         (fail_on_stale and any(remaining(host) for host in hosts), EXIT_STALE),
         (any(_bug(host) for host in hosts), EXIT_BUG),
     )

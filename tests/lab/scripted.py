@@ -31,6 +31,7 @@ class ScriptedContainer:
     labels: object = field(default_factory=dict)
     started_age: timedelta | None = timedelta.max
     moved: bool = False
+    host_config: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ class ScriptedEngine:
             "Created": int(self.created(container).timestamp()),
             "State": container.state,
             "Labels": container.labels,
+            "HostConfig": {"NetworkMode": container.host_config.get("NetworkMode", "none")},
         }
 
     def _inspected(self, container: ScriptedContainer) -> dict[str, object]:
@@ -143,6 +145,7 @@ class ScriptedEngine:
             "RestartCount": 0,
             "State": {"Status": container.state, "StartedAt": self._started(container)},
             "Config": {"Image": container.image, "Labels": container.labels},
+            "HostConfig": {"NetworkMode": "none", "IpcMode": "private", "PidMode": "", **container.host_config},
         }
 
     @contextmanager

@@ -44,6 +44,7 @@ LABELS: dict[str, tuple[str, ...]] = {
 class Truth:
     """A container as it really is. Ages are seconds before NOW; ``started_age`` None is one that never started.
 
+    ``lives_on`` are the ids of those whose namespaces it shares.
     ``moved`` says that its image's tag belongs to a newer image by now, so that the list shows a bare id.
     """
 
@@ -67,6 +68,7 @@ class Truth:
             "Created": NOW_S - self.created_age,
             "State": self.state,
             "Labels": dict(self.labels),
+            "HostConfig": {"NetworkMode": self._modes()["NetworkMode"]},
         }
 
     def inspected(self) -> Json:
@@ -82,7 +84,13 @@ class Truth:
                 "StartedAt": "0001-01-01T00:00:00Z" if self.started_age is None else stamp(self.started_age),
             },
             "Config": {"Image": self.image, "Labels": dict(self.labels)},
+            "HostConfig": self._modes(),
         }
+
+    def _modes(self) -> dict[str, str]:
+        """At most two others are lived on: one by its network, one by its processes."""
+        network, process = (*(f"container:{owner}" for owner in self.lives_on), "none", "")[:2]
+        return {"NetworkMode": network, "IpcMode": "private", "PidMode": process}
 
 
 def stamp(age_s: int, offset_minutes: int = 0, fraction: str = "") -> str:

@@ -19,6 +19,8 @@ CHANGED = surveyed("changed", candidates("ws-changed", 2), outcome=Outcome.CHANG
 FAILED = surveyed("failed", candidates("ws-failed", 2), outcome=Outcome.FAILED)
 UNKNOWN = surveyed("unknown", candidates("ws-unknown", 2), outcome=Outcome.UNKNOWN)
 DOUBTFUL = surveyed("doubtful", (decision(container("ws-odd"), Reason.UNKNOWN_AGE, age_s=None),))
+UNREADABLE = surveyed("unreadable", (replace(decision(container("ws-odd"), Reason.UNREADABLE), detail="busy"),))
+IN_USE = surveyed("in-use", (replace(decision(container("ws-odd"), Reason.IN_USE), detail="by ws-young"),))
 UNREACHABLE = lost("unreachable")
 UNUSABLE = lost("unusable", Status.FAILED)
 INTERRUPTED = lost("interrupted", Status.INTERRUPTED)
@@ -47,6 +49,8 @@ def code(
         (FAILED, 5),
         (UNKNOWN, 5),
         (DOUBTFUL, 3),
+        (UNREADABLE, 3),
+        (IN_USE, 0),
         (UNREACHABLE, 3),
         (UNUSABLE, 3),
         (INTERRUPTED, 3),

@@ -75,3 +75,13 @@ def test_the_plan_is_shown_by_host_and_on_request_by_container() -> None:
     hosts = [item for item in plan.hosts if isinstance(item, HostPlan)]
     assert confirmation(hosts, verbose=False) == "a: 2 of 2 containers, the oldest 2d old\n"
     assert confirmation(hosts, verbose=True).count("\n  ws-1 (") == 2
+
+
+def test_one_that_another_lives_on_is_told_to_stay_with_who_it_is() -> None:
+    owner = container(id="c" * 64, name="ws-owner")
+    young = container(id="d" * 64, name="ws-young", created_ns=NOW - 1, started_ns=NOW - 1, lives_on=(owner.id,))
+    (host,) = plan_fleet([survey("a", [owner, young])], {"a": Policy()}).hosts
+    assert isinstance(host, HostPlan)
+    told = render_explanation(explain_container(owner, host, Policy(), None), "table")
+    assert "ws-young (dddddddddddd) lives in its network, IPC or process namespace" in told
+    assert "verdict: keep (in-use)" in told

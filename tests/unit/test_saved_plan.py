@@ -33,7 +33,15 @@ from tests.unit.test_policy import NOW, container, many, survey
 LABELS = {"token": "s3cret"}
 SURVEYS = (
     survey("a", [*many(3), container(id="e" * 64, labels=LABELS), container(id="f" * 64, name="ws-2", started_ns=NOW)]),
-    survey("b", []),
+    survey(
+        "b",
+        [
+            container(id="0" * 63 + "1", trouble="HTTP 500: busy"),
+            container(id="0" * 63 + "2", name="ws-owner"),
+            container(id="0" * 63 + "3", started_ns=NOW, lives_on=("0" * 63 + "2",)),
+            container(id="0" * 63 + "4", managed_by="it holds pod ws together"),
+        ],
+    ),
     survey("c", many(200, first=1000)),
 )
 LOST = Lost(Host("d", "127.0.0.1"), Fault(Status.UNREACHABLE, Phase.CONNECT, "timeout", "no answer", "look"), 10.0)

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.deadline import Deadline, Watchdog
-from fleetsweep.engine import MAY_REMOVE, READ_ONLY
-from fleetsweep.engine.client import EngineClient
+from fleetsweep.engine import MAY_REMOVE, READ_ONLY, looks
+from fleetsweep.engine.client import EngineClient, Listing
 from fleetsweep.engine.endpoint import local_dial, parse_endpoint
 from fleetsweep.engine.exchange import AHEAD, Dial, Exchange, Stream
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import HostError, LostAnswer, Phase
 from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
 
 IDS = [f"{number:064x}" for number in range(100)]
@@ -194,16 +194,132 @@ def test_no_more_is_sent_ahead_than_a_stream_can_hold() -> None:
     assert engine.requests == []
 
 
+def trouble_of(listing: Listing) -> dict[str, str]:
+    return {container.id: container.trouble for container in listing.containers if container.trouble}
+
+
 def test_one_that_is_gone_by_then_is_left_out() -> None:
+    engine = engine_of(IDS)
+
+    def vanish(_: re.Match[str]) -> Answer:
+        engine.containers.pop(IDS[50], None)
+        return Answer(404, {"message": "No such container"})
+
+    engine.on(f"GET /containers/{IDS[50]}/json", vanish)
+    with client_of(engine) as client:
+        listing = client.survey(lambda *_: True)
+    assert [container.id for container in listing.containers] == IDS[:50] + IDS[51:]
+    assert trouble_of(listing) == {}
+
+
+def test_one_that_is_unknown_and_still_listed_is_kept_as_unreadable() -> None:
     engine = engine_of(IDS)
     engine.on(f"GET /containers/{IDS[50]}/json", lambda _: Answer(404, {"message": "No such container"}))
     with client_of(engine) as client:
         listing = client.survey(lambda *_: True)
-    assert [container.id for container in listing.containers] == IDS[:50] + IDS[51:]
+    assert [container.id for container in listing.containers] == IDS
+    assert list(trouble_of(listing)) == [IDS[50]]
+    assert "still lists it" in listing.containers[50].trouble
 
 
-def test_one_answer_that_cannot_be_used_fails_the_survey() -> None:
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (Answer(500, {"message": "busy"}), "HTTP 500: busy"),
+        (Answer(403, {}), "HTTP 403"),
+        (Answer(200, []), "not about the container"),
+        (Answer(200, {"Id": IDS[51]}), "not about the container"),
+        (Answer(307, None, (("Location", "/"),)), "redirect"),
+        (Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "ended before"),
+        (Answer(raw=b"no HTTP\r\n\r\n"), "ended before"),
+    ],
+    ids=["500", "403", "another kind", "another id", "redirect", "cut short", "not HTTP"],
+)
+def test_one_answer_that_cannot_be_used_costs_that_container_alone(said: Answer, words: str) -> None:
     engine = engine_of(IDS)
-    engine.on(f"GET /containers/{IDS[50]}/json", lambda _: Answer(500, {"message": "busy"}))
-    with client_of(engine) as client, pytest.raises(HostError, match="busy"):
-        client.survey(lambda *_: True)
+    engine.on(f"GET /containers/{IDS[50]}/json", lambda _: said)
+    with client_of(engine) as client:
+        listing = client.survey(lambda *_: True)
+    assert [container.id for container in listing.containers if container.inspected] == IDS[:50] + IDS[51:]
+    assert list(trouble_of(listing)) == [IDS[50]]
+    assert words in listing.containers[50].trouble
+
+
+@contextmanager
+def hanging(engine: ScriptedEngine, ids: list[str]) -> Iterator[None]:
+    """Inspects of these never end, as with a stopped shim; nor do those behind them on the same stream."""
+    over = threading.Event()
+
+    def hang(_: re.Match[str]) -> Answer:
+        over.wait(60)
+        return Answer(503)
+
+    for container_id in ids:
+        engine.on(f"GET /containers/{container_id}/json", hang)
+    try:
+        yield
+    finally:
+        over.set()
+
+
+@pytest.mark.parametrize("wedged", [[50], [0], [3, 20, 99], [10, 11, 12]])
+def test_inspects_that_never_end_cost_those_containers_alone(
+    wedged: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "PATIENCE_S", 0.5)
+    engine = engine_of(IDS)
+    with hanging(engine, [IDS[number] for number in wedged]), client_of(engine) as client:
+        listing = client.survey(lambda *_: True)
+    assert [container.id for container in listing.containers] == IDS
+    assert list(trouble_of(listing)) == [IDS[number] for number in wedged]
+    assert all("did not come within" in words for words in trouble_of(listing).values())
+    asked = inspected(engine)
+    assert all(asked.count(IDS[number]) == 1 for number in wedged), "what hung is not asked again"
+
+
+def test_an_engine_that_answers_no_look_and_no_second_list_is_at_fault_itself() -> None:
+    engine = engine_of(IDS[:3])
+    over = threading.Event()
+    listed: list[str] = []
+
+    def once(found: re.Match[str]) -> Answer | None:
+        listed.append(found[0])
+        return None if len(listed) == 1 else hang(found)
+
+    def hang(_: re.Match[str]) -> Answer:
+        over.wait(60)
+        return Answer(503)
+
+    engine.on("GET /containers/json", once)
+    engine.on("GET /containers/[0-9a-f]+/json", hang)
+    try:
+        with client_of(engine) as client, pytest.raises(LostAnswer, match="list"):
+            client.survey(lambda *_: True)
+    finally:
+        over.set()
+
+
+def test_where_one_may_go_those_that_stay_are_asked_what_they_live_on() -> None:
+    engine = engine_of(IDS[:6])
+    owner, network, process, stopped, wedged, plain = (engine.containers[one] for one in IDS[:6])
+    network.host_config = {"NetworkMode": f"container:{owner.id}"}
+    process.host_config = {"PidMode": f"container:{owner.name}", "IpcMode": f"container:{plain.id}"}
+    stopped.host_config = {"IpcMode": f"container:{owner.id}"}
+    stopped.state = "exited"
+    owner.name = "ws-owner"
+    process.host_config["PidMode"] = "container:ws-owner"
+    engine.on(f"GET /containers/{wedged.id}/json", lambda _: Answer(500, {"message": "busy"}))
+    with client_of(engine) as client:
+        unasked = client.survey(lambda container, _: container.id == owner.id)
+        asked = client.survey(lambda container, _: container.id == owner.id, lambda container, _: container.inspected)
+    assert [container.lives_on for container in unasked.containers] == [(), (owner.id,), (), (), (), ()]
+    assert [container.lives_on for container in asked.containers] == [
+        (),
+        (owner.id,),
+        (plain.id, owner.id),
+        (),
+        (),
+        (),
+    ]
+    assert [container.inspected for container in asked.containers] == [True, False, False, False, False, False]
+    assert trouble_of(asked) == {}, "one that stays anyhow need not be read"

@@ -1,0 +1,126 @@
+"""Looking at many containers of one engine: whatever becomes of one look costs that container alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Final, Protocol
+
+from fleetsweep.engine.answers import merge
+from fleetsweep.engine.exchange import AHEAD, Overdue
+from fleetsweep.errors import EngineError, LostAnswer
+from fleetsweep.model import Container
+
+PATIENCE_S: Final = 5.0
+"""Seconds for one answer. An engine answers in milliseconds; for a container that hangs it never does."""
+
+LEAST_PATIENCE_S: Final = 1.0
+"""Each answer that never comes halves the wait for the next, down to this: a host has few seconds for all."""
+
+RESERVE_S: Final = 2.0
+"""Seconds of the host's time that no look may use up: for the second list, and for what comes after the looks."""
+
+MOST_SILENT: Final = 8
+"""So many looks without any answer at all: it is the engine that hangs, not the containers."""
+
+
+class Engine(Protocol):
+    """What looking needs of an engine."""
+
+    def send_inspects_ahead(self, container_ids: Sequence[str], /) -> None:
+        """Send the requests for these, which are inspected next and in this order."""
+
+    def inspect(self, container_id: str, *, within: float | None = None) -> Container | None:
+        """The container; None if the engine has none of that id."""
+
+    def listed_ids(self, within: float, /) -> Collection[str]:
+        """The ids that the engine lists now."""
+
+
+@dataclass(slots=True)
+class Looks:
+    """What was found: by container id, those that could be read, and what was said where one could not.
+
+    ``gone`` are those that the engine does not know and does not list any more.
+    """
+
+    engine: Engine
+    seconds_left: Callable[[], float]
+    found: dict[str, Container] = field(default_factory=dict)
+    trouble: dict[str, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    _patience_s: float = field(default_factory=lambda: PATIENCE_S)
+    _silent: int = 0
+    _cut_off: set[str] = field(default_factory=set)
+
+    def seen(self, listed: Iterable[Container]) -> list[Container]:
+        """A list's containers as they look now, without those that are gone."""
+        return [
+            merge(each, self.found[each.id])
+            if each.id in self.found
+            else replace(each, trouble=each.trouble or self.trouble.get(each.id, ""))
+            for each in listed
+            if each.id not in self.gone
+        ]
+
+    def at(self, container_ids: Sequence[str]) -> None:
+        """Look at these, a batch of requests in one write. Raises HostError where the engine itself is not there."""
+        waiting = deque(container_ids)
+        ahead = 0
+        while waiting:
+            if not ahead:
+                batch = list(islice(waiting, AHEAD))
+                self.engine.send_inspects_ahead(batch)
+                ahead = len(batch)
+            container_id = waiting.popleft()
+            ahead -= 1
+            try:
+                self._look_at(container_id)
+            except LostAnswer as error:
+                # Those behind it on the stream are asked again, on a new one.
+                ahead = 0
+                if self._is_cut_off_for_the_first_time(container_id, error):
+                    waiting.appendleft(container_id)
+                    continue
+                self._give_up(container_id, error)
+            except EngineError as error:
+                self.trouble[container_id] = error.message
+                self._silent = 0
+        self._ask_again(container_ids)
+
+    def _look_at(self, container_id: str) -> None:
+        left = self.seconds_left() - RESERVE_S
+        # With no time left for one hung answer, the host's own deadline ends this.
+        found = self.engine.inspect(container_id, within=min(self._patience_s, left) if left > 0 else None)
+        if found is None:
+            self.gone.add(container_id)
+        else:
+            self.found[container_id] = found
+        self._silent = 0
+
+    def _is_cut_off_for_the_first_time(self, container_id: str, error: LostAnswer) -> bool:
+        """Whether a stream that ended in place of an answer may have ended for reasons of its own."""
+        first = container_id not in self._cut_off
+        self._cut_off.add(container_id)
+        return first and not isinstance(error.__cause__, TimeoutError)
+
+    def _give_up(self, container_id: str, error: LostAnswer) -> None:
+        if isinstance(error.__cause__, TimeoutError) and not isinstance(error.__cause__, Overdue):
+            raise error
+        self._patience_s = max(LEAST_PATIENCE_S, self._patience_s / 2)
+        self._silent += 1
+        if self._silent >= MOST_SILENT and not self.found:
+            raise error
+        self.trouble[container_id] = error.message
+
+    def _ask_again(self, container_ids: Sequence[str]) -> None:
+        """Hold what is gone against a second list, which also tells an engine that hangs from containers that do."""
+        unknown = self.gone & set(container_ids)
+        if not unknown and not (self._silent and container_ids):
+            return
+        listed = self.engine.listed_ids(min(PATIENCE_S, max(self.seconds_left() - RESERVE_S, 0.5)))
+        for container_id in unknown & set(listed):
+            self.gone.remove(container_id)
+            self.trouble[container_id] = "the engine says that it has no such container, and still lists it"
