@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -15,6 +15,8 @@ from fleetsweep.model import Lost, Survey
 from fleetsweep.request import Request
 from fleetsweep.stopper import Stopper
 from fleetsweep.sweep import reaching, survey
+
+SECOND_S: Final = 1.0
 
 
 def execute(request: Request, path: Path) -> NoReturn:
@@ -35,6 +37,7 @@ def execute(request: Request, path: Path) -> NoReturn:
         progress("Surveying", len(request.hosts), request.output) as advance,
     ):
         found = survey(request.hosts, request.policies, reach, advance)
+    looked = time.monotonic()
     for item in found:
         if isinstance(item, Lost):
             told = f"{item.host.name}: {item.fault.message}; {item.fault.remedy}".removesuffix("; ")
@@ -53,6 +56,8 @@ def execute(request: Request, path: Path) -> NoReturn:
         why = error if isinstance(error, UsageError) else f"--save: {path}: {error.strerror}"
         click.echo(f"no baseline was written: {why}", err=True)
         leave(3)
+    # The baseline's time is a whole second: what is made once this returns must be in another one.
+    request.reach.stopped.wait(max(0.0, looked + SECOND_S - time.monotonic()))
     if not request.output.quiet:
         ids = sum(len(each.ids) for each in taken.values())
         click.echo(f"fleetsweep: {path}: {ids} containers on {len(taken)} hosts were there before", err=True)

@@ -229,8 +229,9 @@ def _run_findings(
             "created after the baseline",
             f"{abs(since_s)} s {'after' if since_s >= 0 else 'before'} it",
             Reason.BASELINE,
-            # A baseline's time is a whole second: what was made within it may have been there before.
-            container.created_ns < run.baseline.taken_ns + SECOND,
+            # A baseline's time is a whole second: what was made within it may have been there before, unless this run's
+            # label says otherwise.
+            container.created_ns < run.baseline.taken_ns + (1 if is_of_run(container.labels, run) else SECOND),
         )
     yield _dependents(in_use)
     yield Finding("otherwise", "this run made it", Reason.RUN)

@@ -42,10 +42,11 @@ def digest_of(command: str) -> str:
 def without_words(text: str, command: str, environ: Mapping[str, str], known: Collection[str] = ()) -> str:
     """``text`` with a mask for whatever stands in ``command``, too: its words, their parts and their values.
 
-    Kept are the program's name, options of one letter, and the words in ``known``, such as the host's address.
+    Kept are the program's name and path, options of one letter, and the words in ``known``, such as the host's address.
     """
-    harmless = {program_of(command), *known}
-    pieces = {piece for word in _words(command) for piece in _pieces(word, environ)}
+    program, words = program_of(command), _words(command)
+    harmless = {program, *known}
+    pieces = {piece for word in (words[1:] if program else words) for piece in _pieces(word, environ)}
     pieces = {piece for piece in pieces if piece not in harmless and not _OPTION.fullmatch(piece)}
     if not pieces:
         return text

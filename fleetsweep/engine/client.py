@@ -39,16 +39,10 @@ from fleetsweep.engine.decode import WORDS_LIMIT, TooMuch, Unusable, read_docume
 from fleetsweep.engine.exchange import Dial, Exchange, Overdue
 from fleetsweep.engine.looks import PATIENCE_S, Looks
 from fleetsweep.engine.sdk import ApiClient, docker, list_target
+from fleetsweep.engine.versions import engine_of, libpod_of
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
-from fleetsweep.model import SECOND, Container, Engine
+from fleetsweep.model import SECOND, Container
 from fleetsweep.scope import Resource, ResourceKind
-
-OLDEST_API: Final = (1, 24)
-NEWEST_API: Final = (1, 44)
-"""The newest version that is asked for: engines that speak a newer one still speak this."""
-
-OLDEST_LIBPOD: Final = 4
-"""The first major version of Podman's own API whose removal takes a stop time-out."""
 
 FIRST_API: Final = "1.40"
 """The version of a list that is asked for before the engine told its own: most speak it (Docker 19.03 and newer)."""
@@ -87,8 +81,8 @@ class EngineClient:
     """An engine that has said who it is. Threads may share it when it was given several connections.
 
     ``now_ns`` is its clock at that moment. The container list says who answers, and is kept for the first who asks for
-    one: it saves a round trip. With ``identify`` the engine is asked for its id in the same write, so that ``engine.id``
-    is known without a round trip more.
+    one: it saves a round trip. With ``identify`` the engine is asked for its id in the same write, so ``engine.id`` is
+    known without a round trip more.
     """
 
     def __init__(
@@ -112,8 +106,8 @@ class EngineClient:
             hello = self._list_first()
             if hello is None:
                 hello = self._ping()
-            self.engine = _engine_of(hello, via)
-            self._libpod = _libpod_of(hello)
+            self.engine = engine_of(hello, via)
+            self._libpod = libpod_of(hello)
             self.now_ns = parse_date(hello.headers)
             self._api = ApiClient.over(self._exchange, self.engine.api)
             if identify:
@@ -384,39 +378,6 @@ class EngineClient:
 def _cut(error: BaseException) -> str:
     """An error in words that are short, whatever it was made of."""
     return f"{type(error).__name__}: {error}"[:WORDS_LIMIT].encode(errors="replace").decode()
-
-
-def _engine_of(answer: Answer, via: str) -> Engine:
-    """Who answered, by the headers that every answer has. Raises EngineError."""
-    server = answer.headers.get("server", "")[:200]
-    version = _negotiate(answer.headers.get("api-version", ""), server)
-    return Engine("podman" if server.startswith("Libpod") else "docker", server, version, via)
-
-
-def _libpod_of(answer: Answer) -> str:
-    """The version of Podman's own API, where the engine speaks one that takes a stop time-out; else empty."""
-    found = re.fullmatch(r"(\d{1,3})\.\d{1,3}\.\d{1,3}", answer.headers.get("libpod-api-version", ""), re.ASCII)
-    return found[0] if found is not None and int(found[1]) >= OLDEST_LIBPOD else ""
-
-
-def _negotiate(offered: str, server: str) -> str:
-    """The API version to speak: the engine's own, or the newest that is known here. Raises EngineError."""
-    found = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", offered, re.ASCII)
-    if found is None:
-        raise EngineError(
-            "not-an-engine",
-            f"it answered without a usable Api-Version ({offered[:20]!r})",
-            "check which service answers at the engine's address",
-        )
-    newest = (int(found[1]), int(found[2]))
-    if newest < OLDEST_API or newest[0] != 1:
-        raise EngineError(
-            "api-version",
-            f"{server or 'the engine'} speaks API {offered}; {OLDEST_API[0]}.{OLDEST_API[1]} or a newer 1.x is needed",
-            "update the engine on the box" if newest < OLDEST_API else "update fleetsweep",
-        )
-    major, minor = min(newest, NEWEST_API)
-    return f"{major}.{minor}"
 
 
 def _check_id(container_id: str) -> None:

@@ -292,8 +292,9 @@ def _state(path: Path) -> FileState:
     if not stat.S_ISREG(found.st_mode):
         # Reading a pipe could wait for ever.
         raise KeyFileError(path, "is not a file", "name the private key")
-    # As OpenSSH has it (sshkey_perm_ok): another's key is root's business alone, and of no use to others.
-    if found.st_uid == os.getuid() and found.st_mode & 0o077:
+    # As OpenSSH has it (sshkey_perm_ok): another's key is root's business alone, and of no use to others. A public key
+    # may stand in the private one's place, for an agent that has it: all may read that.
+    if found.st_uid == os.getuid() and found.st_mode & 0o077 and b"PRIVATE KEY-----" in _content(path):
         raise KeyFileError(
             path,
             f"may be read by others than you (mode {stat.S_IMODE(found.st_mode):04o})",

@@ -84,7 +84,7 @@ class ProxyCommand:
             return ""
         if len(said) >= _MOST_READ:
             # Half a word would not be known for one of the command's.
-            said = said.rpartition(" ")[0]
+            said = said.rsplit(None, 1)[0]
         # Some programs repeat their command line when they fail.
         words = " ".join(without_words(said, self._command, os.environ, self._known).split())
         return words if len(words) <= COMPLAINT else words[: COMPLAINT - 1] + "…"

@@ -39,7 +39,7 @@ def run_with_bug(place: Place, url: str, where: str) -> subprocess.CompletedProc
         ("fleetsweep.settlement.settle", 0),
         ("fleetsweep.sweep.apply", 0),
         ("fleetsweep.sweep._applied", 2),
-        ("fleetsweep.saved_plan.dump", 0),
+        ("fleetsweep.saved_plan.summarize", 0),
     ],
 )
 def test_a_bug_in_a_phase_costs_neither_the_rows_nor_the_journal(place: Place, where: str, removed: int) -> None:

@@ -165,6 +165,7 @@ def test_a_key_file_that_is_no_key_is_told_before_any_connection(
     key = tmp_path / "key"
     if content is not None:
         key.write_bytes(content)
+        key.chmod(0o600)
     fault = told_before_any_connection(boxes, key)
     assert fault.kind == "key-file"
     assert f"{key} " in fault.message

@@ -377,7 +377,7 @@ def test_carrying_out_a_plan_looks_at_its_containers_alone(place: Place, run: Ru
         done = run(*place.sweep(url, "--plan", str(path)))
     assert done.returncode == 0, done.stderr
     assert [f"{method} {each.replace(container_id, 'ID')}" for method, each in engine.requests] == [
-        "GET /_ping",
+        "GET /containers/json",
         "GET /info",
         "GET /containers/ID/json",
         "DELETE /containers/ID",

@@ -116,7 +116,7 @@ def test_what_is_undefined_is_an_error_of_that_host_that_says_what_there_is(text
 
 def test_a_template_that_leads_to_itself_is_shown_as_a_loop() -> None:
     assert "leads to itself: v > v" in refused("{{ v }}")
-    assert "a > {{ b }} > b > {{ a }}" in refused("{{ a }}", a="{{ b }}", b="{{ a }}")
+    assert "leads to itself: a > b" in refused("{{ a }}", a="{{ b }}", b="{{ a }}")
     chain: dict[str, object] = {f"a{number}": f"{{{{ a{number + 1} }}}}" for number in range(DEPTH_LIMIT + 1)}
     assert "too many others" in refused("{{ a0 }}", **chain, **{f"a{DEPTH_LIMIT + 1}": 1})
 

@@ -235,7 +235,9 @@ def test_no_container_is_ever_asked_to_go_under_two_names(
     fleet: Fleet, data: st.DataObject, cap: int | Percent | None
 ) -> None:
     surveys, policies = fleet
-    todo = work(data.draw(st.permutations(surveys)), policies, cap)
+    # Two Docker ids that differ are two engines, whatever they list: here nobody was asked for one.
+    unnamed = [it if isinstance(it, Lost) else replace(it, engine=replace(it.engine, id=None)) for it in surveys]
+    todo = work(data.draw(st.permutations(unnamed)), policies, cap)
     ids = [entry.partition("/")[2] for entry in todo]
     assert len(ids) == len(set(ids))
 

@@ -104,7 +104,8 @@ def test_the_journal_gets_the_decision_on_what_goes_and_counts_of_the_rest() -> 
     made = saved()
     whole = json.loads(summarize(replace(made, plan=replace(made.plan, guard=None))))
     assert made.plan.guard is not None
-    first, guarded = whole["hosts"]
+    first, second, guarded = whole["hosts"]
+    assert second == {"host": "b", "others": {"unreadable": 1, "in-use": 1, "young": 1, "managed": 1}}
     assert [each["name"] for each in first["decisions"]] == [
         each.container.name
         for each in made.plan.hosts[0].candidates  # type: ignore[union-attr]
@@ -115,7 +116,7 @@ def test_the_journal_gets_the_decision_on_what_goes_and_counts_of_the_rest() -> 
     # More than its cap: nothing goes there.
     assert guarded == {"host": "c", "others": {"stale": 200}}
     # Nor anywhere, where the fleet's guard has tripped.
-    assert [list(host) for host in json.loads(summarize(made))["hosts"]] == [["host", "others"]] * 2
+    assert [list(host) for host in json.loads(summarize(made))["hosts"]] == [["host", "others"]] * 3
 
 
 def test_a_plan_takes_the_place_of_a_plan_and_of_nothing_else(tmp_path: Path) -> None:
