@@ -50,12 +50,13 @@ class Matcher:
 
     def any(self, patterns: Sequence[str], text: str) -> bool | None:
         """Whether one of ``patterns`` is found in ``text``; None if that can't be told in time, then always."""
-        slow = [pattern for pattern in patterns if not _is_quick(pattern, text)]
-        if any(_quick(pattern)(text) for pattern in patterns if pattern not in slow):
-            return True
+        quick, slow = _parted(tuple(patterns), len(text) > _QUICK_TEXT)
+        for find in quick:
+            if find(text):
+                return True
         if not slow:
             return False
-        key = (tuple(slow), text)
+        key = (slow, text)
         if key not in self._known:
             self._known[key] = self._search(slow, text)
         return self._known[key]
@@ -144,6 +145,14 @@ def _is_quick(pattern: str, text: str) -> bool:
 def _weight(pattern: str) -> tuple[int, int]:
     """How many repetitions and alternatives a pattern has at the most: what is escaped counts, too."""
     return sum(map(pattern.count, _REPEATS)), pattern.count("|")
+
+
+@lru_cache(maxsize=256)
+def _parted(patterns: tuple[str, ...], long: bool) -> tuple[tuple[Find, ...], tuple[str, ...]]:
+    """The patterns that ``re`` may look for in a text of that kind, ready to be used, and the others."""
+    text = "x" * (_QUICK_TEXT + long)
+    slow = tuple(pattern for pattern in patterns if not _is_quick(pattern, text))
+    return tuple(_quick(pattern) for pattern in patterns if pattern not in slow), slow
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+
+@lru_cache(maxsize=1024)
+def image_matches(reference: str, globs: tuple[str, ...]) -> bool:
+    """Whether a spelling of an image reference matches one of the shell globs."""
+    return any(fnmatchcase(form, glob) for glob in globs for form in image_forms(reference))
+
 
 def image_forms(reference: str) -> tuple[str, ...]:
     """The spellings of one image reference that a pattern may mean.

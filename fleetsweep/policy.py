@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Final
 
 from fleetsweep import states
 from fleetsweep.expressions import Matcher
-from fleetsweep.image_names import image_forms
+from fleetsweep.image_names import image_matches
 from fleetsweep.model import (
     SECOND,
     AgeFrom,
@@ -85,7 +84,8 @@ def decide(container: Container, policy: Policy, now_ns: int, in_use: str = "") 
     ``young`` by its creation, or its age is unknown until it is inspected. ``in_use`` says in words which container
     that stays lives on this one.
     """
-    told = findings(container, policy, now_ns, in_use)
+    matched_by = selectors_matching(container, policy)
+    told = findings(container, policy, now_ns, in_use, matched_by)
     reason, saw = next((finding.reason, finding.saw) for finding in told if finding.reason)
     age_s, age_from = age_of(container, now_ns)
     verdict = Verdict.REMOVE if reason in _REASONS_TO_REMOVE else Verdict.KEEP
@@ -93,7 +93,7 @@ def decide(container: Container, policy: Policy, now_ns: int, in_use: str = "") 
         container,
         verdict,
         reason,
-        selectors_matching(container, policy),
+        matched_by,
         age_s,
         age_from,
         labels_digest(container) if verdict is Verdict.REMOVE else "",
@@ -107,12 +107,19 @@ def labels_digest(container: Container) -> str:
     return hashlib.sha256(json.dumps([container.id, labels]).encode()).hexdigest()
 
 
-def findings(container: Container, policy: Policy, now_ns: int, in_use: str = "") -> Iterator[Finding]:
+def findings(
+    container: Container,
+    policy: Policy,
+    now_ns: int,
+    in_use: str = "",
+    matched_by: tuple[Selector, ...] | None = None,
+) -> Iterator[Finding]:
     """Every rule in order, each with its own say. ``in_use`` is as in ``decide``.
 
-    The first reason is the verdict; the last rule always has one.
+    The first reason is the verdict; the last rule always has one. ``matched_by`` is given by who knows it already.
     """
-    matched_by = selectors_matching(container, policy)
+    if matched_by is None:
+        matched_by = selectors_matching(container, policy)
     wanted = "one of them is enough" if policy.match is Match.ANY else "each kind given must match"
     ours = policy.run is not None and is_of_run(container.labels, policy.run)
     unknown_name = not ours and policy.matcher.any(policy.names, container.name) is None
@@ -379,8 +386,7 @@ def selectors_matching(container: Container, policy: Policy) -> tuple[Selector, 
     found = []
     if policy.matcher.any(policy.names, container.name):
         found.append(Selector.NAME)
-    forms = image_forms(container.image) if policy.images else ()
-    if any(fnmatchcase(form, glob) for glob in policy.images for form in forms):
+    if policy.images and image_matches(container.image, policy.images):
         found.append(Selector.IMAGE)
     if any(_has_label(container.labels, selector) for selector in policy.labels):
         found.append(Selector.LABEL)

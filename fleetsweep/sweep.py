@@ -33,11 +33,10 @@ from fleetsweep.model import (
     Removal,
     Status,
     Survey,
-    Verdict,
 )
 from fleetsweep.newcomers import in_use_now
 from fleetsweep.past import Settlement
-from fleetsweep.policy import Policy, decide, needs_inspection
+from fleetsweep.policy import Policy, needs_inspection
 from fleetsweep.resources import remove_resources
 from fleetsweep.scope import ResourceKind
 from fleetsweep.ssh import SshOptions
@@ -143,14 +142,11 @@ def survey(
         def wanted(container: Container, now_ns: int) -> bool:
             return needs_inspection(container, policy, now_ns)
 
-        def goes(container: Container, now_ns: int) -> bool:
-            return decide(container, policy, now_ns).verdict is Verdict.REMOVE
-
         scope = policy.run
         named = policy.engine_id is not None or (scope is not None and scope.baseline is not None) or identify(host)
         with engine_on(host, reach.ssh, reach.bastions, deadline, READ_ONLY, identify=named) as client:
             engine = client.engine
-            listing = client.survey(wanted, goes)
+            listing = client.survey(wanted)
             policy.matcher.look_at(policy.names, [container.name for container in listing.containers])
             label = "=".join(scope.label) if scope is not None and scope.label is not None else None
             resources = [found for kind in kinds if label for found in client.list_resources(kind, label)]

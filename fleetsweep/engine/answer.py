@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http.client import BadStatusLine, HTTPException, IncompleteRead, LineTooLong, RemoteDisconnected
 from io import BufferedIOBase
 from typing import Final
@@ -28,6 +29,9 @@ HEAD_LIMIT: Final = 128 * 1024
 MOST_FIELDS: Final = 100
 MOST_INTERIM: Final = 8
 """Interim answers (1xx) before the one that counts."""
+
+SHORT_FIELD: Final = 128
+"""Bytes of a header line whose reading is remembered."""
 
 _CHUNK: Final = 256 * 1024
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: ([^\r\n]*))?\r?\n")
@@ -129,10 +133,8 @@ def _headers(source: BufferedIOBase) -> dict[str, str]:
         size += len(line)
         if size > HEAD_LIMIT:
             raise LineTooLong("headers")
-        found = _FIELD.fullmatch(line)
-        if found is None:
-            raise HTTPException(f"{line[:80]!r} is not a header")
-        name, value = found[1].decode("ascii").lower(), found[2].decode("iso-8859-1")
+        # An engine says most of them again with each answer.
+        name, value = _known_field(line) if len(line) <= SHORT_FIELD else _field(line)
         if name in headers:
             if name in {"content-length", "transfer-encoding"}:
                 raise HTTPException(f"{name} is told twice")
@@ -140,6 +142,16 @@ def _headers(source: BufferedIOBase) -> dict[str, str]:
                 value = f"{headers[name]}, {value}"
         headers[name] = value
     raise HTTPException(f"more than {MOST_FIELDS} headers")
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    found = _FIELD.fullmatch(line)
+    if found is None:
+        raise HTTPException(f"{line[:80]!r} is not a header")
+    return found[1].decode("ascii").lower(), found[2].decode("iso-8859-1")
+
+
+_known_field = lru_cache(maxsize=512)(_field)
 
 
 def _line(source: BufferedIOBase, what: str) -> bytes:

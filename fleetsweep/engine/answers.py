@@ -218,11 +218,17 @@ def resolve_owners(containers: Sequence[Container]) -> list[Container]:
     ]
 
 
-def merge_owners(container: Container, looked_at: Container | None) -> Container:
-    """The container as it was judged, with what a later look told of whose namespaces it shares."""
-    if looked_at is None or not looked_at.lives_on:
+def may_share(inspect_answer: bytes | bytearray) -> bool:
+    """Whether an inspect answer may tell of a shared namespace, without decoding it."""
+    # An escaped letter could spell the word otherwise.
+    return _SHARED.encode() in inspect_answer or b"\\u00" in inspect_answer
+
+
+def merge_owners(container: Container, owners: Sequence[str]) -> Container:
+    """The container as it was listed, with what a look told of whose namespaces it shares."""
+    if not owners:
         return container
-    return replace(container, lives_on=tuple(dict.fromkeys((*container.lives_on, *looked_at.lives_on))))
+    return replace(container, lives_on=tuple(dict.fromkeys((*container.lives_on, *owners))))
 
 
 def parse_infra(answer: object) -> dict[str, str]:

@@ -21,7 +21,7 @@ from fleetsweep.deadline import Deadline
 from fleetsweep.engine.answer import Answer
 from fleetsweep.engine.answers import (
     FULL_ID,
-    merge_owners,
+    may_share,
     parse_date,
     parse_engine_id,
     parse_infra,
@@ -38,7 +38,7 @@ from fleetsweep.engine.budget import SHARED
 from fleetsweep.engine.decode import WORDS_LIMIT, TooMuch, Unusable, read_document
 from fleetsweep.engine.exchange import Dial, Exchange, Overdue
 from fleetsweep.engine.looks import PATIENCE_S, Looks
-from fleetsweep.engine.sdk import ApiClient, docker, list_target
+from fleetsweep.engine.sdk import ApiClient, docker, list_target, refusal
 from fleetsweep.engine.versions import engine_of, libpod_of
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
 from fleetsweep.model import SECOND, Container
@@ -98,6 +98,7 @@ class EngineClient:
         self._deadline = deadline
         self._exchange = Exchange(dial, deadline, methods, connections)
         self._first: Listing | None = None
+        self._bounded: ApiClient | None = None
         try:
             with self._translated("its first answer"):
                 self._exchange.open()
@@ -172,38 +173,33 @@ class EngineClient:
             skew_s = now_ns / SECOND + 0.5 - (asked + answered) / 2
             return Listing(tuple(parse_list(answer)), now_ns, skew_s)
 
-    def survey(
-        self,
-        needs_inspection: Callable[[Container, int], bool],
-        may_go: Callable[[Container, int], bool] = lambda *_: False,
-    ) -> Listing:
+    def survey(self, needs_inspection: Callable[[Container, int], bool]) -> Listing:
         """The list, with every container inspected for which ``needs_inspection(container, now_ns)`` holds.
 
-        One that is gone by the time it is inspected is left out; one that can't be looked at has ``trouble``. Where
-        ``may_go(container, now_ns)`` holds for any, those that stay are asked what they live on. Raises HostError.
+        One that is gone by the time it is inspected is left out; one that can't be looked at has ``trouble``. Where any
+        needs it, those that run are asked in the same write what they live on. Raises HostError.
         """
         listing = self.list_containers()
-        now_ns = listing.now_ns
-        looks = Looks(self, self._deadline.remaining)
-        looks.at([listed.id for listed in listing.containers if needs_inspection(listed, now_ns)])
-        containers = looks.seen(listing.containers)
-        if any(may_go(container, now_ns) for container in containers):
-            containers = self._with_dependencies(containers, looks)
-        return Listing(tuple(resolve_owners(containers)), now_ns, listing.skew_s)
-
-    def _with_dependencies(self, containers: Sequence[Container], looks: Looks) -> list[Container]:
-        """The same containers, with what they live on. What Docker's list tells does for those that don't run."""
+        judged = [listed.id for listed in listing.containers if needs_inspection(listed, listing.now_ns)]
+        if not judged:
+            return Listing(tuple(resolve_owners(listing.containers)), listing.now_ns, listing.skew_s)
         podman = self.engine.kind == "podman"
+        looks = Looks(self, self._deadline.remaining)
+        # What Docker's list tells of a network does for those that don't run.
         looks.at(
-            [
+            judged,
+            besides=[
                 listed.id
-                for listed in containers
-                if not (listed.inspected or listed.trouble) and (podman or listed.state in states.STARTED)
-            ]
+                for listed in listing.containers
+                if not listed.trouble and (podman or listed.state in states.STARTED)
+            ],
         )
         pods = self._infra_containers() if podman else {}
-        seen = [replace(each, managed_by=pods.get(each.id, "")) for each in containers] if pods else containers
-        return [merge_owners(each, looks.found.get(each.id)) for each in seen]
+        containers = [
+            replace(each, managed_by=pods[each.id]) if each.id in pods else each
+            for each in looks.seen(listing.containers)
+        ]
+        return Listing(tuple(resolve_owners(containers)), listing.now_ns, listing.skew_s)
 
     def _infra_containers(self) -> dict[str, str]:
         """By id, the Podman containers that hold a pod together, and in words how each goes, where that is told."""
@@ -239,6 +235,22 @@ class EngineClient:
             if error.http_status == 404:
                 return None
             raise
+
+    def owners(self, container_id: str, *, within: float | None) -> tuple[str, ...]:
+        """Whose namespaces a container shares: ids or names, none where it is gone. Raises HostError.
+
+        This is asked of everything that runs beside a candidate, so what shares none is not even decoded.
+        """
+        _check_id(container_id)
+        with self._translated("an inspect answer"):
+            answer = self._exchange.ask("GET", self._api.inspect_target(container_id), within=within)
+            if answer.status == 404:
+                return ()
+            if answer.refuses:
+                raise refusal(answer)
+            if not may_share(answer.body):
+                return ()
+            return parse_inspect(read_document(answer.body), container_id).lives_on
 
     def list_resources(self, kind: ResourceKind, label: str) -> tuple[Resource, ...]:
         """The volumes or networks with a label, ``key=value``: those that really have it. Raises HostError."""
@@ -288,7 +300,11 @@ class EngineClient:
             return time.monotonic() - asked
 
     def _asking(self, within: float | None) -> ApiClient:
-        return self._api if within is None else self._api.bounded(within)
+        if within is None:
+            return self._api
+        if self._bounded is None or self._bounded.within != within:
+            self._bounded = self._api.bounded(within)
+        return self._bounded
 
     @property
     def waits(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, Protocol
 
-from fleetsweep.engine.answers import merge
+from fleetsweep.engine.answers import merge, merge_owners
 from fleetsweep.engine.exchange import AHEAD, Overdue
 from fleetsweep.errors import EngineError, LostAnswer
 from fleetsweep.model import Container
@@ -35,6 +35,9 @@ class Engine(Protocol):
     def inspect(self, container_id: str, *, within: float | None = None) -> Container | None:
         """The container; None if the engine has none of that id."""
 
+    def owners(self, container_id: str, *, within: float | None) -> tuple[str, ...]:
+        """Whose namespaces the container shares: ids or names; none where it is gone."""
+
     def listed_ids(self, within: float, /) -> Collection[str]:
         """The ids that the engine lists now."""
 
@@ -51,23 +54,34 @@ class Looks:
     found: dict[str, Container] = field(default_factory=dict)
     trouble: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    judged: set[str] = field(default_factory=set)
+    owners: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _patience_s: float = field(default_factory=lambda: PATIENCE_S)
     _silent: int = 0
     _cut_off: set[str] = field(default_factory=set)
 
     def seen(self, listed: Iterable[Container]) -> list[Container]:
-        """A list's containers as they look now, without those that are gone."""
-        return [
-            merge(each, self.found[each.id])
-            if each.id in self.found
-            else replace(each, trouble=each.trouble or self.trouble.get(each.id, ""))
-            for each in listed
-            if each.id not in self.gone
-        ]
+        """A list's containers as they look now, without those that were judged and are gone.
 
-    def at(self, container_ids: Sequence[str]) -> None:
-        """Look at these, a batch of requests in one write. Raises HostError where the engine itself is not there."""
-        waiting = deque(container_ids)
+        Those that were looked at besides stay as they were listed, with what they live on.
+        """
+        return [self._seen(each) for each in listed if each.id not in self.judged or each.id not in self.gone]
+
+    def _seen(self, listed: Container) -> Container:
+        if listed.id not in self.judged:
+            return merge_owners(listed, self.owners.get(listed.id, ()))
+        found = self.found.get(listed.id)
+        if found is not None:
+            return merge(listed, found)
+        return replace(listed, trouble=listed.trouble or self.trouble.get(listed.id, ""))
+
+    def at(self, container_ids: Sequence[str], *, besides: Sequence[str] = ()) -> None:
+        """Look at these to judge them, and at those ``besides`` for what they live on: batches in one write.
+
+        Raises HostError where the engine itself is not there.
+        """
+        self.judged.update(container_ids)
+        waiting = deque(dict.fromkeys((*container_ids, *besides)))
         ahead = 0
         while waiting:
             if not ahead:
@@ -93,11 +107,15 @@ class Looks:
     def _look_at(self, container_id: str) -> None:
         left = self.seconds_left() - RESERVE_S
         # With no time left for one hung answer, the host's own deadline ends this.
-        found = self.engine.inspect(container_id, within=min(self._patience_s, left) if left > 0 else None)
-        if found is None:
-            self.gone.add(container_id)
+        within = min(self._patience_s, left) if left > 0 else None
+        if container_id not in self.judged:
+            self.owners[container_id] = self.engine.owners(container_id, within=within)
         else:
-            self.found[container_id] = found
+            found = self.engine.inspect(container_id, within=within)
+            if found is None:
+                self.gone.add(container_id)
+            else:
+                self.found[container_id] = found
         self._silent = 0
 
     def _is_cut_off_for_the_first_time(self, container_id: str, error: LostAnswer) -> bool:

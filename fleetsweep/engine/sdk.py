@@ -88,7 +88,11 @@ class ApiClient(docker.APIClient):
 
     def send_inspects_ahead(self, container_ids: Sequence[str]) -> None:
         """Send the requests of ``inspect_container`` for these, who must be inspected next and in this order."""
-        self.exchange.send_ahead([_target(self._url("/containers/{0}/json", one)) for one in container_ids])  # type: ignore[attr-defined]
+        self.exchange.send_ahead([self.inspect_target(one) for one in container_ids])
+
+    def inspect_target(self, container_id: str) -> str:
+        """The request target by which the SDK inspects a container."""
+        return _target(self._url("/containers/{0}/json", container_id))  # type: ignore[attr-defined]
 
     def kill_and_remove(self, container_id: str, version: str, *, volumes: bool) -> None:
         """Remove a container by Podman's own API, without waiting for it to end by itself."""
