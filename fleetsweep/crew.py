@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -79,11 +80,15 @@ def remove_all(
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A candidate's turn: to be removed, or to be looked at again while another removal of it goes on."""
+    """A candidate's turn: to be removed, or to be looked at again while another removal of it goes on.
+
+    ``looks_left`` says how often it may be looked at still; None before it was asked to go. Looks are counted, not
+    timed: on a busy machine it must not come down to who was quicker.
+    """
 
     decision: Decision
     due: float = 0.0
-    gives_up: float | None = None
+    looks_left: int | None = None
 
 
 class _Crew:
@@ -194,7 +199,7 @@ class _Crew:
     def _act(self, turn: _Turn) -> None:
         planned = turn.decision.container
         removal: Removal | None = None
-        intended = turn.gives_up is not None
+        intended = turn.looks_left is not None
         goes_on = False
         try:
             if not intended:
@@ -215,9 +220,9 @@ class _Crew:
         with self._changed:
             del self._under_way[planned.id]
             if goes_on:
-                now = time.monotonic()
-                gives_up = turn.gives_up if turn.gives_up is not None else now + self._pace.progress_s
-                self._polls.append(_Turn(turn.decision, now + self._pace.poll_s, gives_up))
+                most = math.ceil(self._pace.progress_s / self._pace.poll_s)
+                left = most if turn.looks_left is None else turn.looks_left - 1
+                self._polls.append(_Turn(turn.decision, time.monotonic() + self._pace.poll_s, left))
             if removal is not None:
                 self._end(removal)
             self._changed.notify_all()
@@ -236,9 +241,9 @@ class _Crew:
     def _removal_of(self, turn: _Turn) -> Removal | None:
         """What one turn comes to; None if another removal goes on."""
         planned = turn.decision.container
-        if turn.gives_up is not None:
+        if turn.looks_left is not None:
             removal = await_other_removal(self._engine, planned, pace=self._pace)
-            if removal is None and (time.monotonic() >= turn.gives_up or self._clock.remaining() <= 0):
+            if removal is None and (turn.looks_left <= 1 or self._clock.remaining() <= 0):
                 return Removal(planned.id, Outcome.UNKNOWN, "another removal of it was still in progress")
             return removal
         in_use = self._work.in_use.get(planned.id) or self._who_stays(planned)

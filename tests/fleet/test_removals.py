@@ -159,7 +159,7 @@ def test_podman_is_told_by_its_own_api_not_to_wait(run: Run, place: Place) -> No
     engine.on("DELETE /libpod/containers/([0-9a-f]{64})", remove)
     code, row, _ = sweep(run, engine, place)
     assert (code, row["removed"]) == (0, 3)
-    asked = {target for target in engine.targets if "libpod" in target}
+    asked = {target for target in engine.targets if "libpod" in target and not target.endswith("/json")}
     assert asked == {f"/v5.4.2/libpod/containers/{each.id}" for each in leaks(2)}
 
 
