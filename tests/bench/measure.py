@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import statistics
@@ -17,18 +18,25 @@ from pathlib import Path
 OURS = [str(Path(sys.executable).with_name("fleetsweep"))]
 
 
-def seconds(command: Sequence[str]) -> float:
-    """The wall time of one process, which must succeed."""
-    began = time.perf_counter()
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    took = time.perf_counter() - began
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command[:6])} … exited with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return took
-
-
 PATIENCE_S = 180
-"""Seconds. A tool that hangs on many hosts must not take the other tools' figures with it."""
+"""Seconds. A tool that hangs must not take the other tools' figures with it."""
+
+
+def seconds(command: Sequence[str]) -> float:
+    """The wall time of one process. Raises RuntimeError when it fails, or does not end in time."""
+    began = time.perf_counter()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as child:
+        try:
+            said, _ = child.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            raise RuntimeError(f"it did not end within {PATIENCE_S} s") from None
+    took = time.perf_counter() - began
+    if child.returncode:
+        raise RuntimeError(f"{' '.join(command[:6])} … exited with {child.returncode}:\n{said}")
+    return took
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +87,18 @@ def spent(
     return Spent(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, machine_s)
 
 
-def table(title: str, times: Mapping[str, Sequence[float]]) -> str:
-    """One row a command: median, min-max, and the ratio of its median to the first row's."""
-    base = statistics.median(next(iter(times.values())))
+def table(title: str, times: Mapping[str, Sequence[float]], missing: Mapping[str, str] | None = None) -> str:
+    """One row a command: median, min-max, and the ratio of its median to the first row's.
+
+    ``missing`` says of a command why it has no figures.
+    """
+    first = next(iter(times))
+    base = statistics.median(times[first]) if first not in (missing or {}) else math.nan
     lines = [f"| {title} | rounds | median s | min-max s | ratio |", "| --- | --- | --- | --- | --- |"]
     for name, taken in times.items():
+        if missing and name in missing:
+            lines.append(f"| {name} | missing: {missing[name]} | | | |")
+            continue
         middle = statistics.median(taken)
         lines.append(
             f"| {name} | {len(taken)} | {middle:.2f} | {min(taken):.2f}-{max(taken):.2f} | {middle / base:.2f} |"
