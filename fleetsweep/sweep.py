@@ -262,8 +262,10 @@ def _apply_host(
         work = crew.Work(
             candidates,
             rule,
-            in_use_now(client, listed, host_plan, look_s=pace.look_s) if candidates else {},
-            crew.dependents_among(candidates, listed),
+            in_use_now(client, listed, host_plan, resolve=client.resolve_owners, look_s=pace.look_s)
+            if candidates
+            else {},
+            crew.dependents_among(candidates, client.resolve_owners(listed)),
         )
         asked = crew.remove_all(client, work, ledger, stopped=reach.stopped, clock=clock, pace=pace)
         fault = _hindrance(asked.hindered)

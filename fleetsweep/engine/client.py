@@ -218,6 +218,11 @@ class EngineClient:
         with self._translated("an inspect answer"):
             self._api.send_inspects_ahead(container_ids)
 
+    @staticmethod
+    def resolve_owners(containers: Sequence[Container], /) -> list[Container]:
+        """The same containers, which live on ids: engines know one by its name, and by a short id, too."""
+        return resolve_owners(containers)
+
     def listed_ids(self, within: float, /) -> frozenset[str]:
         """The ids of all containers that the engine has now. Raises HostError."""
         return frozenset(container.id for container in self._list(self._api.bounded(within)).containers)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Run
 from tests.lab import Box, Lab
 from tests.lab.box import WORKSPACE, Spec
@@ -70,3 +72,27 @@ def test_a_restart_loop_is_as_old_as_its_creation(lab: Lab, box: Box, run: Run) 
     (decision,) = row["decisions"]
     assert (done.returncode, decision["outcome"], decision["reason"]) == (0, "removed", "lifetime"), done.stdout
     assert box.names() == set()
+
+
+@pytest.mark.parametrize("shared", ["NetworkMode", "PidMode", "IpcMode"])
+def test_what_a_newcomer_has_joined_since_the_plan_stays(lab: Lab, box: Box, run: Run, shared: str) -> None:
+    words = [*lab.options(), "--host", "runner-1", "--format", "json"]
+    with box.api() as api:
+        settings = api.create_host_config(network_mode="none", ipc_mode="shareable")
+        made = api.create_container(WORKSPACE, ["/bin/sleep", "1000000"], name="ws-owner", host_config=settings)
+        api.start(made["Id"])
+    box.seed([Spec("ws-other", age=OLD)])
+    box.grow_old(["ws-owner"], OLD)
+    plan = lab.directory / f"{shared}.json"
+    assert run("audit", *words, "--save-plan", str(plan)).returncode == 0
+    with box.api() as api:
+        joining = api.create_host_config(network_mode="none")
+        joining[shared] = "container:ws-owner"
+        joined = api.create_container(WORKSPACE, ["/bin/sleep", "1000000"], name="job-9", host_config=joining)
+        api.start(joined["Id"])
+    done = run("sweep", "--plan", str(plan), "--yes", "--format", "json", *lab.options())
+    (row,) = json.loads(done.stdout)["hosts"]
+    told = {each["name"]: (each["outcome"], each["error"]) for each in row["decisions"]}
+    assert told == {"ws-owner": ("changed", "it is in use by job-9 now"), "ws-other": ("removed", None)}
+    assert box.running() == {"ws-owner", "job-9"}
+    box.clear()

@@ -60,3 +60,11 @@ def test_what_an_old_podman_is_stopping_is_never_called_removed(run: Run, podman
     wait_for(lambda: podman.state("ws-stopping")["Status"] == "exited", "Podman seeing that it ended")
     code, told = sweep(run, podman, place, 1)
     assert (code, told["ws-stopping"]) == (0, ("removed", None))
+
+
+def test_one_that_lives_on_another_goes_before_it(run: Run, podman: Podman, place: Place) -> None:
+    podman.run("ws-owner", IMAGE)
+    podman.run("ws-sidecar", IMAGE, "--network", "container:ws-owner")
+    code, told = sweep(run, podman, place, 2)
+    assert (code, set(told.values())) == (0, {("removed", None)}), told
+    assert podman.names() == set()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fleetsweep.engine.answers import resolve_owners
 from fleetsweep.errors import EngineError
 from fleetsweep.model import SECOND, Container, Engine, Host, HostPlan
 from fleetsweep.newcomers import CLOCK_STEP_NS, in_use_now
@@ -36,7 +37,7 @@ class Asked:
 def look(engine: Asked, *listed: Container, candidates: tuple[Container, ...] = (CANDIDATE, OTHER)) -> dict[str, str]:
     decisions = tuple(decide(each, Policy(), NOW) for each in candidates)
     plan = HostPlan(Host("a", "a"), Engine("docker", "D", "1.41", "local"), NOW, 0.0, 0.0, 3, decisions)
-    return in_use_now(engine, [*candidates, *listed], plan, look_s=5)
+    return in_use_now(engine, [*candidates, *listed], plan, resolve=resolve_owners, look_s=5)
 
 
 def test_a_box_where_nobody_came_costs_no_look() -> None:
@@ -56,6 +57,12 @@ def test_a_newcomer_is_looked_at_for_what_the_list_does_not_tell(created_ns: int
     listed = replace(NEW, created_ns=created_ns, name="")
     engine = Asked(**{NEW.id: replace(listed, lives_on=("f" * 64, OTHER.id))})
     assert look(engine, listed) == {OTHER.id: f"it is in use by {NEW.id[:12]} now"}
+
+
+def test_a_newcomer_may_name_a_candidate_by_its_name() -> None:
+    engine = Asked(**{NEW.id: replace(NEW, lives_on=("ws-mine",))})
+    named = replace(OTHER, name="ws-mine")
+    assert look(engine, NEW, candidates=(CANDIDATE, named)) == {OTHER.id: "it is in use by job-9 now"}
 
 
 def test_a_newcomer_that_is_gone_again_saves_nobody() -> None:
