@@ -100,15 +100,19 @@ def test_a_hold_ends_by_itself_and_is_placed_again_in_its_own_place(place: Place
         assert reasons(run(*place.sweep(url)).stdout) == {"ws-0": ("stale", "removed")}
 
 
-def test_a_held_container_is_not_even_inspected(place: Place, run: Run) -> None:
+def test_a_held_container_is_asked_for_nothing_but_what_it_lives_on(place: Place, run: Run) -> None:
     engine = ScriptedEngine(leaks(2))
     with engine.serve(place.socket) as url:
         run("hold", *place.local(url), f"{1:064x}", "-m", "mine")
         engine.requests.clear()
         run("audit", *place.local(url))
-    assert [path for _, path in engine.requests if path.endswith("/json") and "/containers/json" not in path] == [
-        f"/containers/{0:064x}/json"
-    ]
+    inspected = [path for _, path in engine.requests if path.endswith("/json") and "/containers/json" not in path]
+    assert inspected == [f"/containers/{number:064x}/json" for number in (0, 1)]
+    engine.containers.pop(f"{0:064x}")
+    with engine.serve(place.directory / "again.sock") as url:
+        engine.requests.clear()
+        run("audit", *place.local(url))
+    assert [path for _, path in engine.requests] == ["/containers/json"]
 
 
 @pytest.mark.parametrize(
