@@ -1,12 +1,69 @@
-"""How much a template may make."""
+"""How much a template may make, and how long it may take."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Final
 
 SIZE_LIMIT: Final = 65_536
 """What a template may make, in characters and items."""
+
+
+HOST_LIMIT_S: Final = 5.0
+"""Seconds for all templates of one host. They take a millisecond."""
+
+INVENTORY_LIMIT_S: Final = 120.0
+"""The same for all hosts together: each of hundreds may take a little less than it may."""
+
+_running: ContextVar[RenderTime | None] = ContextVar("_running", default=None)
+
+
+class RenderTime:
+    """Seconds that templates may take.
+
+    It is spent while a ``with`` block of it runs. Its blocks may lie in each other; those of two may not.
+    """
+
+    __slots__ = ("_began", "_depth", "_ends", "_left", "_seconds", "_whose", "_within")
+
+    def __init__(self, seconds: float, whose: str, within: RenderTime | None = None) -> None:
+        """``whose`` says in messages which templates share it. What is spent counts for ``within``, too."""
+        self._left = self._seconds = seconds
+        self._whose = whose
+        self._within = within
+        self._depth = 0
+        self._began = self._ends = 0.0
+
+    def __enter__(self) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            self._began = time.monotonic()
+            self._ends = self._began + (self._left if self._within is None else min(self._left, self._within._left))
+            _running.set(self)
+
+    def __exit__(self, *error: object) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            _running.set(None)
+            spent = time.monotonic() - self._began
+            self._left -= spent
+            if self._within is not None:
+                self._within._left -= spent
+
+    def check(self) -> None:
+        """Raise ValueError where the time is over."""
+        if time.monotonic() > self._ends:
+            scarce = self if self._within is None or self._left <= self._within._left else self._within
+            raise ValueError(f"{scarce._whose} took more than {scarce._seconds:g} s")
+
+
+def tick() -> None:
+    """Raise ValueError where the templates that run have had their time. Called at each step of one."""
+    running = _running.get()
+    if running is not None:
+        running.check()
 
 
 class Lazy:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.bounds import RenderTime
 from fleetsweep.inventory.ssh_args import TUNING, SshArgs, port_number, user_name
 from fleetsweep.inventory.templates import Variables
 from fleetsweep.model import Connection, Host
@@ -70,12 +71,14 @@ def to_host(
     groups: tuple[str, ...],
     where: str,
     default_engine: str,
+    time: RenderTime | None = None,
 ) -> Host:
     """The host that these merged variables describe. Raises InventoryError.
 
-    ``where`` is the file and line that named the host, ``default_engine`` the engine's address where no variable says.
+    ``where`` is the file and line that named the host, ``default_engine`` the engine's address where no variable says,
+    ``time`` what the templates of all hosts may take together.
     """
-    read = _Reader(name, Variables(name, variables, origins, groups, where))
+    read = _Reader(name, Variables(name, variables, origins, groups, where, time))
     local = read.text(("ansible_connection",), _connection, "ssh") == "local"
     address = read.text(_HOST, _address, None)
     if address is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.bounds import INVENTORY_LIMIT_S, RenderTime
 from fleetsweep.inventory.connection import to_host
 from fleetsweep.inventory.files import Warnings, read_text
 from fleetsweep.inventory.graph import ALL, UNGROUPED, Graph
@@ -73,6 +74,7 @@ class Inventory:
         self._graph = graph
         self._engine = engine
         self._warnings = warnings
+        self._time = RenderTime(INVENTORY_LIMIT_S, "the templates of all hosts")
         self.names = graph.members(ALL)
 
     @property
@@ -103,4 +105,4 @@ class Inventory:
     def _host(self, name: str) -> Host:
         variables, origins = self._graph.variables_of(name)
         groups, where = self._graph.groups_of(name), self._graph.hosts[name].where
-        return to_host(name, variables, origins, groups, where, self._engine)
+        return to_host(name, variables, origins, groups, where, self._engine, self._time)

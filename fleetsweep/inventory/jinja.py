@@ -1,24 +1,26 @@
 """Jinja2's sandbox, and a tighter one around it: what a template may say, and how much it may make.
 
 Imported only when a template was met. The sandbox alone keeps a template from reaching Python; it does not keep it from
-``'x' * 10**9`` or from loops in loops, and a sweep must not wait for either.
+``'x' * 10**9`` or from loops in loops, and a sweep must not wait for either. What is left can still take long together,
+so each step of a template first looks at the clock. No step alone takes long: a variable has two million items at most.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from jinja2 import StrictUndefined, Template, Undefined, nodes
 from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
+from jinja2.visitor import NodeTransformer
 
-from fleetsweep.inventory.bounds import SIZE_LIMIT, bounded
+from fleetsweep.inventory.bounds import SIZE_LIMIT, bounded, tick
 
 _RANGE_LIMIT: Final = 1_000
 _WIDE: Final = re.compile(r"%[^a-zA-Z%]*(?:\d{4}|\*)")
@@ -38,6 +40,15 @@ _METHODS: Final = frozenset(
      "capitalize", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "startswith", "endswith", "find",
      "count", "index", "isdigit", "isalpha", "get", "items", "keys", "values"}
 )  # fmt: skip
+
+
+# No template can call them by these names.
+_TICK: Final = "(tick)"
+_EACH: Final = "(each)"
+_CONCAT: Final = "(concat)"
+
+_MOST_DIGITS: Final = 1_000
+"""To round to. Ten to the power of more takes long, and is no number of anything."""
 
 
 class Variables(Protocol):
@@ -73,8 +84,20 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         super().__init__(undefined=StrictUndefined, finalize=_no_none, trim_blocks=True, optimized=False, cache_size=0)
         self.globals = {"range": _range, "dict": dict}
         self.filters = {name: _weighed(name, call) for name, call in self.filters.items() if name not in _NO_FILTERS}
+        self.filters |= {_TICK: _ticked, _EACH: _each, _CONCAT: _concat}
+        tests = cast(dict[str, Callable[..., object]], self.tests)
+        self.tests = {name: _timed(test) for name, test in tests.items()}
+
+    def getitem(self, obj: object, argument: object) -> object:
+        tick()
+        return super().getitem(obj, argument)
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        tick()
+        return super().getattr(obj, attribute)
 
     def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
+        tick()
         if operator == "*" and not (isinstance(left, int | float) and isinstance(right, int | float)):
             raise SecurityError("only numbers can be multiplied here")
         if operator == "%" and isinstance(left, str):
@@ -87,6 +110,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return isinstance(getattr(obj, "__self__", None), Iterable) and getattr(obj, "__name__", "") in _METHODS
 
     def call(__self, __context: Context, __obj: Callable[..., object], *args: object, **kwargs: object) -> object:
+        tick()
         if isinstance(__obj, Undefined):
             __obj()
         if not __self.is_safe_callable(__obj):
@@ -111,10 +135,63 @@ def _range(*bounds: int) -> range:
 def _weighed(name: str, call: Callable[..., object]) -> Callable[..., object]:
     @functools.wraps(call)
     def weighed(*args: object, **kwargs: object) -> object:
-        _check_product(name, args)
+        tick()
+        _check_product(name, (*args, *kwargs.values()))
         return _settled(call(*args, **kwargs))
 
     return weighed
+
+
+def _timed(call: Callable[..., object]) -> Callable[..., object]:
+    @functools.wraps(call)
+    def timed(*args: object, **kwargs: object) -> object:
+        tick()
+        return call(*args, **kwargs)
+
+    return timed
+
+
+def _ticked(value: object) -> object:
+    tick()
+    return value
+
+
+def _each(values: Iterable[object]) -> Iterator[object]:
+    """What a loop goes through."""
+    return _ticking(iter(values))
+
+
+def _ticking(values: Iterator[object]) -> Iterator[object]:
+    for value in values:
+        tick()
+        yield value
+
+
+def _concat(values: Sequence[object]) -> str:
+    """What ``a ~ b`` makes, piece by piece."""
+    return "".join(_pieces(str(_ticked(value)) for value in values))
+
+
+class _Timing(NodeTransformer):
+    """Has those steps look at the clock that Jinja2 compiles to plain Python."""
+
+    def visit_For(self, node: nodes.For) -> nodes.For:
+        self.generic_visit(node)
+        node.iter = _filtered(node.iter, _EACH)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:
+        self.generic_visit(node)
+        return _filtered(nodes.List(node.nodes, lineno=node.lineno), _CONCAT)
+
+    def visit_Operand(self, node: nodes.Operand) -> nodes.Operand:
+        self.generic_visit(node)
+        node.expr = _filtered(node.expr, _TICK)
+        return node
+
+
+def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
 def _check_product(name: str, args: tuple[object, ...]) -> None:
@@ -124,6 +201,10 @@ def _check_product(name: str, args: tuple[object, ...]) -> None:
         _check_width(texts[0])
     if name == "replace" and len(texts) > 2 and (len(texts[0]) + 1) * len(texts[-1]) > SIZE_LIMIT:
         raise SecurityError("replace() would make more than it may")
+    if name == "sum" and any(isinstance(item, list | tuple) for item in args[1:]):
+        raise SecurityError("only numbers can be added up here")
+    if name == "round" and any(isinstance(item, int) and abs(item) > _MOST_DIGITS for item in args[1:]):
+        raise SecurityError(f"a number can be rounded to {_MOST_DIGITS} digits at the most")
     if name == "join":
         sizes = [len(item) for item in args if hasattr(item, "__len__")]
         if len(sizes) > 1 and sizes[-1] * sizes[-2] > SIZE_LIMIT:
@@ -152,6 +233,7 @@ def render(text: str, variables: Variables) -> object:
 
     Raises whatever else a template may.
     """
+    tick()
     template, lone = _compiled(text)
     context = template.new_context()
     assert isinstance(context, _Names)  # noqa: S101 - for the type checker: it is this sandbox's context class
@@ -175,6 +257,8 @@ def _compiled(text: str) -> tuple[Template, bool]:
     sandbox = _sandbox()
     tree = sandbox.parse(text)
     _check(tree)
+    tree = _Timing().visit(tree)
+    tree.set_environment(sandbox)
     lone = _lone_expression(tree)
     if lone is not None:
         tree = nodes.Template([nodes.Assign(nodes.Name("result", "store"), lone, lineno=1)], lineno=1)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.bounds import Lazy, bounded
+from fleetsweep.inventory.bounds import HOST_LIMIT_S, Lazy, RenderTime, bounded
 from fleetsweep.inventory.values import UnsafeText, VaultValue
 
 DEPTH_LIMIT: Final = 20
@@ -59,7 +59,10 @@ class Variables:
         origins: Mapping[str, str],
         groups: tuple[str, ...],
         where: str,
+        time: RenderTime | None = None,
     ) -> None:
+        """``time`` is what all hosts share; each has HOST_LIMIT_S of it."""
+        self._time = RenderTime(HOST_LIMIT_S, f"the templates of {host}", time)
         self._host = host
         self._raw = variables
         self._origins = origins
@@ -138,7 +141,7 @@ class Variables:
             raise ValueError("its templates lead to too many others")
         from fleetsweep.inventory.jinja import render
 
-        with self._doing(str(value)):
+        with self._doing(str(value)), self._time:
             return bounded(render(str(value), self))
 
     @contextmanager

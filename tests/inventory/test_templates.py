@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.bounds import SIZE_LIMIT
+from fleetsweep.inventory.bounds import SIZE_LIMIT, RenderTime
 from fleetsweep.inventory.connection import to_host
 from fleetsweep.inventory.templates import DEPTH_LIMIT, TEXT_LIMIT, Variables
 from fleetsweep.inventory.values import UnsafeText, VaultValue
@@ -219,3 +219,57 @@ def test_jinja_is_not_imported_until_a_template_is_met() -> None:
         "assert 'jinja2' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# Time
+
+BIG = [number % 4 for number in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in range(1000) %}{{ big | sort | first }}{% endfor %}",
+        "{% for i in range(1000) %}{{ big | map('string') | map('int') | list | length }}{% endfor %}",
+        "{% for i in big %}{{ 'x' if 'q' in big and i is not in(big) else '' }}{% endfor %}",
+        "{{ big | select('in', texts) | list | length }}",
+        "{% for i in big %}{{ '' if big[1:] == big[2:] else '' }}{% endfor %}",
+        "{% for i in big %}{% if i == big | max %}{{ '' }}{% endif %}{% endfor %}",
+    ],
+)
+def test_the_templates_of_one_host_end_whatever_they_do(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleetsweep.inventory.templates.HOST_LIMIT_S", 0.2)
+    variables = {"v": template, "big": BIG, "texts": [str(item) for item in BIG]}
+    with pytest.raises(InventoryError) as caught:
+        Variables("web-1", variables, {"v": "hosts:3"}, (), "hosts:1").get("v")
+    assert str(caught.value) == ("hosts:3: v of web-1 can't be rendered: the templates of web-1 took more than 0.2 s")
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ lists | sum(start=[]) | length }}", "{{ 5 | round(1000000000, 'floor') }}", "{{ 5 | round(-1000000000) }}"],
+)
+def test_one_step_that_would_take_for_ever_is_not_begun(template: str) -> None:
+    variables = {"v": template, "lists": [[item] for item in BIG]}
+    with pytest.raises(InventoryError, match="can't be rendered"):
+        Variables("web-1", variables, {}, (), "hosts:1").get("v")
+
+
+def test_hosts_that_each_take_a_little_less_than_they_may_share_a_bound() -> None:
+    template = "{% for i in range(1000) %}{{ big | sort | first }}{% endfor %}"
+    shared = RenderTime(0.3, "the templates of all hosts")
+    for _ in range(2):
+        with pytest.raises(InventoryError, match=r"the templates of all hosts took more than 0\.3 s"):
+            Variables("web-1", {"v": template, "big": BIG}, {}, (), "hosts:1", shared).get("v")
+
+
+def test_templates_that_look_at_the_clock_make_what_they_made_before() -> None:
+    variables = {
+        "v": "{% for i in xs %}{{ loop.index }}/{{ loop.length }}{{ i ~ '-' ~ n }}{% else %}none{% endfor %}",
+        "w": "{% for i in [] %}{{ i }}{% else %}none{% endfor %}{{ 'y' if n in xs and 'q' not in xs and 1 < 2 <= 2 }}",
+        "x": "{{ xs ~ none ~ true }}",
+        "xs": ["a", "b"],
+        "n": "b",
+    }
+    read = Variables("web-1", variables, {}, (), "hosts:1")
+    assert [read.get(name) for name in "vwx"] == ["1/2a-b2/2b-b", "noney", "['a', 'b']NoneTrue"]
