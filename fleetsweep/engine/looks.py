@@ -57,7 +57,9 @@ class Looks:
     judged: set[str] = field(default_factory=set)
     owners: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _patience_s: float = field(default_factory=lambda: PATIENCE_S)
+    _hung: int = 0
     _silent: int = 0
+    _answered: bool = False
     _cut_off: set[str] = field(default_factory=set)
 
     def seen(self, listed: Iterable[Container]) -> list[Container]:
@@ -84,6 +86,10 @@ class Looks:
         waiting = deque(dict.fromkeys((*container_ids, *besides)))
         ahead = 0
         while waiting:
+            if self._hung and self._answered and self.seconds_left() <= 2 * RESERVE_S:
+                words = f"there was no time left to look at it: {self._hung} others did not answer"
+                self.trouble.update(dict.fromkeys(waiting, words))
+                break
             if not ahead:
                 batch = list(islice(waiting, AHEAD))
                 self.engine.send_inspects_ahead(batch)
@@ -101,7 +107,7 @@ class Looks:
                 self._give_up(container_id, error)
             except EngineError as error:
                 self.trouble[container_id] = error.message
-                self._silent = 0
+                self._silent, self._answered = 0, True
         self._ask_again(container_ids)
 
     def _look_at(self, container_id: str) -> None:
@@ -116,7 +122,7 @@ class Looks:
                 self.gone.add(container_id)
             else:
                 self.found[container_id] = found
-        self._silent = 0
+        self._silent, self._answered = 0, True
 
     def _is_cut_off_for_the_first_time(self, container_id: str, error: LostAnswer) -> bool:
         """Whether a stream that ended in place of an answer may have ended for reasons of its own."""
@@ -128,8 +134,9 @@ class Looks:
         if isinstance(error.__cause__, TimeoutError) and not isinstance(error.__cause__, Overdue):
             raise error
         self._patience_s = max(LEAST_PATIENCE_S, self._patience_s / 2)
+        self._hung += 1
         self._silent += 1
-        if self._silent >= MOST_SILENT and not self.found:
+        if self._silent >= MOST_SILENT and not self._answered:
             raise error
         self.trouble[container_id] = error.message
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,7 +47,8 @@ class Podman:
 
     def _end(self) -> None:
         try:
-            # Podman's containers outlive its service.
+            # Podman's containers outlive its service; those that hold a pod together go with it alone.
+            subprocess.run([*self._words, "pod", "rm", "-f", "-a"], check=False, capture_output=True, timeout=60)
             subprocess.run([*self._words, "rm", "-f", "-a", "-t", "0"], check=False, capture_output=True, timeout=60)
         finally:
             if self._daemon is not None:
@@ -77,6 +79,15 @@ class Podman:
         # What the container keeps open of ours would be waited for.
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         return done.stdout.strip()
+
+    def make_pod(self, name: str, image: str, *, infra: str, members: Sequence[str]) -> None:
+        """Make a pod that never starts, with a container of that name that holds it together, and these in it."""
+        # Nothing of it runs: Podman 4.3 has no way to give such a container the limits that it needs here.
+        held = ["--network", "none", "--infra-image", image, "--infra-command", "/bin/sleep", "--infra-name", infra]
+        commands = [["pod", "create", *held, name]]
+        commands += [["create", "--pod", name, "--name", each, image, "/bin/sleep", "1000000"] for each in members]
+        for command in commands:
+            subprocess.run([*self._words, *command], check=True, capture_output=True)
 
     def stop_in_vain(self, name: str) -> int:
         """Begin to stop a container and be killed meanwhile: it is stopping for ever. Answers its process."""
