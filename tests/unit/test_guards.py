@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from fleetsweep import guards
 from fleetsweep.guards import Percent, expect_guard, plan_fleet
-from fleetsweep.model import FleetPlan, Guard, GuardName, HostPlan, Survey
+from fleetsweep.model import FleetPlan, Guard, GuardName, HostPlan, Lost, Survey
 from fleetsweep.policy import Policy
 from fleetsweep.scope import Resource, ResourceKind, RunScope
 from tests.unit.test_policy import NOW, many, survey
@@ -180,3 +181,27 @@ def test_another_number_of_hosts_than_was_expected_is_told_with_their_names(
         assert isinstance(guard.limit, str)
         assert f"{guard.limit} w" in guard.message
     assert "(" not in (unnamed.message if (unnamed := expect_guard(count, expected)) else "")
+
+
+# A bug in judging one host
+
+
+def test_a_bug_in_judging_one_host_is_that_hosts_row_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge = guards.plan_host
+
+    def plan_host(seen: Survey, policy: Policy) -> HostPlan:
+        if seen.host.name == "odd":
+            raise ZeroDivisionError("planted")
+        return judge(seen, policy)
+
+    monkeypatch.setattr(guards, "plan_host", plan_host)
+    seen = [survey("a", many(1)), replace(survey("odd", many(1, 5)), duration_s=2.5), survey("b", many(1, 9))]
+    plan = plan_fleet(seen, dict.fromkeys(("a", "odd", "b"), Policy()))
+    assert [len(host(plan, name).candidates) for name in ("a", "b")] == [1, 1]
+    (lost,) = (item for item in plan.hosts if isinstance(item, Lost))
+    assert (lost.host, lost.duration_s) == (seen[1].host, 2.5)
+    assert (lost.fault.kind, lost.fault.bug, lost.fault.message) == ("bug", True, "ZeroDivisionError: planted")
+    assert "a bug while judging odd" in caplog.text
+    assert "ZeroDivisionError" in caplog.text

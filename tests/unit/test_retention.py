@@ -17,6 +17,8 @@ HOUR = 3600 * SECOND
     ("skews", "previous", "started", "finished", "sound"),
     [
         ([0.2], NOW - HOUR, NOW, NOW + SECOND, True),
+        ([300.0], NOW, NOW, NOW, True),
+        ([300.1], NOW, NOW, NOW, False),
         ([0.2, -1.0, 9e9], NOW - HOUR, NOW, NOW + SECOND, True),
         ([0.2, 9e9], NOW - HOUR, NOW, NOW + SECOND, False),
         ([math.nan], NOW - HOUR, NOW, NOW + SECOND, False),
@@ -29,7 +31,8 @@ HOUR = 3600 * SECOND
         ([0.2], NOW - HOUR, NOW, NOW - SECOND, False),
     ],
     ids=[
-        *("agreed", "most agree", "half agree", "not a number", "the engines are behind", "nobody was looked at"),
+        *("agreed", "just agreed", "just not"),
+        *("most agree", "half agree", "not a number", "the engines are behind", "nobody was looked at"),
         *("the first run", "a long pause", "a leap ahead", "a leap back", "a leap within the run"),
     ],
 )  # fmt: skip

@@ -72,6 +72,11 @@ def test_an_intent_that_names_no_engine_is_given_up_at_the_first_look_at_its_hos
     assert [(each.outcome, each.final) for each in found["a"]] == [(SettledAs.UNKNOWN, final)]
 
 
+def test_of_a_volume_nothing_can_be_told_by_the_list_of_containers() -> None:
+    found = settle([replace(INTENT, container_id="volume:v"), replace(INTENT, container_id=ITEM.id)], [look("a")])
+    assert [each.outcome for each in found["a"]] == [SettledAs.UNKNOWN, SettledAs.GONE]
+
+
 def test_podman_is_known_by_its_host_key_and_its_address_since_it_makes_up_an_id_at_each_call() -> None:
     intent = replace(INTENT, identity=identity_of(HOST, PODMAN))
     again = look("a", engine=replace(PODMAN, id="made up anew"))
