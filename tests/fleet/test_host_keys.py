@@ -306,3 +306,22 @@ def test_the_configuration_may_ask_for_accept_new_and_a_flag_takes_it_back(boxes
     assert fault(boxes, "", ssh_config=config, host_key=Trust.STRICT).kind == "unknown"
     swept(boxes, "", ssh_config=config)
     assert boxes.known_hosts.read_text() == boxes.boxes[0].known_hosts_line
+
+
+# Files that one host names
+
+
+def test_a_pipe_for_one_hosts_known_hosts_costs_that_host_alone(boxes: SshBoxes) -> None:
+    pipe = boxes.directory / "pipe"
+    os.mkfifo(pipe)
+    try:
+        hosts = [boxes.host(0, "odd", known_hosts=str(pipe)), *(boxes.host(number) for number in range(3))]
+        # None of its own for the others: what one host names goes before the flag's.
+        config = boxes.configure(f"UserKnownHostsFile {boxes.known_hosts}\n")
+        found = boxes.survey(hosts, known_hosts=None, ssh_config=str(config))
+    finally:
+        pipe.unlink()
+    assert set(found.surveys) == {"b0", "b1", "b2"}
+    odd = found.fault("odd")
+    assert (odd.phase, odd.kind) == (Phase.HOST_KEY, "known-hosts")
+    assert f"{pipe}: is not a regular file" in odd.message
