@@ -199,7 +199,7 @@ def words_of(answer: Answer) -> str:
     if told is None and _is_page(text, answer.headers.get("content-type", "")):
         told = _words_of_page(text)
     # No surrogate half may get into a report or a file.
-    said = " ".join((told or text or answer.reason or "no word").encode(errors="replace").decode().split())
+    said = " ".join((told or text or answer.reason.strip() or "no word").encode(errors="replace").decode().split())
     return said if len(said) <= WORDS_LIMIT else said[: WORDS_LIMIT - 1] + "…"
 
 
@@ -223,4 +223,4 @@ def _is_page(text: str, content_type: str) -> bool:
 def _words_of_page(text: str) -> str:
     # Each pattern excludes its own beginning, so that none backtracks on a page of "<" alone.
     without = re.sub(r"<(script|style)\b[^<]*", " ", text, flags=re.I)
-    return html.unescape(re.sub(r"<[^<>]*>?", " ", without))
+    return html.unescape(re.sub(r"<[^<>]*>?", " ", without)).strip()

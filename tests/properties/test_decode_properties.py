@@ -6,7 +6,7 @@ import json
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleetsweep.engine import decode
@@ -158,6 +158,8 @@ def test_a_long_list_is_not_decoded_before_somebody_asks_for_its_entries() -> No
 
 
 @given(st.binary(max_size=2000), st.sampled_from(["", "text/html", "application/json"]), st.text(max_size=10))
+@example(b"<", "text/html", "")
+@example(b"", "", " ")
 def test_what_an_engine_said_with_a_refusal_is_short_and_can_be_stored(body: bytes, kind: str, reason: str) -> None:
     told = words_of(Answer(500, reason, {"content-type": kind}, body, False))
     assert 0 < len(told) <= decode.WORDS_LIMIT
