@@ -21,7 +21,7 @@ MEMORY_A_HOST: Final = 8 * MIB
 """Bytes, besides the stacks of its threads."""
 
 THREADS_A_HOST: Final = 6
-"""Its own, its connection's, and four that remove: more of these begin only where there is room."""
+"""Its own, its connection's, and four that remove."""
 
 STACK_IF_UNLIMITED: Final = 2 * MIB
 

@@ -20,7 +20,7 @@ from fleetsweep.policy import Policy, needs_inspection
 from fleetsweep.removal import Pace
 from tests.properties.strategies import HOUR_S, KEEP, NOW, Damage, Truth, with_label
 
-QUICK = Pace(at_once=4, look_s=0.1, answer_s=0.1, slow_s=0.2, progress_s=0.002, poll_s=1e-4)
+QUICK = Pace(look_s=0.1, answer_s=0.1, slow_s=0.2, progress_s=0.002, poll_s=1e-4)
 """Nobody waits for it: an answer that hangs is overdue at once."""
 
 NEWCOMERS = 10**9

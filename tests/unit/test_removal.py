@@ -353,7 +353,7 @@ def test_at_the_deadline_nothing_more_is_intended_or_asked_for() -> None:
     assert (log.intents, engine.asked) == ([], [])
 
 
-BRISK = Pace(at_once=4, look_s=0.2, answer_s=0.2, slow_s=0.02, progress_s=0.05, poll_s=0.001)
+BRISK = Pace(look_s=0.2, answer_s=0.2, slow_s=0.02, progress_s=0.05, poll_s=0.001)
 
 
 class Odd(FakeEngine):
@@ -512,14 +512,7 @@ def test_what_a_newcomer_lives_on_is_not_touched() -> None:
 
 @pytest.mark.parametrize(
     ("running", "seconds", "waits", "at_once"),
-    [
-        (48, 50, False, 16),
-        (48, 50, True, 24),
-        (99, 50, True, 50),
-        (3, 50, True, 16),
-        (0, 50, True, 16),
-        (19, 5, True, 19),
-    ],
+    [(48, 50, False, 4), (48, 50, True, 24), (100, 50, True, 50), (3, 50, True, 4), (0, 50, True, 4), (9, 5, True, 9)],
 )
 def test_where_an_engine_waits_as_many_go_at_once_as_fit_into_half_the_time(
     running: int, seconds: float, waits: bool, at_once: int
