@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
+from tests.lab.gate import Gate
 from tests.lab.place import Place, deletes
 from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
 
@@ -266,6 +267,22 @@ def test_a_volume_that_is_in_use_stays_and_is_told(place: Place, run: Run) -> No
     assert done.returncode == 5, done.stderr
     assert "volume mine: failed: HTTP 409: volume is in use" in done.stdout
     assert "mine" in stored.volumes
+
+
+@pytest.mark.parametrize(
+    ("request_of", "outcome"), [("GET /volumes/mine", "failed"), ("DELETE /volumes/mine", "unknown")]
+)
+def test_a_volume_that_hangs_costs_itself_alone(
+    place: Place, run: Run, gate: Gate, request_of: str, outcome: str
+) -> None:
+    box = engine()
+    box.on(f"^{request_of}$", gate)
+    Stored(box)
+    with box.serve(place.socket) as url:
+        done = run("teardown", *place.local(url), *RUN_LABEL, "--format", "json")
+    assert done.returncode == 5, done.stderr
+    (row,) = json.loads(done.stdout)["hosts"]
+    assert [(item["name"], item["outcome"]) for item in row["resources"]] == [("mine", outcome), ("net", "removed")]
 
 
 def test_a_volume_that_became_another_is_left(place: Place, run: Run) -> None:
