@@ -34,6 +34,8 @@ for _name in ("GITHUB_ACTIONS", "GITEA_ACTIONS", "FLEETSWEEP_NOTIFY", "FLEETSWEE
 
 # Under nohup it is ignored, and so it would be in every command that a test starts.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# In a shell's background job it is this one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
