@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fleetsweep.capacity import out_of_room
 from fleetsweep.errors import FleetsweepError, HostError
 from fleetsweep.model import Container, Decision, Outcome, Removal
 from fleetsweep.removal import (
@@ -157,10 +158,11 @@ class _Crew:
         thread = threading.Thread(target=self._take_turns, name="fleetsweep-removal", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no more threads to be had: those that there are go on
+        except RuntimeError as error:
             with self._changed:
                 self._alive -= 1
-                if not self._alive:
+                # Where no more threads are to be had, those that there are go on.
+                if not self._alive or not out_of_room(error):
                     raise
 
     def _take_turns(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
-
-EXIT_BUG: Final = 1
 
 
 def execute(request: Request) -> NoReturn:
@@ -80,7 +78,7 @@ def execute(request: Request) -> NoReturn:
         done = _report(request, run_id, started_ns, rows, guard, stopper.signal)
         code = _print_report(done, request.output)
         code = code if course.whole else code or INCOMPLETE
-        code = code if course.bug is None else code or EXIT_BUG
+        code = code if course.bug is None else code or _exit_bug()
         telling = _with_memory(request, journal)
         try:
             if journal is not None:
@@ -380,6 +378,13 @@ def _confirmed(todo: Sequence[HostPlan], stopper: Stopper, *, verbose: bool) -> 
     return False
 
 
+def _exit_bug() -> int:
+    """The exit code of a run with a bug, from the one table of them."""
+    from fleetsweep.report.totals import EXIT_BUG
+
+    return EXIT_BUG
+
+
 def _print_report(done: FleetReport, output: Output) -> int:
     """Print the report, and answer the exit code."""
     from fleetsweep.report import printable, render
@@ -390,7 +395,7 @@ def _print_report(done: FleetReport, output: Output) -> int:
     except Exception:
         log.exception("a bug in the report")
         text = "".join(f"{printable(row.host.name)}: {row.status}\n" for row in done.hosts)
-        return deliver(text, output, done.exit_code or EXIT_BUG)
+        return deliver(text, output, done.exit_code or _exit_bug())
     return deliver(text, output, done.exit_code)
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from fleetsweep import states
 from fleetsweep.engine.decode import Entries
 from fleetsweep.errors import EngineError
 from fleetsweep.model import SECOND, UNREADABLE, Container
 from fleetsweep.scope import Resource, ResourceKind
+
+Labelled = TypeVar("Labelled", Container, Resource)
 
 # The Docker SDK puts ids into URLs as they are: anything else could name another resource.
 FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
@@ -66,12 +68,7 @@ def parse_list(answer: object) -> list[Container]:
     """The containers of ``GET /containers/json?all=1``. Raises EngineError."""
     if not isinstance(answer, list | Entries):
         raise _invalid("the container list is not a list")
-    containers = []
-    for item in _bounded(answer, "containers"):
-        container = _listed(item)
-        containers.append(container)
-        if isinstance(answer, Entries):
-            answer.keep(_weight(container.labels))
+    containers = _parsed(answer, "containers", _listed)
     if len({container.id for container in containers}) != len(containers):
         raise _invalid("the container list names one id twice")
     return containers
@@ -158,13 +155,7 @@ def parse_networks(answer: object) -> tuple[Resource, ...]:
     """The networks of ``GET /networks``. Raises EngineError."""
     if not isinstance(answer, list | Entries):
         raise _invalid("the network list is not a list")
-    networks = []
-    for item in _bounded(answer, "networks"):
-        network = parse_network(item)
-        networks.append(network)
-        if isinstance(answer, Entries):
-            answer.keep(_weight(network.labels))
-    return tuple(networks)
+    return tuple(_parsed(answer, "networks", parse_network))
 
 
 def parse_network(item: object) -> Resource:
@@ -181,6 +172,17 @@ def _bounded(entries: list[object] | Entries, what: str) -> Iterator[object]:
         if count >= MOST_ENTRIES:
             raise EngineError("too-large", f"the engine lists more than {MOST_ENTRIES} {what}")
         yield entry
+
+
+def _parsed(answer: list[object] | Entries, what: str, parse: Callable[[object], Labelled]) -> list[Labelled]:
+    """The entries of a list, each charged to its budget as it is kept. Raises EngineError."""
+    found = []
+    for item in _bounded(answer, what):
+        each = parse(item)
+        found.append(each)
+        if isinstance(answer, Entries):
+            answer.keep(_weight(each.labels))
+    return found
 
 
 def _weight(labels: Mapping[str, str] | None) -> int:

@@ -11,6 +11,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from fleetsweep import files
+
 CONFIG_LIMIT: Final = 1 << 20
 """Bytes of one SSH configuration file, key, certificate or public key."""
 
@@ -20,7 +22,7 @@ KNOWN_HOSTS_LIMIT: Final = 64 << 20
 
 def expanded(name: str) -> Path:
     """The path that a configuration names. ``~somebody`` that is nobody here stays as it is, and isn't there."""
-    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path's own raises for that
+    return Path(files.expanded(name))
 
 
 def read_regular(path: Path, limit: int) -> bytes:

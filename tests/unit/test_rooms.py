@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "tunnel": PURE | {"deadline", "engine", "ssh", "refusal"},
     "fleet": PURE | {"deadline", "capacity"},
     "removal": PURE | {"policy"},
-    "crew": PURE | {"policy", "removal"},
+    "crew": PURE | {"policy", "removal", "capacity"},
     "newcomers": PURE,
     "resources": PURE | {"policy", "removal"},
     "state": PURE | {"files"},
