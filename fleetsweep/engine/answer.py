@@ -127,14 +127,15 @@ def _headers(source: BufferedIOBase) -> dict[str, str]:
     headers: dict[str, str] = {}
     size = 0
     for _ in range(MOST_FIELDS + 1):
-        line = _line(source, "header")
-        if line in {b"\r\n", b"\n"}:
-            return headers
+        line = source.readline(LINE_LIMIT + 1)
         size += len(line)
         if size > HEAD_LIMIT:
             raise LineTooLong("headers")
         # An engine says most of them again with each answer.
-        name, value = _known_field(line) if len(line) <= SHORT_FIELD else _field(line)
+        field = _known_field(line) if len(line) <= SHORT_FIELD else _field(line)
+        if field is None:
+            return headers
+        name, value = field
         if name in headers:
             if name in {"content-length", "transfer-encoding"}:
                 raise HTTPException(f"{name} is told twice")
@@ -144,7 +145,11 @@ def _headers(source: BufferedIOBase) -> dict[str, str]:
     raise HTTPException(f"more than {MOST_FIELDS} headers")
 
 
-def _field(line: bytes) -> tuple[str, str]:
+def _field(line: bytes) -> tuple[str, str] | None:
+    """A header's name and value; None for the empty line that ends them."""
+    if line in {b"\r\n", b"\n"}:
+        return None
+    _check_whole(line, "header")
     found = _FIELD.fullmatch(line)
     if found is None:
         raise HTTPException(f"{line[:80]!r} is not a header")
@@ -156,11 +161,15 @@ _known_field = lru_cache(maxsize=512)(_field)
 
 def _line(source: BufferedIOBase, what: str) -> bytes:
     line = source.readline(LINE_LIMIT + 1)
+    _check_whole(line, what)
+    return line
+
+
+def _check_whole(line: bytes, what: str) -> None:
     if len(line) > LINE_LIMIT:
         raise LineTooLong(what)
     if not line.endswith(b"\n"):
         raise IncompleteRead(line)
-    return line
 
 
 class _Body:

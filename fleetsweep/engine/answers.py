@@ -196,8 +196,10 @@ def _weight(labels: Mapping[str, str] | None) -> int:
 
 def _owners(host_config: object) -> tuple[str, ...]:
     """Whose namespaces a container shares: ids, or names as somebody may have written them."""
-    modes = [_text(_mapping(host_config).get(key)) for key in ("NetworkMode", "IpcMode", "PidMode")]
-    return tuple(dict.fromkeys(mode.removeprefix(_SHARED) for mode in modes if mode.startswith(_SHARED)))
+    found = _mapping(host_config)
+    modes = (found.get("NetworkMode"), found.get("IpcMode"), found.get("PidMode"))
+    shared = [mode for mode in modes if isinstance(mode, str) and mode.startswith(_SHARED)]
+    return tuple(dict.fromkeys(_text(mode).removeprefix(_SHARED) for mode in shared if _text(mode)))
 
 
 def resolve_owners(containers: Sequence[Container]) -> list[Container]:
@@ -251,6 +253,9 @@ def merge(listed: Container, inspected: Container) -> Container:
         labels = None
     lives_on = tuple(dict.fromkeys((*listed.lives_on, *inspected.lives_on)))
     trouble = listed.trouble or inspected.trouble
+    same = (inspected.created_ns, inspected.labels, inspected.lives_on, inspected.trouble)
+    if (created_ns, labels, lives_on, trouble) == same:
+        return inspected
     return replace(inspected, created_ns=created_ns, labels=labels, lives_on=lives_on, trouble=trouble)
 
 
@@ -344,7 +349,9 @@ def _string(value: object) -> str:
 
 def _text(value: object) -> str:
     """A text that can be stored and printed; empty where it is not."""
-    return value if isinstance(value, str) and len(value) <= TEXT_LIMIT and _is_unicode(value) else ""
+    if not isinstance(value, str) or len(value) > TEXT_LIMIT:
+        return ""
+    return value if value.isascii() or _is_unicode(value) else ""
 
 
 def _is_unicode(text: str) -> bool:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlencode
@@ -39,6 +38,7 @@ else:
 __all__ = ["ApiClient", "docker", "list_target"]
 
 _BASE_URL: Final = "http://engine:80"
+_ANY_ID: Final = "0" * 64
 _LISTS: Final = ("/containers/json", "/volumes", "/networks")
 
 
@@ -92,7 +92,8 @@ class ApiClient(docker.APIClient):
 
     def inspect_target(self, container_id: str) -> str:
         """The request target by which the SDK inspects a container."""
-        return _target(self._url("/containers/{0}/json", container_id))  # type: ignore[attr-defined]
+        before, after = _around_an_id(self.api_version)
+        return before + container_id + after
 
     def kill_and_remove(self, container_id: str, version: str, *, volumes: bool) -> None:
         """Remove a container by Podman's own API, without waiting for it to end by itself."""
@@ -109,7 +110,7 @@ class ApiClient(docker.APIClient):
         target = _target(url) + (f"?{urlencode(given)}" if given else "")
         limit = BODY_LIMIT if url.endswith(_LISTS) else ONE_LIMIT
         answer = self.exchange.ask(method, target, within=self.within, fresh=self.fresh, limit=limit)
-        self.last = replace(answer, body=b"")
+        self.last = Answer(answer.status, answer.reason, answer.headers, b"", answer.closes)
         return _Heard(answer, url)
 
     def _raise_for_status(self, response: requests.Response) -> None:
@@ -127,10 +128,22 @@ def refusal(answer: Answer) -> EngineError:
 @lru_cache(maxsize=8)
 def list_target(version: str) -> str:
     """The request target by which the SDK asks for all containers, for sending it ahead."""
+    return _spelled(version, lambda client: client.containers(all=True))
+
+
+@lru_cache(maxsize=8)
+def _around_an_id(version: str) -> tuple[str, str]:
+    """What stands before and after a full id in the target by which the SDK inspects a container."""
+    before, _, after = _spelled(version, lambda client: client.inspect_container(_ANY_ID)).partition(_ANY_ID)
+    return before, after
+
+
+def _spelled(version: str, call: Callable[[ApiClient], object]) -> str:
+    """The target that the SDK asks for in ``call``, which sends nothing."""
     client = copy.copy(_prototype(version))
     client.exchange = recorder = _Recorder()
     with contextlib.suppress(_Recorded):
-        client.containers(all=True)
+        call(client)
     return recorder.target
 
 
