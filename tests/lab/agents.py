@@ -23,13 +23,21 @@ def ssh_agent(address: Path, *keys: Path) -> Iterator[str]:
     """A real ssh-agent that holds these keys while the block runs."""
     agent = Daemon(["ssh-agent", "-D", "-a", str(address)], address.with_suffix(".log"))
     try:
-        wait_for(address.exists, "ssh-agent listening")
+        # Its socket is there a moment before it listens.
+        wait_for(lambda: _accepts(address), "ssh-agent listening")
         environment = {**os.environ, "SSH_AUTH_SOCK": str(address)}
         for key in keys:
             subprocess.run(["ssh-add", "-q", str(key)], check=True, env=environment, stdin=subprocess.DEVNULL)
         yield str(address)
     finally:
         agent.stop()
+
+
+def _accepts(address: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
+        client.connect(str(address))
+        return True
+    return False
 
 
 def _string(value: bytes) -> bytes:
