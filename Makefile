@@ -32,7 +32,8 @@ check: $(VENV)/.installed ## format, lint, types and the import rule
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/unit/test_rooms.py
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/project/test_rooms.py
 
 bench: lab-needs ## audits next to their peers, an inventory next to Ansible, a sweep next to docker rm -f
 	$(BIN)/python -m tests.bench

@@ -33,7 +33,7 @@ def _print_error(error: FleetsweepError) -> None:
 
 def main() -> None:
     """Run the command line; exit as the table of exit codes says."""
-    from fleetsweep.children import end_on_signals, kill_all
+    from fleetsweep.runtime.children import end_on_signals, kill_all
 
     # Cycles are few here, and a run loads 50,000 objects: looking through them all the time is a twentieth of it.
     gc.set_threshold(100_000)
@@ -45,7 +45,7 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
-        from fleetsweep.telling import without_addresses
+        from fleetsweep.notify.dispatch import without_addresses
 
         # A misplaced word is quoted, and it may be an address with a password in it.
         shown = io.StringIO()

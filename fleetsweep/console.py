@@ -8,16 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import click
 
-from fleetsweep import files
-from fleetsweep.children import kill_all
-from fleetsweep.model import Host
-
-INCOMPLETE: Final = 3
-"""The exit code where the run itself went well and something that was to be written was not."""
+from fleetsweep.exit_codes import INCOMPLETE
+from fleetsweep.model.host import Host
+from fleetsweep.runtime import files
+from fleetsweep.runtime.children import kill_all
 
 
 @dataclass(frozen=True, slots=True)

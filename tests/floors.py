@@ -19,12 +19,13 @@ HOME: Final = ROOT / ".floors"
 EXTRAS: Final = ("notify", "metrics")
 TOOLS: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
 
+ROOMS: Final = ("cli", "engine", "model", "notify", "policy", "report", "runtime", "schedule", "ssh", "store", "sweep")
 TESTS: Final = (
-    *("tests/unit", "tests/report"),
-    *("tests/inventory/test_hosts_command.py", "tests/inventory/test_samples.py"),
+    *(f"tests/{room}" for room in ROOMS),
+    "tests/inventory/test_samples.py",
     # Whole commands: an engine, a real sshd, a metrics file, notifications.
-    *("tests/fleet/test_explain.py", "tests/fleet/test_host_keys.py"),
-    *("tests/fleet/test_metrics.py", "tests/fleet/test_notifications.py"),
+    *("tests/system/test_explain.py", "tests/system/test_host_keys.py"),
+    *("tests/system/test_metrics.py", "tests/system/test_notifications.py"),
 )
 
 

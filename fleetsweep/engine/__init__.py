@@ -4,6 +4,6 @@ The client is in ``engine.client``: it brings the Docker SDK along, which takes 
 while the first host is being connected to.
 """
 
-from fleetsweep.engine.exchange import MAY_REMOVE, READ_ONLY
+from fleetsweep.engine.pool import MAY_REMOVE, READ_ONLY
 
 __all__ = ["MAY_REMOVE", "READ_ONLY"]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from fleetsweep.engine.answer import BODY_LIMIT
+from fleetsweep.engine.http11 import BODY_LIMIT
 
 MIB: Final = 2**20
 TOTAL: Final = 256 * MIB

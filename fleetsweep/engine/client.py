@@ -16,10 +16,8 @@ from typing import Final
 
 import requests
 
-from fleetsweep import states
-from fleetsweep.deadline import Deadline
-from fleetsweep.engine.answer import Answer
-from fleetsweep.engine.answers import (
+from fleetsweep.engine.budget import SHARED
+from fleetsweep.engine.decode import (
     FULL_ID,
     may_share,
     parse_date,
@@ -34,15 +32,17 @@ from fleetsweep.engine.answers import (
     parse_volumes,
     resolve_owners,
 )
-from fleetsweep.engine.budget import SHARED
-from fleetsweep.engine.decode import WORDS_LIMIT, TooMuch, Unusable, read_document
-from fleetsweep.engine.exchange import Dial, Exchange, Overdue
+from fleetsweep.engine.http11 import Response
 from fleetsweep.engine.looks import PATIENCE_S, Looks
+from fleetsweep.engine.pool import ConnectionPool, Dial, Overdue
 from fleetsweep.engine.sdk import ApiClient, docker, list_target, refusal
+from fleetsweep.engine.strict_json import WORDS_LIMIT, TooMuch, Unusable, read_document
 from fleetsweep.engine.versions import engine_of, libpod_of
 from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
-from fleetsweep.model import SECOND, Container
-from fleetsweep.scope import Resource, ResourceKind
+from fleetsweep.model import states
+from fleetsweep.model.container import SECOND, Container
+from fleetsweep.model.run_scope import Resource, ResourceKind
+from fleetsweep.runtime.deadline import Deadline
 
 FIRST_API: Final = "1.40"
 """The version of a list that is asked for before the engine told its own: most speak it (Docker 19.03 and newer)."""
@@ -96,14 +96,14 @@ class EngineClient:
         identify: bool = False,
     ) -> None:
         self._deadline = deadline
-        self._exchange = Exchange(dial, deadline, methods, connections)
+        self._exchange = ConnectionPool(dial, deadline, methods, connections)
         self._first: Listing | None = None
         self._bounded: ApiClient | None = None
         try:
             with self._translated("its first answer"):
                 self._exchange.open()
                 if identify:
-                    self._exchange.send_ahead([list_target(FIRST_API), _INFO])
+                    self._exchange.pipeline([list_target(FIRST_API), _INFO])
             hello = self._list_first()
             if hello is None:
                 hello = self._ping()
@@ -121,7 +121,7 @@ class EngineClient:
         """Close the connections to the engine."""
         self._exchange.close()
 
-    def _list_first(self) -> Answer | None:
+    def _list_first(self) -> Response | None:
         """The answer to a list; None where it must be asked for in another way, or does not say who answered."""
         self._api = ApiClient.over(self._exchange, FIRST_API)
         try:
@@ -135,7 +135,7 @@ class EngineClient:
         self._first = listing
         return self._api.last
 
-    def _ping(self) -> Answer:
+    def _ping(self) -> Response:
         with self._translated("the answer to /_ping"):
             answer = self._exchange.ask("GET", _PING)
         if answer.status != 200:
@@ -211,12 +211,12 @@ class EngineClient:
             # Podman refuses to remove one of these: nothing is lost but the words.
             return {}
 
-    def send_inspects_ahead(self, container_ids: Sequence[str], /) -> None:
+    def pipeline_inspects(self, container_ids: Sequence[str], /) -> None:
         """Send the requests of ``inspect`` for these, which come next and in this order. Raises HostError."""
         for container_id in container_ids:
             _check_id(container_id)
         with self._translated("an inspect answer"):
-            self._api.send_inspects_ahead(container_ids)
+            self._api.pipeline_inspects(container_ids)
 
     @staticmethod
     def resolve_owners(containers: Sequence[Container], /) -> list[Container]:

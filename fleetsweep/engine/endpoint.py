@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetsweep.deadline import Deadline
-from fleetsweep.engine.exchange import Dial
+from fleetsweep.engine.pool import Dial
 from fleetsweep.errors import HostError, Phase, UsageError
+from fleetsweep.runtime.deadline import Deadline
 
 
 @dataclass(frozen=True, slots=True)

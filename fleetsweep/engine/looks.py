@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, Protocol
 
-from fleetsweep.engine.answers import merge, merge_owners
-from fleetsweep.engine.exchange import AHEAD, Overdue
+from fleetsweep.engine.decode import merge, merge_owners
+from fleetsweep.engine.pool import PIPELINE_DEPTH, Overdue
 from fleetsweep.errors import EngineError, LostAnswer
-from fleetsweep.model import Container
+from fleetsweep.model.container import Container
 
 PATIENCE_S: Final = 5.0
 """Seconds for one answer. An engine answers in milliseconds; for a container that hangs it never does."""
@@ -29,7 +29,7 @@ MOST_SILENT: Final = 8
 class Engine(Protocol):
     """What looking needs of an engine."""
 
-    def send_inspects_ahead(self, container_ids: Sequence[str], /) -> None:
+    def pipeline_inspects(self, container_ids: Sequence[str], /) -> None:
         """Send the requests for these, which are inspected next and in this order."""
 
     def inspect(self, container_id: str, *, within: float | None = None) -> Container | None:
@@ -91,8 +91,8 @@ class Looks:
                 self.trouble.update(dict.fromkeys(waiting, words))
                 break
             if not ahead:
-                batch = list(islice(waiting, AHEAD))
-                self.engine.send_inspects_ahead(batch)
+                batch = list(islice(waiting, PIPELINE_DEPTH))
+                self.engine.pipeline_inspects(batch)
                 ahead = len(batch)
             container_id = waiting.popleft()
             ahead -= 1

@@ -16,9 +16,9 @@ from urllib.parse import urlencode
 
 import requests
 
-from fleetsweep.engine.answer import BODY_LIMIT, ONE_LIMIT, Answer
-from fleetsweep.engine.decode import read_document, read_list, words_of
-from fleetsweep.engine.exchange import Exchange
+from fleetsweep.engine.http11 import BODY_LIMIT, ONE_LIMIT, Response
+from fleetsweep.engine.pool import ConnectionPool
+from fleetsweep.engine.strict_json import read_document, read_list, words_of
 from fleetsweep.errors import EngineError
 
 _UNUSED = "docker.transport.sshconn"
@@ -45,7 +45,7 @@ _LISTS: Final = ("/containers/json", "/volumes", "/networks")
 class _Heard(requests.Response):
     """An answer as the SDK's session has it, whose body is read by ``decode`` alone."""
 
-    def __init__(self, answer: Answer, url: str) -> None:
+    def __init__(self, answer: Response, url: str) -> None:
         super().__init__()
         self.answer = answer
         self.status_code = answer.status
@@ -66,13 +66,13 @@ class ApiClient(docker.APIClient):
     Docker configuration, proxies or .netrc colours what is sent.
     """
 
-    exchange: Exchange
-    last: Answer | None = None
+    exchange: ConnectionPool
+    last: Response | None = None
     within: float | None = None
     fresh: bool = False
 
     @classmethod
-    def over(cls, exchange: Exchange, version: str) -> ApiClient:
+    def over(cls, exchange: ConnectionPool, version: str) -> ApiClient:
         """A client that speaks one version of the API."""
         # The SDK reads files and builds pools for each client that it makes; its clients can be copied.
         client = copy.copy(_prototype(version))
@@ -80,15 +80,15 @@ class ApiClient(docker.APIClient):
         return client
 
     def bounded(self, within: float | None, *, fresh: bool = False) -> ApiClient:
-        """The same client, for whose answers ``Exchange.ask``'s bounds hold: ``within`` so many seconds each."""
+        """The same client, for whose answers ``ConnectionPool.ask``'s bounds hold: ``within`` so many seconds each."""
         client = ApiClient.over(self.exchange, self.api_version)
         client.within = within
         client.fresh = fresh
         return client
 
-    def send_inspects_ahead(self, container_ids: Sequence[str]) -> None:
+    def pipeline_inspects(self, container_ids: Sequence[str]) -> None:
         """Send the requests of ``inspect_container`` for these, who must be inspected next and in this order."""
-        self.exchange.send_ahead([self.inspect_target(one) for one in container_ids])
+        self.exchange.pipeline([self.inspect_target(one) for one in container_ids])
 
     def inspect_target(self, container_id: str) -> str:
         """The request target by which the SDK inspects a container."""
@@ -110,7 +110,7 @@ class ApiClient(docker.APIClient):
         target = _target(url) + (f"?{urlencode(given)}" if given else "")
         limit = BODY_LIMIT if url.endswith(_LISTS) else ONE_LIMIT
         answer = self.exchange.ask(method, target, within=self.within, fresh=self.fresh, limit=limit)
-        self.last = Answer(answer.status, answer.reason, answer.headers, b"", answer.closes)
+        self.last = Response(answer.status, answer.reason, answer.headers, b"", answer.closes)
         return _Heard(answer, url)
 
     def _raise_for_status(self, response: requests.Response) -> None:
@@ -119,7 +119,7 @@ class ApiClient(docker.APIClient):
             raise refusal(response.answer)
 
 
-def refusal(answer: Answer) -> EngineError:
+def refusal(answer: Response) -> EngineError:
     """An answer whose status says that what was asked for was not done."""
     remedy = "see what the proxy before the engine allows" if answer.status in {401, 403, 405} else ""
     return EngineError("refused", f"HTTP {answer.status}: {words_of(answer)}", remedy, http_status=answer.status)
@@ -151,13 +151,13 @@ class _Recorded(Exception):
     """The request was spelled: it need not be sent."""
 
 
-class _Recorder(Exchange):
+class _Recorder(ConnectionPool):
     """An exchange that sends nothing, and keeps the target that it was asked for."""
 
     def __init__(self) -> None:
         self.target = ""
 
-    def ask(self, method: str, target: str, **_: object) -> Answer:
+    def ask(self, method: str, target: str, **_: object) -> Response:
         """Keep the target. Raises _Recorded."""
         self.target = target
         raise _Recorded

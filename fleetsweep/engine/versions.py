@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from fleetsweep.engine.answer import Answer
+from fleetsweep.engine.http11 import Response
 from fleetsweep.errors import EngineError
-from fleetsweep.model import Engine
+from fleetsweep.model.survey import Engine
 
 OLDEST_API: Final = (1, 24)
 NEWEST_API: Final = (1, 44)
@@ -17,14 +17,14 @@ OLDEST_LIBPOD: Final = 4
 """The first major version of Podman's own API whose removal takes a stop time-out."""
 
 
-def engine_of(answer: Answer, via: str) -> Engine:
+def engine_of(answer: Response, via: str) -> Engine:
     """Who answered, by the headers that every answer has. Raises EngineError."""
     server = answer.headers.get("server", "")[:200]
     version = _negotiate(answer.headers.get("api-version", ""), server)
     return Engine("podman" if server.startswith("Libpod") else "docker", server, version, via)
 
 
-def libpod_of(answer: Answer) -> str:
+def libpod_of(answer: Response) -> str:
     """The version of Podman's own API, where the engine speaks one that takes a stop time-out; else empty."""
     found = re.fullmatch(r"(\d{1,3})\.\d{1,3}\.\d{1,3}", answer.headers.get("libpod-api-version", ""), re.ASCII)
     return found[0] if found is not None and int(found[1]) >= OLDEST_LIBPOD else ""

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.ranges import check_name
 from fleetsweep.inventory.values import VaultValue
-from fleetsweep.numerals import whole
+from fleetsweep.model.numerals import whole
 
 __all__ = ["ALL", "UNGROUPED", "Graph", "Group", "HostEntry", "Layer", "VariableSource", "VaultValue"]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.bounds import INVENTORY_LIMIT_S, RenderTime
-from fleetsweep.inventory.connection import to_host
 from fleetsweep.inventory.files import Warnings, read_text
 from fleetsweep.inventory.graph import ALL, UNGROUPED, Graph
+from fleetsweep.inventory.host_vars import to_host
+from fleetsweep.inventory.limits import INVENTORY_LIMIT_S, RenderTime
 from fleetsweep.inventory.patterns import matched, named
 from fleetsweep.inventory.sources import read_sources
-from fleetsweep.model import Host
+from fleetsweep.model.host import Host
 
 DEFAULT_ENGINE: Final = "unix:///var/run/docker.sock"
 _TARGET: Final = re.compile(

@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
 
-from fleetsweep.inventory.bounds import SIZE_LIMIT, bounded, tick
+from fleetsweep.inventory.limits import SIZE_LIMIT, bounded, tick
 
 _RANGE_LIMIT: Final = 1_000
 _WIDE: Final = re.compile(r"%[^a-zA-Z%]*(?:\d{4}|\*)")

@@ -14,8 +14,8 @@ from fnmatch import translate
 from typing import Final, NoReturn
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.expressions import PatternTimeout, check, starts
 from fleetsweep.inventory.folding import fold
+from fleetsweep.model.timed_regex import PatternTimeout, check, starts
 
 ReadLines = Callable[[str], Sequence[str]]
 

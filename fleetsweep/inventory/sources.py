@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.dynamic import NotAProgramError, read_plugin, read_script
 from fleetsweep.inventory.files import VAULT_HEADER, Warnings, read_text
 from fleetsweep.inventory.graph import UNGROUPED, Graph
 from fleetsweep.inventory.ini import read_ini
 from fleetsweep.inventory.ranges import host_names
-from fleetsweep.inventory.script import NotAProgramError, read_plugin, read_script
 from fleetsweep.inventory.variable_files import VariableFiles
 from fleetsweep.inventory.yaml_file import read_yaml
 from fleetsweep.inventory.yaml_text import Document, NotYamlError, parse

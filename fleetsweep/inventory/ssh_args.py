@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.redaction import without_words
+from fleetsweep.model.redact import without_words
 
 _WITH_VALUE: Final = "BbcDEeFIiJLlmOoPpQRSWw"
 """OpenSSH's one-letter options that take a value; a value may be joined to its letter."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.bounds import HOST_LIMIT_S, Lazy, RenderTime, bounded
+from fleetsweep.inventory.limits import HOST_LIMIT_S, Lazy, RenderTime, bounded
 from fleetsweep.inventory.values import UnsafeText, VaultValue
 
 DEPTH_LIMIT: Final = 20

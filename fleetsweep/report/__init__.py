@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from fleetsweep.model import FleetReport
+from fleetsweep.model.report import FleetReport
 from fleetsweep.report.checkup import render_checkups
 from fleetsweep.report.csv_report import render_csv
 from fleetsweep.report.escape import printable
@@ -16,13 +16,12 @@ from fleetsweep.report.jsonl import render_jsonl
 from fleetsweep.report.markdown import render_markdown
 from fleetsweep.report.rows import humanize, note, troubles
 from fleetsweep.report.table import render_table
-from fleetsweep.report.totals import exit_code, exit_meaning, fleet_totals, host_totals
+from fleetsweep.report.totals import exit_code, fleet_totals, host_totals
 
 __all__ = [
     "FORMATS",
     "confirmation",
     "exit_code",
-    "exit_meaning",
     "fleet_totals",
     "host_totals",
     "humanize",

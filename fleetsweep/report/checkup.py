@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fleetsweep.errors import Phase
-from fleetsweep.model import Checkup, Connection, GuardName
+from fleetsweep.model.decision import GuardName
+from fleetsweep.model.host import Connection
+from fleetsweep.model.report import Checkup
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.json_report import engine_object, fault_object, guard_object, rounded
 from fleetsweep.report.rows import NAME_LIMIT, NOTHING, fine_seconds, guard_line

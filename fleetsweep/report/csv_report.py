@@ -7,7 +7,7 @@ import io
 import math
 from typing import Final
 
-from fleetsweep.model import FleetReport, HostReport
+from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.report.escape import csv_cell
 from fleetsweep.report.rows import iso_utc
 from fleetsweep.report.totals import host_totals

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from fleetsweep.model import Explanation, HostPlan, Verdict
+from fleetsweep.model.decision import Explanation, HostPlan, Verdict
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.rows import IMAGE_LIMIT, NAME_LIMIT, NOTHING, SHORT_ID, guard_line, humanize
 from fleetsweep.report.table import grid

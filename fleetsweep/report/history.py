@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from fleetsweep.model import SECOND
-from fleetsweep.past import Hold, PastHost, PastRemoval, PastRun, Record
+from fleetsweep import exit_codes
+from fleetsweep.model.container import SECOND
+from fleetsweep.model.journal import Hold, PastHost, PastRemoval, PastRun, Record
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.json_report import JsonObject, rounded
 from fleetsweep.report.rows import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.table import grid
-from fleetsweep.report.totals import exit_meaning
 
 HISTORY_SCHEMA: Final = "fleetsweep.history/1"
 HOLDS_SCHEMA: Final = "fleetsweep.holds/1"
@@ -105,7 +105,7 @@ def _head(run: PastRun) -> str:
     head = f"{printable(run.id, NAME_LIMIT)}: {_what(run)}, began {iso_utc(run.started_ns)}, "
     if run.exit_code is None:
         return head + "did not end: it is at work, or was killed"
-    return head + f"took {_took(run)}, exit code {run.exit_code}: {exit_meaning(run.exit_code)}"
+    return head + f"took {_took(run)}, exit code {run.exit_code}: {exit_codes.meaning(run.exit_code)}"
 
 
 def _host_row(host: PastHost, run: PastRun) -> list[str]:

@@ -6,22 +6,15 @@ import json
 import math
 from typing import Final
 
-from fleetsweep.model import (
-    Decision,
-    Engine,
-    Fault,
-    FleetReport,
-    Guard,
-    HostPlan,
-    HostReport,
-    Removal,
-    Silence,
-)
-from fleetsweep.past import Settlement
+from fleetsweep.model.decision import Decision, Guard, HostPlan
+from fleetsweep.model.journal import Settlement
+from fleetsweep.model.outcome import Removal
+from fleetsweep.model.report import FleetReport, HostReport, Silence
+from fleetsweep.model.run_scope import Resource
+from fleetsweep.model.survey import Engine, Fault
 from fleetsweep.report.escape import well_formed
 from fleetsweep.report.rows import created_age_s, iso_utc, removals_by_id, resource_removal
 from fleetsweep.report.totals import counted_plan, fleet_totals, host_totals
-from fleetsweep.scope import Resource
 
 SCHEMA: Final = "fleetsweep.report/1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fleetsweep.model import FleetReport
+from fleetsweep.model.report import FleetReport
 from fleetsweep.report.json_report import head_object, host_object
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleetsweep.model import FleetReport
+from fleetsweep.model.report import FleetReport
 from fleetsweep.report.escape import LIMIT, markdown_text
 from fleetsweep.report.rows import (
     CONTAINER_ALIGN,

@@ -7,24 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from fleetsweep.model import (
-    SECOND,
-    UNREADABLE,
-    AgeFrom,
-    Decision,
-    Fault,
-    FleetReport,
-    Guard,
-    GuardName,
-    HostPlan,
-    HostReport,
-    Outcome,
-    Reason,
-    Removal,
-    Silence,
-    Status,
-)
-from fleetsweep.past import SettledAs, Settlement
+from fleetsweep.model.container import SECOND, UNREADABLE
+from fleetsweep.model.decision import AgeFrom, Decision, Guard, GuardName, HostPlan, Reason
+from fleetsweep.model.journal import SettledAs, Settlement
+from fleetsweep.model.outcome import Outcome, Removal
+from fleetsweep.model.report import FleetReport, HostReport, Silence
+from fleetsweep.model.run_scope import Resource
+from fleetsweep.model.survey import Fault, Status
 from fleetsweep.report.escape import printable
 from fleetsweep.report.totals import (
     AT_REST,
@@ -36,7 +25,6 @@ from fleetsweep.report.totals import (
     unknown_age,
     unreadable,
 )
-from fleetsweep.scope import Resource
 
 HOST_HEADERS: Final = (
     "HOST",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from fleetsweep.model import FleetReport, Status
+from fleetsweep.model.report import FleetReport
+from fleetsweep.model.survey import Status
 from fleetsweep.report.escape import printable
 from fleetsweep.report.rows import (
     CONTAINER_ALIGN,

@@ -6,36 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fleetsweep.model import (
-    Decision,
-    FleetReport,
-    Guard,
-    GuardName,
-    HostPlan,
-    HostReport,
-    Outcome,
-    Reason,
-    Status,
-)
-
-EXIT_OK: Final = 0
-EXIT_BUG: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_HOST: Final = 3
-EXIT_GUARD: Final = 4
-EXIT_REMOVAL: Final = 5
-EXIT_STALE: Final = 6
-EXIT_SIGNAL: Final = 128
-
-_MEANINGS: Final[Mapping[int, str]] = {
-    EXIT_OK: "all is well",
-    EXIT_BUG: "a bug in fleetsweep",
-    EXIT_USAGE: "usage: nothing was contacted",
-    EXIT_HOST: "a host was unreachable, its answer unusable, or something was not written",
-    EXIT_GUARD: "a guard tripped",
-    EXIT_REMOVAL: "a removal failed or is unknown",
-    EXIT_STALE: "stale containers were found",
-}
+from fleetsweep import exit_codes
+from fleetsweep.model.decision import Decision, Guard, GuardName, HostPlan, Reason
+from fleetsweep.model.outcome import Outcome
+from fleetsweep.model.report import FleetReport, HostReport
+from fleetsweep.model.survey import Status
 
 _WITHOUT_ANSWER: Final = frozenset({Status.UNREACHABLE, Status.FAILED, Status.INTERRUPTED})
 AT_REST: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
@@ -160,27 +135,21 @@ def remaining(host: HostReport) -> tuple[Decision, ...]:
 
 
 def exit_code(hosts: Sequence[HostReport], guard: Guard | None, *, fail_on_stale: bool, stopped_by: int | None) -> int:
-    """Give the exit code of a run that got as far as contacting hosts: the first that applies.
+    """Return the exit code of a run that got as far as contacting hosts.
 
     ``guard`` is the fleet's; ``stopped_by`` the number of the signal that stopped the run. A matched
     container of unknown age counts as an unusable answer, and so does one that could not be looked at: it lives, so
     the exit code must not say that all is well.
-    A bug comes last because everything before it is true all the same, but it is never 0.
     """
-    applies: tuple[tuple[bool, int], ...] = (
-        (stopped_by is not None, EXIT_SIGNAL + (stopped_by or 0)),
-        (guard is not None or any(_guarded(host) for host in hosts), EXIT_GUARD),
-        (any(_not_removed(host) for host in hosts), EXIT_REMOVAL),
-        (any(_unusable(host) or unknown_age(host) or unreadable(host) for host in hosts), EXIT_HOST),
-        (fail_on_stale and any(remaining(host) for host in hosts), EXIT_STALE),
-        (any(_bug(host) for host in hosts), EXIT_BUG),
+    applies = (
+        (guard is not None or any(_guarded(host) for host in hosts), exit_codes.GUARD),
+        (any(_not_removed(host) for host in hosts), exit_codes.REMOVAL),
+        (any(_unusable(host) or unknown_age(host) or unreadable(host) for host in hosts), exit_codes.INCOMPLETE),
+        (fail_on_stale and any(remaining(host) for host in hosts), exit_codes.STALE),
+        (any(_bug(host) for host in hosts), exit_codes.BUG),
     )
-    return next((code for condition, code in applies if condition), EXIT_OK)
-
-
-def exit_meaning(code: int) -> str:
-    """Give an exit code in words."""
-    return _MEANINGS.get(code) or f"stopped by signal {code - EXIT_SIGNAL}"
+    stopped = () if stopped_by is None else (exit_codes.SIGNAL + stopped_by,)
+    return exit_codes.worst(*stopped, *(code for condition, code in applies if condition))
 
 
 def _guarded(host: HostReport) -> bool:

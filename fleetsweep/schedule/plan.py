@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import UsageError
-from fleetsweep.model import Host
-from fleetsweep.policy import Policy
+from fleetsweep.model.host import Host
+from fleetsweep.policy.rules import Policy
+from fleetsweep.policy.settings import Flags
 from fleetsweep.schedule.quoting import check_account, check_line
-from fleetsweep.settings import Flags
 
 STATE: Final = "/var/lib/fleetsweep"
 LOCK_WAIT_S: Final = 60

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fleetsweep.errors import UsageError
-from fleetsweep.files import open_regular, replace
+from fleetsweep.runtime.files import open_regular, replace
 from fleetsweep.schedule.render import File
 
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import paramiko
 
-from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
+from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
 from fleetsweep.ssh.login import log_in, log_out
 from fleetsweep.ssh.route import Hop, Route

@@ -14,12 +14,13 @@ from typing import Final
 
 import paramiko
 
-from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.model import Host, Tell, tell_nobody
+from fleetsweep.model.host import Host
+from fleetsweep.model.survey import PhaseObserver, ignore_phase
+from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.bastions import Bastions
-from fleetsweep.ssh.command import CommandStream
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
+from fleetsweep.ssh.exec_stream import CommandStream
 from fleetsweep.ssh.login import HungUp, Server, check_keys, log_in, log_out
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import Route, find_route
@@ -155,15 +156,15 @@ class SshConnection:
 
 @contextmanager
 def connect(
-    host: Host, options: SshOptions, deadline: Deadline, bastions: Bastions, tell: Tell = tell_nobody
+    host: Host, options: SshOptions, deadline: Deadline, bastions: Bastions, observe: PhaseObserver = ignore_phase
 ) -> Iterator[SshConnection]:
-    """A connection to ``host`` that is gone when the block ends. ``tell`` hears of each phase. Raises HostError."""
+    """A connection to ``host`` that is gone when the block ends. ``observe`` hears of each phase. Raises HostError."""
     route = find_route(host, options)
     # A key that can't be read must be told before anything is contacted.
     for hop in route.hops:
         check_keys(hop)
     client, transport, server, dialled = _connect_with_retries(
-        route, deadline.within(options.timeout_s), options.timeout_s, bastions, tell
+        route, deadline.within(options.timeout_s), options.timeout_s, bastions, observe
     )
     try:
         with deadline.closing(dialled.shut):
@@ -180,7 +181,7 @@ Connected = tuple[paramiko.SSHClient, StreamlocalTransport, Server, Dialled]
 
 
 def _connect_with_retries(
-    route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, tell: Tell
+    route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, observe: PhaseObserver
 ) -> Connected:
     """Connect and authenticate. A server busy with other newcomers hangs up on some: those are tried again.
 
@@ -191,7 +192,7 @@ def _connect_with_retries(
     while True:
         attempt += 1
         try:
-            return _connect_once(route, deadline, timeout_s, bastions, tell)
+            return _connect_once(route, deadline, timeout_s, bastions, observe)
         except HungUp as error:
             greeted += error.greeted
             pause = min(LONGEST_PAUSE_S, 0.1 * 2**attempt) * random.uniform(0.2, 1.0)  # noqa: S311 - jitter, no secret
@@ -202,21 +203,23 @@ def _connect_with_retries(
             time.sleep(pause)
 
 
-def _connect_once(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, tell: Tell) -> Connected:
-    dialled = _way_to(route, deadline, timeout_s, bastions, tell)
-    return (*log_in(route.target, dialled, deadline, timeout_s, tell), dialled)
+def _connect_once(
+    route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, observe: PhaseObserver
+) -> Connected:
+    dialled = _way_to(route, deadline, timeout_s, bastions, observe)
+    return (*log_in(route.target, dialled, deadline, timeout_s, observe), dialled)
 
 
-def _way_to(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, tell: Tell) -> Dialled:
+def _way_to(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, observe: PhaseObserver) -> Dialled:
     """The bytes to the last hop: through the bastions, a ProxyCommand, or straight."""
     target = route.target
     if route.bastions:
         dialled = bastions.dial(route, deadline, timeout_s)
         # The last bastion resolved the name, by its own lights.
-        tell(Phase.RESOLVE, {"through": ", ".join(hop.where for hop in route.bastions)})
+        observe(Phase.RESOLVE, {"through": ", ".join(hop.where for hop in route.bastions)})
         return dialled
     if route.proxy_command is not None:
         dialled = dial_command(route.proxy_command, target.words)
-        tell(Phase.RESOLVE, {"through": "ProxyCommand"})
+        observe(Phase.RESOLVE, {"through": "ProxyCommand"})
         return dialled
-    return dial(target.connection.host, target.connection.port, deadline, timeout_s, tell)
+    return dial(target.connection.host, target.connection.port, deadline, timeout_s, observe)

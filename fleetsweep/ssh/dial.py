@@ -9,9 +9,9 @@ from collections.abc import Collection
 
 import paramiko
 
-from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.model import Tell, tell_nobody
+from fleetsweep.model.survey import PhaseObserver, ignore_phase
+from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.proxy_command import ProxyCommand
 
 Socket = socket.socket | paramiko.Channel
@@ -57,11 +57,11 @@ class Dialled:
             self._command.end()
 
 
-def dial(name: str, port: int, deadline: Deadline, timeout_s: float, tell: Tell = tell_nobody) -> Dialled:
+def dial(name: str, port: int, deadline: Deadline, timeout_s: float, observe: PhaseObserver = ignore_phase) -> Dialled:
     """A TCP connection. Raises HostError, phase resolve or connect."""
     failure: OSError | None = None
     found = _resolve(name, port, deadline, timeout_s)
-    tell(Phase.RESOLVE, {"address": ", ".join(dict.fromkeys(str(address[0]) for _, address in found))})
+    observe(Phase.RESOLVE, {"address": ", ".join(dict.fromkeys(str(address[0]) for _, address in found))})
     for left, (family, address) in zip(range(len(found), 0, -1), found, strict=True):
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:

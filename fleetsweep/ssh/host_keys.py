@@ -13,9 +13,9 @@ from typing import Final
 import paramiko
 
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.files import pasted
-from fleetsweep.ssh.known_hosts import Entry, KnownHosts, Standing, fingerprint, lookup_name, parse
-from fleetsweep.ssh.once import FileState, file_state, once
+from fleetsweep.runtime.files import pasted
+from fleetsweep.ssh.cache import FileState, file_state, single_flight
+from fleetsweep.ssh.known_hosts import Entry, KeyStatus, KnownHosts, fingerprint, lookup_name, parse
 from fleetsweep.ssh.options import Trust
 from fleetsweep.ssh.regular_file import KNOWN_HOSTS_LIMIT, expanded, read_regular
 
@@ -40,7 +40,7 @@ def _state(name: str) -> FileState | None:
     return file_state(found)
 
 
-@once
+@single_flight
 def _read(files: tuple[str, ...], states: tuple[FileState | None, ...]) -> KnownHosts:
     """``states`` are what the files looked like: the cache's key, so that a file that changed is read again."""
     return _read_fresh(files)
@@ -99,16 +99,16 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         """Raise HostError unless the key is accepted. paramiko calls this before it authenticates."""
         self.key = key
         standing, entries = self._stand(read_known_hosts(self._files), key)
-        if standing is Standing.UNKNOWN and self._trust is Trust.ACCEPT_NEW:
+        if standing is KeyStatus.UNKNOWN and self._trust is Trust.ACCEPT_NEW:
             standing, entries = self._accept(key)
-        if standing is not Standing.KNOWN:
+        if standing is not KeyStatus.KNOWN:
             raise self._refusal(standing, entries, key)
         self.verified = True
 
-    def _stand(self, known: KnownHosts, key: paramiko.PKey) -> tuple[Standing, tuple[Entry, ...]]:
+    def _stand(self, known: KnownHosts, key: paramiko.PKey) -> tuple[KeyStatus, tuple[Entry, ...]]:
         return known.stand(self._name, self._port, key.get_name(), key.asbytes())
 
-    def _accept(self, key: paramiko.PKey) -> tuple[Standing, tuple[Entry, ...]]:
+    def _accept(self, key: paramiko.PKey) -> tuple[KeyStatus, tuple[Entry, ...]]:
         """Remember a new host's key. Under a lock, and after another look: somebody may have been first."""
         if not self._files:
             raise self._not_kept("there is no known_hosts file")
@@ -119,14 +119,14 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
             descriptor = _open_locked(path)
             try:
                 standing, entries = self._stand(_read_fresh(self._files), key)
-                if standing is not Standing.UNKNOWN:
+                if standing is not KeyStatus.UNKNOWN:
                     return standing, entries
                 _append(descriptor, line)
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise self._not_kept(f"{path}: {error.strerror}") from error
-        return Standing.KNOWN, ()
+        return KeyStatus.KNOWN, ()
 
     def _not_kept(self, why: str) -> HostError:
         first = self._files[0] if self._files else "a file"
@@ -137,18 +137,18 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
             f"make {first} writable to you, or name another with --known-hosts",
         )
 
-    def _refusal(self, standing: Standing, entries: tuple[Entry, ...], key: paramiko.PKey) -> HostError:
+    def _refusal(self, standing: KeyStatus, entries: tuple[Entry, ...], key: paramiko.PKey) -> HostError:
         shown = f"{key.get_name()} {fingerprint(key.asbytes())}"
         spelling = lookup_name(self._name, self._port)
         file = pasted(self._files[0]) if self._files else "known_hosts"
-        if standing is Standing.REVOKED:
+        if standing is KeyStatus.REVOKED:
             return HostError(
                 Phase.HOST_KEY,
                 "revoked",
                 f"{spelling} presented {shown}, which {entries[0].where} revokes",
                 "on the box: rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A; and find out who has the old key",
             )
-        if standing is Standing.CHANGED:
+        if standing is KeyStatus.CHANGED:
             known = ", ".join(f"{entry.key_type} {fingerprint(entry.key)} ({entry.where})" for entry in entries[:3])
             return HostError(
                 Phase.HOST_KEY,

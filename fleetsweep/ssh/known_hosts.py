@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 _SPECIAL = frozenset("*?!|")
 
 
-class Standing(Enum):
+class KeyStatus(Enum):
     """How a presented host key stands to what is known."""
 
     KNOWN = "known"
@@ -59,7 +59,7 @@ class KnownHosts:
         """The certificate authorities that are trusted to sign this host's key."""
         return tuple(entry for entry in self._matching(lookup_name(name, port)) if entry.marker == "@cert-authority")
 
-    def stand(self, name: str, port: int, key_type: str, key: bytes) -> tuple[Standing, tuple[Entry, ...]]:
+    def stand(self, name: str, port: int, key_type: str, key: bytes) -> tuple[KeyStatus, tuple[Entry, ...]]:
         """How a key presented by ``name`` stands, and the entries that say so. Revocation always wins."""
         revoked = tuple(
             entry
@@ -68,16 +68,16 @@ class KnownHosts:
             if entry.marker == "@revoked" and entry.key == key
         )
         if revoked:
-            return Standing.REVOKED, revoked
+            return KeyStatus.REVOKED, revoked
         known = self._known(name, port)
         same = tuple(entry for entry in known if entry.key == key)
         if same:
-            return Standing.KNOWN, same
+            return KeyStatus.KNOWN, same
         if port != 22:
             bare = tuple(entry for entry in self._keys_of(name) if entry.key == key)
             if bare and not known:
-                return Standing.KNOWN, bare
-        return (Standing.CHANGED, known) if known else (Standing.UNKNOWN, ())
+                return KeyStatus.KNOWN, bare
+        return (KeyStatus.CHANGED, known) if known else (KeyStatus.UNKNOWN, ())
 
     def _known(self, name: str, port: int) -> tuple[Entry, ...]:
         return self._keys_of(lookup_name(name, port))

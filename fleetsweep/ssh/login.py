@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import fabric
 import paramiko
 
-from fleetsweep.capacity import out_of_room
-from fleetsweep.deadline import Deadline
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.model import Tell, tell_nobody
+from fleetsweep.model.survey import PhaseObserver, ignore_phase
+from fleetsweep.runtime.capacity import out_of_room
+from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.dial import Dialled, Socket, describe
 from fleetsweep.ssh.host_keys import HostKeyPolicy, read_known_hosts
-from fleetsweep.ssh.keys import Keyring, Offer
+from fleetsweep.ssh.identities import Keyring, PublicKeyAuth
 from fleetsweep.ssh.known_hosts import fingerprint
 from fleetsweep.ssh.route import Hop
 from fleetsweep.ssh.transport import StreamlocalTransport, UnendingGreetingError
@@ -65,7 +65,7 @@ def log_out(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
 
 
 def log_in(
-    hop: Hop, dialled: Dialled, deadline: Deadline, timeout_s: float, tell: Tell = tell_nobody
+    hop: Hop, dialled: Dialled, deadline: Deadline, timeout_s: float, observe: PhaseObserver = ignore_phase
 ) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
     """Shake hands, verify the host's key, and authenticate, all before the deadline: the stream is shut at it.
 
@@ -74,8 +74,8 @@ def log_in(
     try:
         with Keyring(hop.key_files, hop.certificate, hop.agent) as keyring:
             names = ", ".join(hop.key_files) or "the agent's and the usual keys"
-            offer = Offer(str(hop.connection.user), keyring.keys, names, hop.where)
-            return _log_in(hop, offer, dialled, deadline, timeout_s, tell)
+            offer = PublicKeyAuth(str(hop.connection.user), keyring.keys, names, hop.where)
+            return _log_in(hop, offer, dialled, deadline, timeout_s, observe)
     except HostError as error:
         explained = dialled.explain(error)
         dialled.close()
@@ -88,7 +88,7 @@ def log_in(
 
 
 def _log_in(
-    hop: Hop, offer: Offer, dialled: Dialled, deadline: Deadline, timeout_s: float, tell: Tell
+    hop: Hop, offer: PublicKeyAuth, dialled: Dialled, deadline: Deadline, timeout_s: float, observe: PhaseObserver
 ) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
     connection = hop.connection
     policy = HostKeyPolicy(hop.known_hosts, hop.key_name, hop.key_port, hop.trust, hop.scan)
@@ -110,7 +110,7 @@ def _log_in(
             raise
         if not isinstance(transport, StreamlocalTransport):
             raise
-        _tell_handshake(transport, policy, tell)
+        _tell_handshake(transport, policy, observe)
         if isinstance(error, HostError):
             raise
         raise _login_error(error, transport, hop, policy, deadline, timeout_s) from error
@@ -118,10 +118,10 @@ def _log_in(
     if not isinstance(transport, StreamlocalTransport) or policy.key is None:
         log_out(client, dialled.shut)
         raise TypeError("the connection's transport is not the one that was asked for")
-    _tell_handshake(transport, policy, tell)
+    _tell_handshake(transport, policy, observe)
     presented = policy.key
     offered = transport.last_key
-    tell(
+    observe(
         Phase.AUTH,
         {
             "user": str(connection.user),
@@ -143,12 +143,12 @@ def _open_in_time(connection: fabric.Connection, dialled: Dialled, deadline: Dea
         raise TimeoutError("the log-in ended as its time was up")
 
 
-def _tell_handshake(transport: StreamlocalTransport, policy: HostKeyPolicy, tell: Tell) -> None:
+def _tell_handshake(transport: StreamlocalTransport, policy: HostKeyPolicy, observe: PhaseObserver) -> None:
     if policy.key is None:
         return
-    tell(Phase.CONNECT, {"server": transport.remote_version.removeprefix("SSH-2.0-")})
+    observe(Phase.CONNECT, {"server": transport.remote_version.removeprefix("SSH-2.0-")})
     if policy.verified:
-        tell(Phase.HOST_KEY, {"key_type": policy.key.get_name(), "key": fingerprint(policy.key.asbytes())})
+        observe(Phase.HOST_KEY, {"key_type": policy.key.get_name(), "key": fingerprint(policy.key.asbytes())})
 
 
 def _transport_factory(known_types: tuple[str, ...]) -> Callable[..., StreamlocalTransport]:

@@ -7,9 +7,9 @@ import socket
 from collections.abc import Collection
 from typing import Final
 
-from fleetsweep.children import Child
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.redaction import program_of, without_words
+from fleetsweep.model.redact import program_of, without_words
+from fleetsweep.runtime.children import Child
 
 COMPLAINT: Final = 300
 """So many characters of what a command said on stderr are shown."""

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from fleetsweep import files
+from fleetsweep.runtime import files
 
 CONFIG_LIMIT: Final = 1 << 20
 """Bytes of one SSH configuration file, key, certificate or public key."""

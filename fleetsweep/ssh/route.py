@@ -20,10 +20,10 @@ import fabric
 import paramiko
 
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.model import Host
-from fleetsweep.numerals import whole
+from fleetsweep.model.host import Host
+from fleetsweep.model.numerals import whole
+from fleetsweep.ssh.cache import single_flight
 from fleetsweep.ssh.host_keys import GLOBAL_KNOWN_HOSTS, USER_KNOWN_HOSTS
-from fleetsweep.ssh.once import once
 from fleetsweep.ssh.options import SshOptions, Trust
 from fleetsweep.ssh.ssh_config import config_error, read_ssh_config
 
@@ -351,7 +351,7 @@ class _Config(fabric.Config):  # type: ignore[misc]  # fabric tells no types
         return self
 
 
-@once
+@single_flight
 def _fabric_config(ssh_config: str | None, user: str | None) -> fabric.Config:
     """fabric's configuration from the SSH configuration files alone. Made once a run; nothing writes to it.
 

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 import paramiko
 
-from fleetsweep.children import Child
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.redaction import program_of
+from fleetsweep.model.redact import program_of
+from fleetsweep.runtime.children import Child
 from fleetsweep.ssh.regular_file import CONFIG_LIMIT, expanded, read_regular
 
 MOST_INCLUDES: Final = 16

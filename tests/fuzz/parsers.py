@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.dynamic import read_answer
 from fleetsweep.inventory.files import Warnings
 from fleetsweep.inventory.graph import Graph
 from fleetsweep.inventory.ini import literal, read_ini
 from fleetsweep.inventory.ranges import host_names
-from fleetsweep.inventory.script import read_answer
 from fleetsweep.inventory.sources import read_sources
 from fleetsweep.inventory.yaml_file import read_yaml
 from fleetsweep.inventory.yaml_text import parse, parse_json

@@ -8,8 +8,8 @@ import pytest
 
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory import load
-from fleetsweep.inventory.connection import to_host, unused
-from fleetsweep.model import Host
+from fleetsweep.inventory.host_vars import to_host, unused
+from fleetsweep.model.host import Host
 from tests.inventory import limits, refusals
 from tests.inventory.differences import named_in_docs
 

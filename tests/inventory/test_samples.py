@@ -9,8 +9,8 @@ import pytest
 
 from fleetsweep.__main__ import main
 from fleetsweep.inventory import load
-from fleetsweep.model import Host
-from fleetsweep.settings import Flags, resolve
+from fleetsweep.model.host import Host
+from fleetsweep.policy.settings import Flags, resolve
 
 SAMPLES = Path(__file__).parents[2] / "inventory"
 ARM = "arm-1.example.com"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.connection import to_host
+from fleetsweep.inventory.host_vars import to_host
 from fleetsweep.inventory.ssh_args import SshArgs
-from fleetsweep.model import Host
+from fleetsweep.model.host import Host
 
 
 def args(text: str) -> SshArgs:

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.bounds import SIZE_LIMIT, RenderTime
-from fleetsweep.inventory.connection import to_host
+from fleetsweep.inventory.host_vars import to_host
+from fleetsweep.inventory.limits import SIZE_LIMIT, RenderTime
 from fleetsweep.inventory.templates import DEPTH_LIMIT, TEXT_LIMIT, Variables
 from fleetsweep.inventory.values import UnsafeText, VaultValue
 from fleetsweep.inventory.yaml_text import parse
@@ -212,7 +212,7 @@ def test_what_a_template_makes_may_be_long_up_to_its_limit() -> None:
 def test_jinja_is_not_imported_until_a_template_is_met() -> None:
     program = (
         "import sys\n"
-        "from fleetsweep.inventory.connection import to_host\n"
+        "from fleetsweep.inventory.host_vars import to_host\n"
         "to_host('a', {'ansible_user': 'x', 'other': '{{ y }}'}, {}, (), 'hosts:1', 'unix:///x')\n"
         "assert 'jinja2' not in sys.modules\n"
         "to_host('a', {'ansible_user': '{{ y }}', 'y': 'x'}, {}, (), 'hosts:1', 'unix:///x')\n"

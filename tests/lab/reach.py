@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fleetsweep.fleet import Limits
-from fleetsweep.model import Fault, Host, Lost, Survey
-from fleetsweep.policy import Policy
+from fleetsweep.model.host import Host
+from fleetsweep.model.survey import FailedSurvey, Fault, Survey
+from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions
-from fleetsweep.sweep import Reach, reaching, survey
+from fleetsweep.sweep.phases import ConnectConfig, reaching, survey
+from fleetsweep.sweep.workers import Limits
 from tests.lab.accounts import Account
 from tests.lab.box import Box
 from tests.lab.lab import Lab
@@ -25,8 +26,8 @@ def host(lab: Lab, box: Box, who: Account | None = None, *, engine: str | None =
     )
 
 
-def look(target: Host, seconds: float = 30) -> Survey | Lost:
-    with reaching([target], Reach(SshOptions(), Limits(1, seconds, seconds))) as ready:
+def look(target: Host, seconds: float = 30) -> Survey | FailedSurvey:
+    with reaching([target], ConnectConfig(SshOptions(), Limits(1, seconds, seconds))) as ready:
         (found,) = survey([target], {target.name: Policy()}, ready)
     return found
 
@@ -39,6 +40,6 @@ def via(target: Host) -> str:
 
 def fault(target: Host) -> Fault:
     found = look(target)
-    assert isinstance(found, Lost), found.engine
+    assert isinstance(found, FailedSurvey), found.engine
     assert found.fault.phase == "tunnel"
     return found.fault

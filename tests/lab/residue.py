@@ -13,12 +13,12 @@ import threading
 import time
 from pathlib import Path
 
-from fleetsweep import sweep
-from fleetsweep.fleet import Limits
 from fleetsweep.inventory import load
-from fleetsweep.model import Lost
-from fleetsweep.policy import Policy
+from fleetsweep.model.survey import FailedSurvey
+from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions
+from fleetsweep.sweep import phases as sweep
+from fleetsweep.sweep.workers import Limits
 from tests.lab.ground import children
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     given = parser.parse_args()
     hosts = load((given.inventory,), cwd=Path.cwd()).select(())
     ssh = SshOptions(timeout_s=given.timeout, ssh_config=given.ssh_config, known_hosts=(given.known_hosts,))
-    reach = sweep.Reach(ssh, Limits(256, given.host_timeout, 600))
+    reach = sweep.ConnectConfig(ssh, Limits(256, given.host_timeout, 600))
     policies = {host.name: Policy() for host in hosts}
     before = _held()
     began = time.monotonic()
@@ -54,7 +54,7 @@ def main() -> None:
             "remedy": item.fault.remedy,
             "took": item.duration_s,
         }
-        if isinstance(item, Lost)
+        if isinstance(item, FailedSurvey)
         else {"status": "ok", "phase": None, "kind": None, "remedy": None, "took": item.duration_s}
         for item in surveys
     }

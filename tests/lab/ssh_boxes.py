@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fleetsweep.fleet import Limits
-from fleetsweep.model import Fault, Host, Lost, Survey
-from fleetsweep.policy import Policy
+from fleetsweep.model.host import Host
+from fleetsweep.model.survey import FailedSurvey, Fault, Survey
+from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions
-from fleetsweep.sweep import Reach, reaching, survey
+from fleetsweep.sweep.phases import ConnectConfig, reaching, survey
+from fleetsweep.sweep.workers import Limits
 from tests.lab.box import Box
 from tests.lab.process import remove_tree
 from tests.lab.scripted import ScriptedContainer, ScriptedEngine
@@ -116,12 +117,12 @@ class SshBoxes:
         """Look at hosts in this process. Whatever becomes of it, no thread of a host's and no child is left."""
         known: dict[str, Any] = {"known_hosts": (str(self.known_hosts),), "ssh_config": str(self.ssh_config)}
         options = SshOptions(**{**known, **ssh})
-        reach = Reach(options, Limits(forks, host_timeout_s, 60))
+        reach = ConnectConfig(options, Limits(forks, host_timeout_s, 60))
         found = Found()
         with reaching(hosts, reach) as ready:
             surveys = survey(hosts, {host.name: Policy() for host in hosts}, ready)
         for seen in surveys:
-            if isinstance(seen, Lost):
+            if isinstance(seen, FailedSurvey):
                 found.faults[seen.host.name] = seen.fault
             else:
                 found.surveys[seen.host.name] = seen

@@ -5,26 +5,12 @@ from __future__ import annotations
 import hashlib
 
 from fleetsweep.errors import Phase
-from fleetsweep.model import (
-    SECOND,
-    AgeFrom,
-    Container,
-    Decision,
-    Engine,
-    Fault,
-    FleetReport,
-    Guard,
-    GuardName,
-    Host,
-    HostPlan,
-    HostReport,
-    Outcome,
-    Reason,
-    Removal,
-    Selector,
-    Status,
-    Verdict,
-)
+from fleetsweep.model.container import SECOND, Container
+from fleetsweep.model.decision import AgeFrom, Decision, Guard, GuardName, HostPlan, Reason, Selector, Verdict
+from fleetsweep.model.host import Host
+from fleetsweep.model.outcome import Outcome, Removal
+from fleetsweep.model.report import FleetReport, HostReport
+from fleetsweep.model.survey import Engine, Fault, Status
 
 NOW_NS = 1_781_506_800 * SECOND
 """2026-06-15T07:00:00Z."""

@@ -7,24 +7,12 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from fleetsweep.errors import Phase
-from fleetsweep.model import (
-    AgeFrom,
-    Container,
-    Decision,
-    Engine,
-    Fault,
-    FleetReport,
-    Guard,
-    GuardName,
-    Host,
-    HostPlan,
-    HostReport,
-    Outcome,
-    Reason,
-    Removal,
-    Status,
-    Verdict,
-)
+from fleetsweep.model.container import Container
+from fleetsweep.model.decision import AgeFrom, Decision, Guard, GuardName, HostPlan, Reason, Verdict
+from fleetsweep.model.host import Host
+from fleetsweep.model.outcome import Outcome, Removal
+from fleetsweep.model.report import FleetReport, HostReport
+from fleetsweep.model.survey import Engine, Fault, Status
 from tests.report.build import NOW_NS, container_id
 
 NASTY = (

@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from fleetsweep.model import Guard, GuardName, HostReport, Outcome, Reason, Status
+from fleetsweep.model.decision import Guard, GuardName, Reason
+from fleetsweep.model.outcome import Outcome
+from fleetsweep.model.report import HostReport
+from fleetsweep.model.survey import Status
 from fleetsweep.report import exit_code
 from tests.report.build import candidates, container, decision, duplicate, guarded, lost, surveyed
 

@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from fleetsweep.model import FleetReport, Guard, GuardName, Outcome
+from fleetsweep.model.decision import Guard, GuardName
+from fleetsweep.model.outcome import Outcome
+from fleetsweep.model.report import FleetReport
 from fleetsweep.report import FORMATS, render
 from fleetsweep.report.csv_report import COLUMNS
 from tests.report.build import DAY_S, candidates, container_id, fleet, lost, report, surveyed

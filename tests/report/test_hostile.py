@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleetsweep.model import FleetReport, Outcome
+from fleetsweep.model.outcome import Outcome
+from fleetsweep.model.report import FleetReport
 from fleetsweep.report import FORMATS, render
 from fleetsweep.report.csv_report import COLUMNS
 from fleetsweep.report.escape import csv_cell, printable, well_formed

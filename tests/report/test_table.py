@@ -7,7 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from fleetsweep.model import SECOND, FleetReport, Guard, GuardName, Outcome, Reason, Removal, Status
+from fleetsweep.model.container import SECOND
+from fleetsweep.model.decision import Guard, GuardName, Reason
+from fleetsweep.model.outcome import Outcome, Removal
+from fleetsweep.model.report import FleetReport
+from fleetsweep.model.survey import Status
 from fleetsweep.report import humanize, render
 from fleetsweep.report.rows import LINES_A_HOST, fine_seconds, iso_utc
 from tests.report.build import (

@@ -6,7 +6,10 @@ from dataclasses import asdict, replace
 
 from hypothesis import given
 
-from fleetsweep.model import FleetReport, Outcome, Reason, Removal, Status
+from fleetsweep.model.decision import Reason
+from fleetsweep.model.outcome import Outcome, Removal
+from fleetsweep.model.report import FleetReport
+from fleetsweep.model.survey import Status
 from fleetsweep.report import fleet_totals, host_totals
 from fleetsweep.report.totals import HostTotals
 from tests.report.build import (

@@ -1,0 +1,34 @@
+"""Signals that end a run early, and in good order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+
+from fleetsweep.runtime.children import kill_all
+
+
+class SignalHandler:
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop, and the second into an end at once."""
+
+    def __init__(self, stopped: threading.Event) -> None:
+        self._stopped = stopped
+        self.signal: int | None = None
+        self.asking = False
+
+    def install(self) -> None:
+        """Take over the three signals. SIGHUP stays ignored where nohup ignores it."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            kill_all()
+            os._exit(128 + number)
+        self.signal = number
+        self._stopped.set()
+        if self.asking:
+            raise KeyboardInterrupt

@@ -1,0 +1,83 @@
+"""Hiding passwords where variables are shown.
+
+An Ansible inventory often holds a password that fleetsweep has no use for. It must not come to stand in a terminal's
+history, a CI job's log or a bug report because somebody asked which hosts there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from fleetsweep.model.redact import MASK
+
+__all__ = ["MASK", "masked"]
+
+_SECRET: Final = re.compile(
+    r"(?:.*[_-])?(?:pass|passwd|password|pw|pwd|passphrase|secret|secrets|token|credentials?)(?:[_-].*)?"
+    r"|.*(?:private|secret|access|api)[_-]?key",
+    re.IGNORECASE,
+)
+
+
+_COMMAND: Final = re.compile(r"proxy-?_?command|sshpass", re.IGNORECASE)
+"""In a value: it holds a command, and that may hold a password."""
+
+_TEMPLATE: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_HARMLESS: Final = re.compile(r"ansible_(?:ssh_)?(?:host|port|user)")
+
+
+def masked(variables: Mapping[str, object]) -> dict[str, object]:
+    """The variables with a mask for each value that may be a secret, at any depth.
+
+    Such are a value whose name says so, a text with a ProxyCommand in it, and what the templates of one refer to.
+    """
+    of_commands = _behind_commands(variables)
+    return {
+        name: _masked(name, value) if name not in of_commands else _all_masked(value)
+        for name, value in variables.items()
+    }
+
+
+def _behind_commands(variables: Mapping[str, object]) -> frozenset[str]:
+    """The variables whose values come to stand in a command."""
+    todo = [name for name, value in variables.items() if any(map(_COMMAND.search, _texts(value)))]
+    todo += [name for name in variables if _COMMAND.search(name)]
+    found: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for text in _texts(variables[name]):
+            for template in _TEMPLATE.findall(text):
+                todo += [each for each in _NAME.findall(template) if each in variables and not _HARMLESS.match(each)]
+    return frozenset(found)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+
+
+def _all_masked(value: object) -> object:
+    return value if value is None or value == "" or isinstance(value, bool) else MASK
+
+
+def _masked(name: object, value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _masked(key, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(name, item) for item in value]
+    # What is empty, or only a switch, tells nothing.
+    if value is None or value == "" or isinstance(value, bool):
+        return value
+    return MASK if isinstance(name, str) and _SECRET.fullmatch(name) else value

@@ -1,0 +1,140 @@
+"""The verdict on a container, and the plan for a host and for the fleet with the guards in its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fleetsweep.model.container import Container
+from fleetsweep.model.host import Host
+from fleetsweep.model.run_scope import Resource
+from fleetsweep.model.survey import Engine, FailedSurvey
+
+
+class Verdict(StrEnum):
+    """Whether a container is to go."""
+
+    REMOVE = "remove"
+    KEEP = "keep"
+
+
+class Reason(StrEnum):
+    """Why a container is to go or to stay."""
+
+    STALE = "stale"
+    LIFETIME = "lifetime"
+    YOUNG = "young"
+    UNMATCHED = "unmatched"
+    PROTECTED = "protected"
+    HELD = "held"
+    UNKNOWN_AGE = "unknown-age"
+    UNREADABLE = "unreadable"
+    MANAGED = "managed"
+    IN_USE = "in-use"
+    RUN = "run"
+    BASELINE = "baseline"
+    OTHER_RUN = "other-run"
+
+
+class Selector(StrEnum):
+    """The three kinds of pattern that make a container ours to judge."""
+
+    NAME = "name"
+    IMAGE = "image"
+    LABEL = "label"
+
+
+class AgeFrom(StrEnum):
+    """The timestamp that an age was measured from."""
+
+    STARTED = "started"
+    CREATED = "created"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The rule's verdict on one container. ``age_s`` is whole seconds, rounded down; None if unknown.
+
+    ``labels_digest`` stands for the labels of a container that is to go: labels hold secrets, so a saved plan holds
+    this in their place. ``detail`` says in words what ``in-use``, ``unreadable`` or ``managed`` rests on.
+    """
+
+    container: Container
+    verdict: Verdict
+    reason: Reason
+    matched_by: tuple[Selector, ...] = ()
+    age_s: int | None = None
+    age_from: AgeFrom | None = None
+    labels_digest: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule saw in a container, and the reason it gave; None where it had no objection and no claim."""
+
+    rule: str
+    saw: str
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one container would go or stay: every rule's finding, the verdict, and the guard in its way, if one is."""
+
+    host: Host
+    decision: Decision
+    findings: tuple[Finding, ...]
+    guard: Guard | None
+
+
+class GuardName(StrEnum):
+    """Which guard refused to act."""
+
+    CAP = "cap"
+    FLEET_CAP = "fleet-cap"
+    SKEW = "skew"
+    IDENTITY = "identity"
+    EXPECT = "expect"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A guard that tripped: nothing is removed where it stands."""
+
+    name: GuardName
+    message: str
+    limit: int | float | str | None = None
+    found: int | float | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """What would be done on one host, and why not, if a guard tripped.
+
+    ``now_ns``, ``skew_s`` and ``duration_s`` are its survey's; ``containers`` counts all that the engine listed.
+    ``decisions`` are those on containers that a selector matched, ``resources`` what is to go besides.
+    """
+
+    host: Host
+    engine: Engine
+    now_ns: int
+    skew_s: float
+    duration_s: float
+    containers: int
+    decisions: tuple[Decision, ...]
+    guard: Guard | None = None
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def candidates(self) -> tuple[Decision, ...]:
+        """The decisions to remove, whatever the guard says."""
+        return tuple(d for d in self.decisions if d.verdict is Verdict.REMOVE)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlan:
+    """Every selected host once, in inventory order. ``guard`` stops the whole fleet."""
+
+    hosts: tuple[HostPlan | FailedSurvey, ...]
+    guard: Guard | None = None

@@ -1,0 +1,53 @@
+"""A runner box as the inventory describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fleetsweep.model.redact import digest_of
+
+
+class Connection(StrEnum):
+    """How a host is reached, named as Ansible names it."""
+
+    SSH = "ssh"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One runner box as the inventory describes it.
+
+    Fields that are None were left to the SSH configuration. ``proxy_jump`` is OpenSSH's list
+    (``user@bastion:22,inner``); ``proxy_command`` its command template. ``known_hosts`` and ``ssh_config``
+    are files that replace the usual ones for this host. ``engine`` is the engine's address as seen from the
+    box; ``become`` says that only sudo may talk to it. ``variables`` are the merged inventory variables, ``origins``
+    the file (and line, where there is one) that gave each of them.
+    """
+
+    name: str
+    address: str
+    port: int | None = None
+    user: str | None = None
+    key_file: str | None = None
+    connection: Connection = Connection.SSH
+    proxy_jump: str | None = None
+    proxy_command: str | None = None
+    known_hosts: str | None = None
+    ssh_config: str | None = None
+    become: bool = False
+    engine: str = "unix:///var/run/docker.sock"
+    groups: tuple[str, ...] = ()
+    variables: Mapping[str, object] = field(default_factory=dict, hash=False)
+    origins: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def endpoint(self) -> str:
+        """Where this host's engine is, in words that stay the same as long as it is the same place."""
+        if self.connection is Connection.LOCAL:
+            return f"local {self.engine}"
+        # It is stored and printed, and a command may hold a password.
+        by_way_of = self.proxy_jump or (self.proxy_command and digest_of(self.proxy_command))
+        return f"ssh {self.address}:{self.port or 22} {self.engine}" + (f" through {by_way_of}" if by_way_of else "")

@@ -1,0 +1,80 @@
+"""What is printed and stored of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fleetsweep.errors import Phase
+from fleetsweep.model.decision import Guard, HostPlan
+from fleetsweep.model.host import Host
+from fleetsweep.model.journal import Settlement
+from fleetsweep.model.outcome import Removal
+from fleetsweep.model.survey import Engine, Fault, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A host was looked at last at ``since_ns``, or never as far as the journal goes: longer ago than ``limit_s``."""
+
+    since_ns: int | None
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostReport:
+    """One row: a host's plan or fault, and what was done about it. ``settled`` are earlier runs' open intents.
+
+    ``removals`` are of containers, ``resources`` of volumes and networks.
+    """
+
+    host: Host
+    status: Status
+    plan: HostPlan | None = None
+    fault: Fault | None = None
+    guard: Guard | None = None
+    removals: tuple[Removal, ...] = ()
+    duration_s: float = 0.0
+    settled: tuple[Settlement, ...] = ()
+    resources: tuple[Removal, ...] = ()
+    silence: Silence | None = None
+
+    @property
+    def guarded_by(self) -> Guard | None:
+        """The guard that stops this one host, if any."""
+        return self.guard or (self.plan.guard if self.plan else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """How far one host was reached, what was seen at each phase, and what to run where it went wrong.
+
+    ``seen`` has the phases that were passed. ``engine``, ``skew_s`` (engine time minus controller time) and
+    ``round_trip_s`` are None where the engine was not reached.
+    """
+
+    host: Host
+    status: Status
+    seen: Mapping[Phase, Mapping[str, str]]
+    engine: Engine | None = None
+    containers: int | None = None
+    skew_s: float | None = None
+    round_trip_s: float | None = None
+    fault: Fault | None = None
+    guard: Guard | None = None
+    command: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """A whole run, as it is printed and stored. Times are nanoseconds since the Unix epoch."""
+
+    run_id: str
+    command: str
+    dry_run: bool
+    started_ns: int
+    finished_ns: int
+    exit_code: int
+    hosts: tuple[HostReport, ...]
+    guard: Guard | None = None

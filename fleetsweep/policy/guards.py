@@ -1,0 +1,210 @@
+"""Plans and their guards: when the picture looks too wrong to act on. Pure, like the rule itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fleetsweep.model.container import SECOND, Container
+from fleetsweep.model.decision import Decision, FleetPlan, Guard, GuardName, HostPlan, Reason
+from fleetsweep.model.host import Host
+from fleetsweep.model.run_scope import CLOCK_TOLERANCE_S, LONGEST_JOB_S, Baseline
+from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Survey
+from fleetsweep.policy.dependents import spare_in_use
+from fleetsweep.policy.identity import identity_of, other_engine, twins
+from fleetsweep.policy.rules import Policy, decide, resources_of_run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A cap as a share of the containers surveyed, 0 to 100."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.value:g}%"
+
+
+def expect_guard(found: int, expected: tuple[int, int] | None, which: str = "") -> Guard | None:
+    """The guard that trips where another number of hosts is selected than ``expected``, the least and the most.
+
+    ``which`` names them in few words.
+    """
+    if expected is None or expected[0] <= found <= expected[1]:
+        return None
+    least, most = expected
+    wanted = str(least) if least == most else f"{least}..{most}"
+    message = (
+        f"{found} host{' is' if found == 1 else 's are'} selected{f' ({which})' if which else ''}, "
+        f"{wanted} {'was' if wanted == '1' else 'were'} expected: nobody was contacted"
+    )
+    return Guard(GuardName.EXPECT, message, limit=wanted, found=found)
+
+
+def plan_fleet(
+    surveys: Sequence[Survey | FailedSurvey], policies: Mapping[str, Policy], fleet_cap: int | Percent | None = None
+) -> FleetPlan:
+    """Judge every survey by its host's policy (by host name), then hold the whole against the guards."""
+    plans = [
+        item if isinstance(item, FailedSurvey) else _plan_alone(item, policies[item.host.name]) for item in surveys
+    ]
+    return guard_fleet(_guard_twins(plans, surveys), policies, fleet_cap)
+
+
+def _plan_alone(survey: Survey, policy: Policy) -> HostPlan | FailedSurvey:
+    """One host's plan; where a bug is in the way, that is this host's row and no other's."""
+    try:
+        return plan_host(survey, policy)
+    except Exception as error:
+        log.exception("a bug while judging %s", survey.host.name)
+        return FailedSurvey(survey.host, Fault.of_bug(error), survey.duration_s)
+
+
+def plan_host(survey: Survey, policy: Policy) -> HostPlan:
+    """Every matched container's decision on one host; no guard has looked at it yet."""
+
+    def judge(container: Container, in_use: str = "") -> Decision:
+        return decide(container, policy, survey.now_ns, in_use)
+
+    decisions = spare_in_use([judge(container) for container in survey.containers], judge)
+    return HostPlan(
+        host=survey.host,
+        engine=survey.engine,
+        now_ns=survey.now_ns,
+        skew_s=survey.skew_s,
+        duration_s=survey.duration_s,
+        containers=len(survey.containers),
+        decisions=tuple(decision for decision in decisions if decision.reason is not Reason.UNMATCHED),
+        resources=resources_of_run(survey.resources, policy, survey.now_ns),
+    )
+
+
+def _guard_twins(
+    plans: Sequence[HostPlan | FailedSurvey], surveys: Sequence[Survey | FailedSurvey]
+) -> list[HostPlan | FailedSurvey]:
+    """Guard all but the first of the hosts that are one engine, so that nothing is counted or removed twice."""
+    judged = list(plans)
+    for position, first in twins(surveys).items():
+        plan = plans[position]
+        if isinstance(plan, HostPlan):
+            guard = Guard(GuardName.IDENTITY, f"this is the same engine as {first}", limit=None, found=first)
+            judged[position] = replace(plan, guard=guard)
+    return judged
+
+
+def guard_fleet(
+    plans: Sequence[HostPlan | FailedSurvey], policies: Mapping[str, Policy], fleet_cap: int | Percent | None
+) -> FleetPlan:
+    """The fleet's plan under each host's guard and the fleet's own. A guard that has tripped already stays."""
+    guarded = tuple(
+        plan
+        if isinstance(plan, FailedSurvey) or plan.guard is not None
+        else replace(plan, guard=_host_guard(plan, policies[plan.host.name]))
+        for plan in plans
+    )
+    return FleetPlan(guarded, guard=_fleet_guard(guarded, fleet_cap))
+
+
+def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
+    skew_s, found = plan.skew_s, _to_go(plan)
+    pinned = _pin_guard(plan.engine, policy)
+    if pinned is not None:
+        return pinned
+    if policy.run is not None and policy.run.baseline is not None:
+        tripped = _baseline_guard(plan, policy.run.baseline)
+        if tripped is not None:
+            return tripped
+    if not abs(skew_s) <= policy.max_skew_s:
+        return Guard(
+            GuardName.SKEW,
+            f"the engine's clock is {abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}, "
+            f"more than {policy.max_skew_s} s",
+            limit=policy.max_skew_s,
+            found=skew_s,
+        )
+    if policy.cap is not None and found > policy.cap:
+        return Guard(
+            GuardName.CAP,
+            f"{found} candidates are more than the cap of {policy.cap}: nothing is removed here",
+            limit=policy.cap,
+            found=found,
+        )
+    return None
+
+
+def engine_guard(host: Host, planned: Engine, found: Engine, policy: Policy) -> Guard | None:
+    """The guard of a host that is reached again to remove: the engine that answers must be the one of the plan."""
+    return _pin_guard(found, policy) or other_engine(host, identity_of(host, planned), found, "the plan")
+
+
+def _pin_guard(engine: Engine, policy: Policy) -> Guard | None:
+    if policy.engine_id is None or engine.id == policy.engine_id:
+        return None
+    return Guard(
+        GuardName.IDENTITY,
+        f"the engine's id is {engine.id or 'unknown'}, the inventory pins {policy.engine_id}",
+        limit=policy.engine_id,
+        found=engine.id,
+    )
+
+
+def _baseline_guard(plan: HostPlan, baseline: Baseline) -> Guard | None:
+    """The guard of a host whose engine, or its clock, is not the one that the baseline was taken by."""
+    other = other_engine(plan.host, baseline.identity, plan.engine, "the baseline")
+    if other is not None:
+        return other
+    age_s = (plan.now_ns - baseline.taken_ns) // SECOND
+    if -CLOCK_TOLERANCE_S <= age_s <= LONGEST_JOB_S:
+        return None
+    when = f"{-age_s} s in the future" if age_s < 0 else f"{age_s} s ago, more than a day"
+    return Guard(
+        GuardName.SKEW,
+        f"the baseline was taken {when}, by this engine's clock: nothing is removed here",
+        limit=LONGEST_JOB_S,
+        found=age_s,
+    )
+
+
+def _fleet_guard(plans: Sequence[HostPlan | FailedSurvey], fleet_cap: int | Percent | None) -> Guard | None:
+    """The guard of the whole fleet. What is guarded for itself counts neither as removed nor as surveyed."""
+    if fleet_cap is None:
+        return None
+    counted = [_Count(_to_go(plan), plan.containers) for plan in plans if isinstance(plan, HostPlan) and not plan.guard]
+    found, surveyed = sum(each.found for each in counted), sum(each.containers for each in counted)
+    aside = ""
+    if isinstance(fleet_cap, int):
+        tripped = found > fleet_cap
+    else:
+        tripped = found > surveyed * fleet_cap.value / 100
+        largest = max(counted, key=lambda each: each.containers, default=None)
+        if not tripped and largest is not None and len(counted) > 1:
+            # Else one box with a long list could stretch a share for all the others.
+            others, rest = found - largest.found, surveyed - largest.containers
+            tripped = others > (rest + min(largest.containers, rest)) * fleet_cap.value / 100
+            if tripped:
+                found, surveyed = others, rest
+                aside = " (the host with the most containers counts for no more than all the others together)"
+    if not tripped:
+        return None
+    return Guard(
+        GuardName.FLEET_CAP,
+        f"{found} candidates in {surveyed} containers are more than the fleet cap of {fleet_cap}{aside}: "
+        "nothing is removed anywhere",
+        limit=fleet_cap if isinstance(fleet_cap, int) else str(fleet_cap),
+        found=found,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """One host: what would go there, volumes and networks among it, and how many containers it listed."""
+
+    found: int
+    containers: int
+
+
+def _to_go(plan: HostPlan) -> int:
+    return len(plan.candidates) + len(plan.resources)

@@ -1,0 +1,44 @@
+"""How long a keep label protects, where it says so: ``until:`` and a time. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from fleetsweep.model.container import SECOND
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST: Final = datetime(2013, 1, 1, tzinfo=UTC)
+_LARGEST_OFFSET: Final = timedelta(hours=14)
+
+_DATE: Final = r"\d{4}-\d\d-\d\d|\d{8}"
+_CLOCK: Final = r"\d\d(?::\d\d(?::\d\d(?:[.,]\d{1,9})?)?|\d\d(?:\d\d(?:[.,]\d{1,9})?)?)?"
+_OFFSET: Final = r"Z|[+-]\d\d(?::?\d\d)?"
+# Python's own reader takes epoch milliseconds for a date: a job that wrote them had its protection end at once.
+_WRITTEN: Final = re.compile(rf"({_DATE})(?:[T ]({_CLOCK}) ?({_OFFSET})?)?", re.ASCII | re.IGNORECASE)
+
+
+def parse_until(text: str) -> int | None:
+    """Nanoseconds since the epoch at which a protection ends; None if that can't be read.
+
+    ISO 8601: a date alone, which means to the end of that day, or a date and a time with ``T`` or a space between.
+    No offset means UTC; one beyond 14 hours, or not of whole quarters, is none that a place on earth has. A year
+    before 2013 is no end that anyone meant.
+    """
+    found = _WRITTEN.fullmatch(text.strip())
+    if found is None:
+        return None
+    date, clock, offset = found.groups()
+    try:
+        when = datetime.fromisoformat(date if clock is None else f"{date}T{clock}{offset or ''}".upper())
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        if clock is None:
+            when += timedelta(days=1)
+    except (ValueError, OverflowError):
+        return None
+    ahead = when.utcoffset() or timedelta(0)
+    if abs(ahead) > _LARGEST_OFFSET or ahead % timedelta(minutes=15) or when < _EARLIEST:
+        return None
+    return (when - _EPOCH) // timedelta(microseconds=1) * (SECOND // 1_000_000)

@@ -1,0 +1,152 @@
+"""``fleetsweep hosts``: the selected hosts as a table or as JSON, and where each value came from. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Final
+
+from fleetsweep.inventory.host_vars import unused
+from fleetsweep.inventory.redact import MASK, masked
+from fleetsweep.inventory.values import VaultValue, jsonable
+from fleetsweep.model.host import Host
+from fleetsweep.policy.rules import Policy
+from fleetsweep.report import humanize, printable
+from fleetsweep.report.escape import well_formed
+
+Details = Mapping[str, tuple[Policy, Mapping[str, str]]]
+"""Each host's policy, by its name, and the source of each setting, by its name in Policy."""
+
+_HEADERS: Final = ("HOST", "ADDRESS", "PORT", "USER", "CONNECTION", "ENGINE", "GROUPS")
+_VALUE: Final = 120
+"""Characters of one value that a person is shown."""
+
+
+def render_hosts(hosts: Sequence[Host], style: str, details: Details | None = None) -> str:
+    """The hosts as ``table`` or ``json``, ending with one line end; with ``details``, where each value is from."""
+    return _json(hosts, details) if style == "json" else _table(hosts, details)
+
+
+def list_hosts(hosts: Sequence[Host]) -> str:
+    """The names as Ansible's ``--list-hosts`` prints them."""
+    return "".join([f"  hosts ({len(hosts)}):\n", *(f"    {printable(host.name)}\n" for host in hosts)])
+
+
+def _table(hosts: Sequence[Host], details: Details | None) -> str:
+    from tabulate import tabulate
+
+    rows = [
+        (
+            printable(host.name),
+            printable(host.address),
+            str(host.port or 22),
+            printable(host.user or "-"),
+            host.connection.value,
+            printable(host.engine),
+            printable(",".join(host.groups) or "-"),
+        )
+        for host in hosts
+    ]
+    head, *lines = tabulate(rows, headers=_HEADERS, tablefmt="plain", disable_numparse=True).splitlines()
+    shown = [head]
+    for host, line in zip(hosts, lines, strict=True):
+        shown.append(line.rstrip())
+        if details is not None:
+            shown += _explained(host, *details[host.name])
+    return "\n".join(shown) + "\n"
+
+
+def _explained(host: Host, policy: Policy, sources: Mapping[str, str]) -> list[str]:
+    from tabulate import tabulate
+
+    idle = dict(unused(host.variables))
+    rows = [
+        (
+            printable(name),
+            _shown(value),
+            printable(_origin(host, name) + (f" (unused: {idle[name]})" if name in idle else "")),
+        )
+        for name, value in masked(host.variables).items()
+    ]
+    settings = [(setting, value, printable(source)) for setting, value, source in _settings(policy, sources)]
+    lines = []
+    for title, part in (("variables", rows), ("settings", settings)):
+        if part:
+            shown = tabulate(part, tablefmt="plain", disable_numparse=True)
+            lines += [f"  {title}", *(f"    {line.rstrip()}" for line in shown.splitlines())]
+    return lines
+
+
+def _origin(host: Host, name: str) -> str:
+    return host.origins.get(name, "-")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, VaultValue):
+        return "(vaulted)"
+    return MASK if value == MASK else printable(json.dumps(plain(value), ensure_ascii=False), _VALUE)
+
+
+def _settings(policy: Policy, sources: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Each setting by the name of its flag, its value as it may be written there, and its source."""
+    lifetime, cap = policy.max_lifetime_s, policy.cap
+    values = {
+        "names": ("name", " ".join(policy.names)),
+        "images": ("image", " ".join(policy.images)),
+        "labels": ("label", " ".join(policy.labels)),
+        "match": ("match", policy.match.value),
+        "max_age": ("max-age", _duration(policy.max_age_s)),
+        "job_timeout": ("job-timeout", _duration(policy.job_timeout_s)),
+        "max_lifetime": ("max-lifetime", "off" if lifetime is None else _duration(lifetime)),
+        "cap": ("cap", "none" if cap is None else str(cap)),
+        "max_skew": ("max-skew", _duration(policy.max_skew_s)),
+        "keep_label": ("keep-label", policy.keep_label),
+    }
+    if policy.engine_id is not None:
+        values["engine_id"] = ("engine-id", policy.engine_id)
+    return [(flag, printable(value or "none", _VALUE), sources[name]) for name, (flag, value) in values.items()]
+
+
+def _duration(seconds: int) -> str:
+    """Exact: ``humanize`` leaves the minutes of days out."""
+    return humanize(seconds) if seconds < 86400 and not (seconds >= 3600 and seconds % 60) else f"{seconds}s"
+
+
+def _json(hosts: Sequence[Host], details: Details | None) -> str:
+    listed = []
+    for host in hosts:
+        item: dict[str, object] = {
+            "name": well_formed(host.name),
+            "address": well_formed(host.address),
+            "port": host.port or 22,
+            "user": host.user and well_formed(host.user),
+            "connection": host.connection.value,
+            "groups": [well_formed(group) for group in host.groups],
+            "vars": plain(masked(host.variables)),
+        }
+        if details is not None:
+            settings = _settings(*details[host.name])
+            item["origins"] = plain(dict(host.origins))
+            item["settings"] = {
+                name: {"value": value, "source": well_formed(source)} for name, value, source in settings
+            }
+        listed.append(item)
+    # A host a line: it can be searched by line, and json indents only in Python, which is slow for thousands.
+    return "[" + ",".join("\n" + json.dumps(item, allow_nan=False) for item in listed) + "\n]\n"
+
+
+def plain(value: object) -> object:
+    """A variable's value with its type as far as JSON has it; else as text."""
+    if isinstance(value, Mapping):
+        return {well_formed(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, (VaultValue, date)):
+        return jsonable(value)
+    # Python refuses to write thousands of digits, and JSON has no word for infinity.
+    writable = not isinstance(value, int) or value.bit_length() < 10_000
+    if writable and (value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))):
+        return value
+    return well_formed(str(value)) if writable else "too large a number"

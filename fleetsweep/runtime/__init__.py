@@ -1,0 +1,1 @@
+"""What a run needs of the operating system: deadlines, files, room for threads, child processes."""

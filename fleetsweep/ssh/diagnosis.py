@@ -1,0 +1,101 @@
+"""The command that shows, or mends, what stands in the way to a host: with the names and keys that were really used."""
+
+from __future__ import annotations
+
+import shlex
+
+from fleetsweep.errors import HostError, Phase
+from fleetsweep.model.decision import Guard, GuardName
+from fleetsweep.model.host import Connection, Host
+from fleetsweep.model.survey import Fault
+from fleetsweep.runtime.files import expanded, pasted
+from fleetsweep.ssh.host_keys import make_directory
+from fleetsweep.ssh.known_hosts import lookup_name
+from fleetsweep.ssh.options import SshOptions
+from fleetsweep.ssh.route import Hop, find_route
+
+
+def command_for(host: Host, options: SshOptions, fault: Fault | None, guard: Guard | None) -> str:
+    """One command line for a POSIX shell; empty where none would help. Contacts nobody."""
+    socket = host.engine.removeprefix("unix://")
+    if host.connection is Connection.LOCAL:
+        return _on_box(host, fault, guard, socket, None)
+    try:
+        hop = find_route(host, options).target
+    except HostError:
+        return shlex.join(["ssh", *_config(host, options), "-G", host.address])
+    ssh = _ssh(host, options, hop)
+    if fault is None or fault.phase in {Phase.TUNNEL, Phase.ENGINE}:
+        there = _on_box(host, fault, guard, socket, hop)
+        return f"{ssh} {shlex.quote(there)}" if there else ""
+    if fault.phase is None:
+        return f"{ssh} uptime" if fault.kind == "timeout" else ""
+    return _on_controller(hop, fault) or f"{ssh} -v true"
+
+
+def _on_controller(hop: Hop, fault: Fault) -> str:
+    """What is to be run here; empty where a log-in that tells all is what helps."""
+    name, port = str(hop.connection.host), str(hop.connection.port)
+    known_hosts = pasted(hop.known_hosts[0]) if hop.known_hosts else "known_hosts"
+    key = pasted(hop.key_files[0]) if hop.key_files else ""
+    commands = {
+        (Phase.RESOLVE, "unknown-name"): f"getent ahosts {shlex.quote(name)}",
+        (Phase.RESOLVE, "no-dns"): f"getent ahosts {shlex.quote(name)}",
+        (Phase.RESOLVE, "timeout"): f"getent ahosts {shlex.quote(name)}",
+        (Phase.CONNECT, "refused"): shlex.join(["nc", "-vz", name, port]),
+        (Phase.CONNECT, "network"): shlex.join(["nc", "-vz", name, port]),
+        (Phase.HOST_KEY, "unknown"): f"{make_directory(hop.known_hosts)}{hop.scan} | tee -a {known_hosts}",
+        (Phase.HOST_KEY, "changed"): f"ssh-keygen -R {shlex.quote(lookup_name(hop.key_name, int(port)))}"
+        f" -f {known_hosts}",
+        (Phase.AUTH, "denied"): f"ssh-copy-id {f'-i {key} ' if key else ''}-p {port}"
+        f" {shlex.quote(f'{hop.connection.user}@{name}')}",
+        (Phase.AUTH, "key-file"): f"ls -l {key}",
+    }
+    return commands.get((fault.phase, fault.kind), "") if fault.phase is not None else ""
+
+
+def _on_box(host: Host, fault: Fault | None, guard: Guard | None, socket: str, hop: Hop | None) -> str:
+    """What is to be run on the box."""
+    docker = f"docker -H {shlex.quote(host.engine)}"
+    if fault is None:
+        commands = {GuardName.SKEW: "timedatectl", GuardName.IDENTITY: f"{docker} info -f '{{{{.ID}}}}'"}
+        return commands.get(guard.name, "") if guard is not None else ""
+    if fault.phase is Phase.TUNNEL:
+        user = str(hop.connection.user) if hop is not None else "$USER"
+        commands_by_kind = {
+            "forbidden": "sudo sshd -T | grep -i forwarding; cat ~/.ssh/authorized_keys",
+            "denied": f"sudo usermod -aG docker {user}",
+            "timeout": "uptime",
+            "lost": "uptime",
+        }
+        look = f"ls -l {shlex.quote(socket)}; id"
+        if hop is not None:
+            # OpenSSH gives one answer for a socket that isn't there and for streams that it may not open.
+            look += "; sudo sshd -T | grep -i streamlocal"
+        return commands_by_kind.get(fault.kind, look)
+    if fault.phase is Phase.ENGINE:
+        stuck = fault.kind in {"timeout", "lost"}
+        return "sudo journalctl -u docker -n 50 --no-pager" if stuck else f"{docker} version"
+    return ""
+
+
+def _ssh(host: Host, options: SshOptions, hop: Hop) -> str:
+    key = options.key_file or host.key_file
+    words = [
+        "ssh",
+        *_config(host, options),
+        *(["-i", expanded(key)] if key else []),
+        *(["-J", host.proxy_jump] if host.proxy_jump else []),
+        "-p",
+        str(hop.connection.port),
+        f"{hop.connection.user}@{hop.connection.host}",
+    ]
+    if host.proxy_command and not host.proxy_jump:
+        # It may hold a password: whoever runs this sets it.
+        return f'ssh -o "ProxyCommand=$PROXY_COMMAND" {shlex.join(words[1:])}'
+    return shlex.join(words)
+
+
+def _config(host: Host, options: SshOptions) -> list[str]:
+    config = host.ssh_config or options.ssh_config
+    return ["-F", expanded(config)] if config else []

@@ -1,0 +1,344 @@
+"""The keys that are offered to a server: the configured ones alone, else the agent's, else the usual files'.
+
+A server counts every key as a failed try, and hangs up after a few: so nothing is offered that wasn't meant.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import socket
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from paramiko.agent import AgentKey, AgentSSH
+from paramiko.pkey import UnknownKeyType
+
+from fleetsweep.errors import HostError, Phase
+from fleetsweep.runtime.files import pasted
+from fleetsweep.ssh import public_keys
+from fleetsweep.ssh.cache import FileState, file_state, single_flight
+from fleetsweep.ssh.known_hosts import fingerprint
+from fleetsweep.ssh.regular_file import CONFIG_LIMIT, expanded, read_regular
+
+USUAL_KEYS: Final = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
+AGENT_TIMEOUT_S: Final = 5.0
+
+
+class Keyring:
+    """The keys for one log-in, in the order in which they are offered. Leaving the context lets the agent go.
+
+    ``configured`` are the key files that the operator named; where there are any, no other key is offered. One that
+    can't be used itself (encrypted, or on a token) is asked of the agent. ``certificate`` and ``agent`` are what
+    ssh_config(5) has as CertificateFile and IdentityAgent. Raises HostError, phase auth, where nothing can be offered.
+    """
+
+    def __init__(self, configured: Sequence[str], certificate: str | None = None, agent: str | None = None) -> None:
+        self._agent_named = agent
+        self._agent: _Agent | None = None
+        self._agent_trouble = ""
+        self.keys: tuple[paramiko.PKey, ...]
+        try:
+            found = self._configured(configured) if configured else self._found()
+            self.keys = found if certificate is None else _with_certificate(found, expanded(certificate))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Keyring:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the agent."""
+        if self._agent is not None:
+            self._agent.close()
+
+    def _configured(self, names: Sequence[str]) -> tuple[paramiko.PKey, ...]:
+        usable: list[paramiko.PKey] = []
+        missing: HostError | None = None
+        for name in dict.fromkeys(names):
+            try:
+                usable += load_private_keys(name)
+            except KeyFileError as error:
+                held = self._held_by_agent(error.public)
+                usable += held
+                if not held:
+                    missing = missing or error
+        if not usable and missing is not None:
+            raise missing
+        return tuple(usable)
+
+    def _held_by_agent(self, public: bytes | None) -> list[AgentKey]:
+        """The agent's copy of a key, and certificates for it."""
+        if public is None:
+            return []
+        return [key for key in self._agent_keys() if public_keys.certified(key.blob) == public]
+
+    def _found(self) -> tuple[paramiko.PKey, ...]:
+        found: list[paramiko.PKey] = [*self._agent_keys()]
+        held = {key.asbytes() for key in found}
+        trouble = [self._agent_trouble or f"the agent has {len(found) or 'no'} keys"]
+        for name in USUAL_KEYS:
+            try:
+                found += [key for key in load_private_keys(name) if key.asbytes() not in held or key.public_blob]
+            except KeyFileError as error:
+                if error.there:
+                    trouble.append(error.message)
+        if not found:
+            raise HostError(
+                Phase.AUTH,
+                "no-key",
+                f"there is no key to offer: {'; '.join(trouble)}, and none is configured",
+                "ssh-add your key, or name one: --private-key, ansible_ssh_private_key_file or IdentityFile",
+            )
+        return tuple(found)
+
+    def _agent_keys(self) -> tuple[AgentKey, ...]:
+        if self._agent is None and not self._agent_trouble:
+            address, unset = _agent_address(self._agent_named)
+            if not address:
+                self._agent_trouble = f"there is no agent ({unset})"
+                return ()
+            try:
+                self._agent = _Agent(address)
+            except (paramiko.SSHException, OSError, ValueError, TypeError) as error:
+                self._agent_trouble = f"the agent at {address} doesn't answer: {error}"
+        return () if self._agent is None else self._agent.get_keys()
+
+
+def _agent_address(named: str | None) -> tuple[str, str]:
+    """Where the agent listens, by IdentityAgent as ssh_config(5) has it; empty if nowhere, and then why."""
+    if named is not None and named.lower() == "none":
+        return "", "IdentityAgent is none"
+    if named is None or named == "SSH_AUTH_SOCK":
+        named = "$SSH_AUTH_SOCK"
+    if named.startswith("$"):
+        variable = named[1:].removeprefix("{").removesuffix("}")
+        return os.environ.get(variable, ""), f"{variable} is not set"
+    return str(expanded(named)), ""
+
+
+class _Agent(AgentSSH):
+    """The user's agent. paramiko's own waits for ever for one that hangs."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.settimeout(AGENT_TIMEOUT_S)
+            connection.connect(address)
+            self._connect(connection)  # type: ignore[attr-defined]
+        except BaseException:
+            connection.close()
+            raise
+
+    def close(self) -> None:
+        """Hang up."""
+        self._close()  # type: ignore[attr-defined]
+
+
+def _with_certificate(keys: Sequence[paramiko.PKey], path: Path) -> tuple[paramiko.PKey, ...]:
+    """The keys, and before the one that the certificate is for that one with it. Without the file, as they are."""
+    if not path.exists():
+        return tuple(keys)
+    line = _content(path)
+    certificate = public_keys.of_line(line)
+    plain = None if certificate is None else public_keys.certified(certificate)
+    if certificate is None or plain == certificate:
+        raise KeyFileError(path, "is not a certificate", f"see what it is: ssh-keygen -l -f {pasted(path)}")
+    if certificate in map(_presented, keys):
+        return tuple(keys)
+    found: list[paramiko.PKey] = []
+    for key in keys:
+        if _presented(key) == plain:
+            # An agent's key can't be copied: what it lacks it looks for in a part of it that isn't there yet.
+            with_it = AgentKey(key.agent, key.blob) if isinstance(key, AgentKey) else copy.copy(key)
+            with_it.load_certificate(line.decode())
+            found.append(with_it)
+        found.append(key)
+    return tuple(found)
+
+
+def _presented(key: paramiko.PKey) -> bytes:
+    """What a server is shown of a key: its certificate, if it has one."""
+    if key.public_blob is not None:
+        return bytes(key.public_blob.key_blob)
+    return bytes(key.blob) if isinstance(key, AgentKey) else key.asbytes()
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeyAuth:
+    """Offers keys to a server one after the other, as paramiko asks it to (an ``auth_strategy``)."""
+
+    user: str
+    keys: Sequence[paramiko.PKey]
+    names: str
+    where: str
+    offered: list[str] = field(default_factory=list)
+
+    def authenticate(self, transport: paramiko.Transport) -> list[str]:
+        """Log in. Raises HostError where the server said no, and what ended the connection where it ended."""
+        for key in self.keys:
+            self.offered.append(_shown(key))
+            try:
+                further = transport.auth_publickey(self.user, key)
+            except paramiko.BadAuthenticationType as error:
+                raise self._denied(
+                    f"takes no keys, only {', '.join(error.allowed_types)}",
+                    "allow keys in its sshd_config: sudo sshd -T | grep -i pubkeyauthentication",
+                ) from error
+            except paramiko.AuthenticationException as error:
+                if "agree on a pubkey algorithm" in str(error):
+                    raise self._denied(
+                        f"takes {self.offered[-1]} with SHA-1 only",
+                        "update its sshd, or make an ed25519 key: ssh-keygen -t ed25519",
+                    ) from error
+                if not transport.is_active():
+                    if len(self.offered) > 1:
+                        raise self._denied(
+                            f"hung up after {len(self.offered)} keys (MaxAuthTries)",
+                            "name the one key: --private-key, ansible_ssh_private_key_file or IdentityFile",
+                        ) from error
+                    raise
+                if "timeout" in str(error).lower():
+                    raise
+                continue
+            if further:
+                raise self._denied(
+                    f"took the key {self.offered[-1]} and asks for {', '.join(further)} besides",
+                    f"let a key alone suffice for {self.user} in its sshd_config (AuthenticationMethods)",
+                )
+            return []
+        old = any(shown.startswith("ssh-rsa ") for shown in self.offered)
+        raise self._denied(
+            f"refused {self.names} ({', '.join(self.offered[:3])}{', …' if len(self.offered) > 3 else ''})",
+            f"add the public key to authorized_keys of {self.user} on the box, or name another key or user"
+            + ("; an old sshd takes no RSA key without SHA-1: ssh-keygen -t ed25519" if old else ""),
+        )
+
+    def _denied(self, what: str, remedy: str) -> HostError:
+        return HostError(Phase.AUTH, "denied", f"{self.where} {what} for {self.user}", remedy)
+
+
+def _shown(key: paramiko.PKey) -> str:
+    kind = key.public_blob.key_type if key.public_blob else key.get_name()
+    return f"{kind} {fingerprint(key.asbytes())}"
+
+
+class KeyFileError(HostError):
+    """A key file can't be used. ``public`` is its public half if that could be read, ``there`` whether it exists."""
+
+    def __init__(self, path: Path, what: str, remedy: str, public: bytes | None = None, *, there: bool = True) -> None:
+        super().__init__(Phase.AUTH, "key-file", f"key file {path} {what}", remedy)
+        self.public = public
+        self.there = there
+
+
+def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
+    """The private key in a file: with the certificate beside it, if there is one, and then as it is.
+
+    Read once a run. Raises KeyFileError before any connection is made with it.
+    """
+    path = expanded(name)
+    state = _state(path)
+    try:
+        return _loaded(str(path), state)
+    except (paramiko.PasswordRequiredException, TypeError):
+        raise KeyFileError(
+            path, "is encrypted", f"ssh-add {pasted(path)}", public_keys.beside(path, _content(path))
+        ) from None
+    except (UnsupportedAlgorithm, UnknownKeyType):
+        raise KeyFileError(
+            path,
+            "is of a kind that only an agent can use",
+            f"ssh-add {pasted(path)}",
+            public_keys.beside(path, _content(path)),
+        ) from None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (paramiko.SSHException, ValueError) as error:
+        raise _no_private_key(path, _content(path), error) from error
+
+
+@single_flight
+def _loaded(path: str, state: FileState) -> tuple[paramiko.PKey, ...]:
+    """``state`` is what the file looked like: the cache's key, so that one that changed is read again."""
+    key = paramiko.PKey.from_path(path)
+    if key.public_blob is None:
+        return (key,)
+    plain = copy.copy(key)
+    plain.public_blob = None
+    return key, plain
+
+
+def _state(path: Path) -> FileState:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise KeyFileError(path, "is not there", "check the name of the key file", there=False) from None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not stat.S_ISREG(found.st_mode):
+        # Reading a pipe could wait for ever.
+        raise KeyFileError(path, "is not a file", "name the private key")
+    # As OpenSSH has it (sshkey_perm_ok): another's key is root's business alone, and of no use to others. A public key
+    # may stand in the private one's place, for an agent that has it: all may read that.
+    if found.st_uid == os.getuid() and found.st_mode & 0o077 and b"PRIVATE KEY-----" in _content(path):
+        raise KeyFileError(
+            path,
+            f"may be read by others than you (mode {stat.S_IMODE(found.st_mode):04o})",
+            f"chmod 600 {pasted(path)}",
+            public_keys.beside(path, _content(path)),
+        )
+    for file, size in ((path, found.st_size), (certificate := _certificate_beside(path), _size(certificate))):
+        if size > CONFIG_LIMIT:
+            raise KeyFileError(file, f"is larger than {CONFIG_LIMIT >> 20} MiB", "name the private key")
+    return file_state(found)
+
+
+def _certificate_beside(path: Path) -> Path:
+    """Where paramiko looks for it, as ssh does."""
+    return path.with_name(f"{path.name}-cert.pub")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_regular(path, CONFIG_LIMIT)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> KeyFileError:
+    return KeyFileError(path, f"can't be read: {error.strerror}", f"make {path} a file that you may read")
+
+
+def _no_private_key(path: Path, data: bytes, error: BaseException) -> KeyFileError:
+    if not data.strip():
+        return KeyFileError(path, "is empty", "put the private key back, or name another")
+    if data.startswith(b"PuTTY-User-Key-File"):
+        new = path.with_name(f"{path.stem}-openssh")
+        convert = f"puttygen {pasted(path)} -O private-openssh -o {pasted(new)}"
+        return KeyFileError(path, "is a PuTTY key", f"{convert}, then name {new}")
+    public = public_keys.of_line(data)
+    if public is not None:
+        private = str(path).removesuffix(".pub")
+        return KeyFileError(path, "is a public key", f"name the private key, or ssh-add {pasted(private)}", public)
+    return KeyFileError(path, f"is not a usable private key: {error}", "name the private key")

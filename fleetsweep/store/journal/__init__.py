@@ -1,0 +1,21 @@
+"""What is on disk: runs, intents and outcomes before and after each removal, and holds."""
+
+from __future__ import annotations
+
+from fleetsweep.store.journal.database import KEPT_NS, JournalError, NoJournalError
+from fleetsweep.store.journal.holds import holds, place_hold, release_hold
+from fleetsweep.store.journal.queries import past_runs, record
+from fleetsweep.store.journal.writer import HostJournal, Journal
+
+__all__ = [
+    "KEPT_NS",
+    "HostJournal",
+    "Journal",
+    "JournalError",
+    "NoJournalError",
+    "holds",
+    "past_runs",
+    "place_hold",
+    "record",
+    "release_hold",
+]

@@ -1,0 +1,79 @@
+"""Reading the journal: past runs, and one of them whole. Writes nothing, and takes no lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from fleetsweep.errors import UsageError
+from fleetsweep.model.journal import PastHost, PastRemoval, PastRun, Record
+from fleetsweep.store.journal.database import reading
+
+_RUNS: Final = """
+WITH picked AS (SELECT rowid AS number, * FROM run WHERE {which} ORDER BY started_ns DESC, rowid DESC LIMIT ?)
+SELECT picked.id, command, dry_run, started_ns, finished_ns, exit_code, coalesce(rows.hosts, 0), coalesce(rows.ok, 0),
+    coalesce(rows.stale, 0), coalesce(rows.removed, intents.removed, 0), coalesce(intents.unknown, 0)
+FROM picked
+LEFT JOIN (SELECT run, count(*) AS hosts, sum(status = 'ok') AS ok, sum(stale) AS stale, sum(removed) AS removed
+    FROM host WHERE run IN (SELECT id FROM picked) AND {rows} GROUP BY run) AS rows ON rows.run = picked.id
+LEFT JOIN (SELECT run, sum(outcome IS 'removed') AS removed,
+    sum(id IN (SELECT id FROM open_intent)) AS unknown
+    FROM intent WHERE run IN (SELECT id FROM picked) AND {intents} GROUP BY run) AS intents ON intents.run = picked.id
+ORDER BY started_ns DESC, number DESC
+"""
+_WITH_HOST: Final = """
+(EXISTS (SELECT 1 FROM host WHERE host.run = run.id AND name IN {names})
+    OR id IN (SELECT run FROM intent WHERE host IN {names}))
+"""
+_HOSTS: Final = """
+SELECT name, status, containers, matched, stale, removed, skew_s, duration_s, error
+FROM host WHERE run = ? ORDER BY name
+"""
+_REMOVALS: Final = """
+SELECT host, container_id, name, at_ns, outcome, error, settled, settled_run
+FROM intent WHERE run = ? ORDER BY id
+"""
+
+
+def past_runs(
+    state_dir: Path, *, most: int | None = None, since_ns: int = 0, hosts: Sequence[str] = (), failed: bool = False
+) -> tuple[PastRun, ...]:
+    """The last runs, the newest first. Raises UsageError where there is no journal that can be read.
+
+    ``hosts`` picks the runs that have one of these hosts, and counts those alone. ``failed`` picks the runs that did
+    not end with 0, those that did not end among them.
+    """
+    names = f"({', '.join('?' * len(hosts))})"
+    which = ["started_ns >= ?", *([_WITH_HOST.format(names=names)] if hosts else [])]
+    query = _RUNS.format(
+        which=" AND ".join([*which, *(["exit_code IS NOT 0"] if failed else [])]),
+        rows=f"name IN {names}" if hosts else "1",
+        intents=f"host IN {names}" if hosts else "1",
+    )
+    with reading(state_dir) as journal:
+        values = (since_ns, *hosts, *hosts, -1 if most is None else most, *hosts, *hosts)
+        return tuple(_run(row) for row in journal.execute(query, values))
+
+
+def record(state_dir: Path, run: str) -> Record:
+    """All that is remembered of the run whose id begins with ``run``; of the newest if that is empty.
+
+    Raises UsageError where there is no journal that can be read, and where no run or several are meant.
+    """
+    with reading(state_dir) as journal:
+        query = _RUNS.format(which="substr(id, 1, length(?)) = ?", rows="1", intents="1")
+        found = [_run(row) for row in journal.execute(query, (run, run, 2))]
+        if len(found) > 1 and run:
+            raise UsageError(f"{run!r} begins several runs' ids, {found[0].id} and {found[1].id}: give more of it")
+        if not found:
+            what = f"no run's id begins with {run!r}" if run else "no run is remembered"
+            raise UsageError(f"{what} in {state_dir}: fleetsweep history lists them")
+        hosts = tuple(PastHost(*row) for row in journal.execute(_HOSTS, (found[0].id,)))
+        removals = tuple(PastRemoval(*row) for row in journal.execute(_REMOVALS, (found[0].id,)))
+        return Record(found[0], hosts, removals)
+
+
+def _run(row: Sequence[object]) -> PastRun:
+    run_id, command, dry_run, *rest = row
+    return PastRun(run_id, command, bool(dry_run), *rest)  # type: ignore[arg-type]  # the tables say which

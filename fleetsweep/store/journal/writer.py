@@ -1,0 +1,295 @@
+"""What was intended and what came of it, on disk before and after each removal."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+
+from fleetsweep.model.container import Target
+from fleetsweep.model.host import Host
+from fleetsweep.model.journal import LastSuccesses, OpenIntent, Settlement
+from fleetsweep.model.outcome import Outcome, Removal
+from fleetsweep.model.report import FleetReport
+from fleetsweep.store.journal.database import JournalError, journal_file, open_journal, translated
+from fleetsweep.store.state_dir import free_space
+
+
+class Journal:
+    """One run's intents and outcomes. Threads may share it.
+
+    One thread writes. It takes all that waits and commits it as one transaction with full sync: a sync costs
+    milliseconds and does not depend on how much it makes durable. What is queued first is durable first, and after
+    the first failure nothing more is written: each later call raises JournalError.
+    """
+
+    def __init__(self, state_dir: Path, run_id: str, command: str, *, dry_run: bool = False) -> None:
+        path = journal_file(state_dir)
+        self.run_id = run_id
+        self._path = path
+        self._lock = threading.Lock()
+        self._waiting: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._queued = 0
+        self._durable = 0
+        self._broken: str | None = None
+        self._database = open_journal(state_dir)
+        try:
+            with translated(path):
+                self._database.execute(
+                    "INSERT INTO run (id, command, dry_run, started_ns) VALUES (?, ?, ?, ?)",
+                    (run_id, command, dry_run, time.time_ns()),
+                )
+        except BaseException:
+            self._database.close()
+            raise
+        # From here on the database is the writer's alone.
+        self._writer = threading.Thread(target=self._write_all, name="fleetsweep-journal", daemon=True)
+        self._writer.start()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Commit what still waits, then close the database."""
+        with self._lock:
+            self._broken = self._broken or "the journal is closed"
+            self._waiting.put(None)
+        self._writer.join()
+
+    def for_host(self, host: Host, identity: str = "") -> HostJournal:
+        """The part of the journal that one host's removals write to. ``identity`` is ``identity_of`` its engine."""
+        return HostJournal(self, host, identity)
+
+    def open_intents(self) -> list[OpenIntent]:
+        """The intents whose outcome no run has known so far, oldest first. Raises JournalError."""
+        rows = self.read(
+            "SELECT id, run, host, endpoint, container_id, name, at_ns, identity FROM open_intent ORDER BY id"
+        )
+        return [OpenIntent(*row) for row in rows]  # type: ignore[arg-type]
+
+    def last_looks(self) -> dict[str, int]:
+        """When each host was last looked at by a run that has ended, in nanoseconds. Raises JournalError."""
+        return self._last_looks("started_ns")
+
+    def previous_run_ns(self) -> int | None:
+        """When the run before this one began, by the controller's clock; None for the first. Raises JournalError."""
+        rows = self.read("SELECT started_ns FROM run WHERE id <> ? ORDER BY rowid DESC LIMIT 1", (self.run_id,))
+        return int(str(rows[0][0])) if rows else None
+
+    def last_successes(self, command: str) -> LastSuccesses:
+        """What has gone well before, for a run that can tell nothing good of some host. Raises JournalError."""
+        ((run_ns,),) = self.read("SELECT max(finished_ns) FROM run WHERE command = ? AND exit_code = 0", (command,))
+        return LastSuccesses(run_ns, self._last_looks("finished_ns"))  # type: ignore[arg-type]
+
+    def _last_looks(self, moment: str) -> dict[str, int]:
+        rows = self.read(
+            f"SELECT host.name, max(run.{moment}) FROM host JOIN run ON run.id = host.run "  # noqa: S608 - a column's name
+            "WHERE host.surveyed GROUP BY host.name"
+        )
+        return dict(rows)  # type: ignore[arg-type]
+
+    def settle(self, settled: Mapping[str, Sequence[Settlement]]) -> None:
+        """Queue what became of earlier runs' open intents. Raises JournalError if the journal is broken."""
+        now_ns = time.time_ns()
+        for settlement in (each for found in settled.values() for each in found if each.final):
+            self.post(
+                "UPDATE intent SET outcome = 'unknown', settled = ?, settled_run = ?, settled_ns = ?, "
+                "concluded_ns = coalesce(concluded_ns, ?) WHERE id IN (SELECT id FROM open_intent WHERE id = ?)",
+                (settlement.outcome, self.run_id, now_ns, now_ns, settlement.intent.number),
+            )
+
+    def record_plan(self, document: str) -> None:
+        """Keep what is about to be done; it is durable when this returns. Raises JournalError."""
+        self.write("UPDATE run SET plan = ? WHERE id = ?", (document, self.run_id))
+
+    def finish(self, report: FleetReport, *, looked: bool, forget_before_ns: int | None = None) -> None:
+        """Record every host's row and the run's end; durable when this returns. Raises JournalError.
+
+        ``looked`` is False for a run that carried out a saved plan: its rows are no news of any host. With
+        ``forget_before_ns`` the runs that began before it are forgotten, and the holds that ended before it. A run with
+        an open intent stays; the intent is given up, so that a box that was rebuilt is not asked about it for ever.
+        """
+        for row in report.hosts:
+            plan = row.plan
+            guard = row.guarded_by or report.guard
+            trouble = row.fault.message if row.fault else guard.message if guard else None
+            self.post(
+                "INSERT INTO host VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self.run_id,
+                    row.host.name,
+                    row.host.endpoint,
+                    row.status,
+                    looked and plan is not None,
+                    trouble and trouble[:500],
+                    plan.containers if plan else 0,
+                    len(plan.decisions) if plan else 0,
+                    len(plan.candidates) if plan else 0,
+                    sum(removal.outcome is Outcome.REMOVED for removal in row.removals),
+                    plan.skew_s if plan else None,
+                    row.duration_s,
+                ),
+            )
+        if forget_before_ns is not None:
+            self.post(
+                "DELETE FROM run WHERE started_ns < ? AND id NOT IN (SELECT run FROM open_intent)", (forget_before_ns,)
+            )
+            self.post(
+                "UPDATE intent SET outcome = 'unknown', settled = 'unknown', settled_run = ?, settled_ns = ? "
+                "WHERE id IN (SELECT id FROM open_intent WHERE at_ns < ?)",
+                (self.run_id, report.finished_ns, forget_before_ns),
+            )
+            self.post("DELETE FROM hold WHERE until_ns < ?", (forget_before_ns,))
+        self.write(
+            "UPDATE run SET finished_ns = ?, exit_code = ? WHERE id = ?",
+            (report.finished_ns, report.exit_code, self.run_id),
+        )
+
+    def read(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        """All rows of a query, by a connection of its own. Raises JournalError."""
+        try:
+            with contextlib.closing(sqlite3.connect(self._path, timeout=10)) as reader:
+                return reader.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {self._path} can't be read: {error}") from error
+
+    def write(self, statement: str, values: tuple[object, ...]) -> int:
+        """Commit one statement; it is durable when this returns. Answers the row's id. Raises JournalError."""
+        entry = _Entry(statement, values)
+        self._queue(entry)
+        entry.done.wait()
+        if entry.error is not None:
+            raise JournalError(entry.error)
+        return entry.row
+
+    def post(self, statement: str, values: tuple[object, ...]) -> int:
+        """Queue one statement and go on; answers its number, for ``flush``. Raises JournalError if it is broken."""
+        return self._queue(_Entry(statement, values))
+
+    def flush(self, number: int | None = None) -> None:
+        """Wait until all that was queued, or all up to ``number``, is durable. Raises JournalError if it won't be."""
+        with self._lock:
+            wanted = self._queued if number is None else number
+            if self._durable >= wanted:
+                return
+            if self._broken is not None:
+                raise JournalError(self._broken)
+            mark = _Entry("", ())
+            self._waiting.put(mark)
+        mark.done.wait()
+        if self._durable < wanted:
+            raise JournalError(mark.error or "the journal is closed")
+
+    def _queue(self, entry: _Entry) -> int:
+        with self._lock:
+            if self._broken is not None:
+                raise JournalError(self._broken)
+            self._queued += 1
+            self._waiting.put(entry)
+            return self._queued
+
+    def _write_all(self) -> None:
+        """The writer's life: all that waits as one transaction, again and again until the end is queued."""
+        failure: str | None = None
+        going = True
+        while going:
+            batch: list[_Entry] = []
+            entry = self._waiting.get()
+            while entry is not None:
+                batch.append(entry)
+                try:
+                    entry = self._waiting.get_nowait()
+                except Empty:
+                    break
+            else:
+                going = False
+            statements = [entry for entry in batch if entry.statement]
+            failure = failure or self._commit(statements)
+            with self._lock:
+                if failure is None:
+                    self._durable += len(statements)
+                else:
+                    self._broken = failure
+            for entry in batch:
+                entry.error = failure
+                entry.done.set()
+        self._database.close()
+
+    def _commit(self, entries: list[_Entry]) -> str | None:
+        """Make the entries durable, all or none; answers what hindered it."""
+        if not entries:
+            return None
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            for entry in entries:
+                values = tuple(map(_storable, entry.values))
+                entry.row = self._database.execute(entry.statement, values).lastrowid or 0
+            self._database.execute("COMMIT")
+        except Exception as error:  # whatever it is, a thread that waits for this must hear of it
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            where = self._path.parent
+            return f"the journal can't be written: {error}: free space in {where}{free_space(where)}"
+        return None
+
+
+def _storable(value: object) -> object:
+    """A value as SQLite takes it: a box may give a name that has no UTF-8 form."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A statement that waits to be committed; without one, a mark that is reached when all before it was."""
+
+    statement: str
+    values: tuple[object, ...]
+    done: threading.Event = field(default_factory=threading.Event)
+    row: int = 0
+    error: str | None = None
+
+
+class HostJournal:
+    """Writes one host's intents and outcomes."""
+
+    def __init__(self, journal: Journal, host: Host, identity: str) -> None:
+        self._journal = journal
+        self._host = host
+        self._identity = identity
+        self._posted: list[int] = []
+
+    def intend(self, target: Target, /) -> int:
+        """Record an intent; it is durable when this returns. Raises JournalError."""
+        return self._journal.write(
+            "INSERT INTO intent (run, host, endpoint, identity, container_id, name, at_ns) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                self._journal.run_id,
+                self._host.name,
+                self._host.endpoint,
+                self._identity,
+                target.id,
+                target.name,
+                time.time_ns(),
+            ),
+        )
+
+    def conclude(self, intent: int, removal: Removal, /) -> None:
+        """Queue an intent's one outcome; ``flush`` waits for it. Raises JournalError if the journal is broken."""
+        number = self._journal.post(
+            "UPDATE intent SET outcome = ?, error = ?, concluded_ns = ? WHERE id = ? AND outcome IS NULL",
+            (removal.outcome, (removal.error or "")[:500] or None, time.time_ns(), intent),
+        )
+        self._posted.append(number)
+
+    def flush(self) -> None:
+        """Wait until this host's outcomes are durable. Raises JournalError if one of them won't be."""
+        self._journal.flush(max(self._posted, default=0))

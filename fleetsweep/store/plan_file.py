@@ -1,0 +1,342 @@
+"""A plan on disk: written by a look at the fleet, carried out by a later sweep.
+
+The document holds no label, no environment and no secret: what must not have changed since is there as a digest.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Final
+
+from fleetsweep.errors import Phase, UsageError
+from fleetsweep.model.container import SECOND, Container
+from fleetsweep.model.decision import (
+    AgeFrom,
+    Decision,
+    FleetPlan,
+    Guard,
+    GuardName,
+    HostPlan,
+    Reason,
+    Selector,
+    Verdict,
+)
+from fleetsweep.model.host import Host
+from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Status
+from fleetsweep.policy.guards import Percent
+from fleetsweep.policy.rules import Policy
+from fleetsweep.policy.settings import Flags
+from fleetsweep.store.artifact import (
+    JsonObject,
+    Kind,
+    as_bool,
+    as_count,
+    as_full_id,
+    as_list,
+    as_number,
+    as_object,
+    as_optional_text,
+    as_scalar,
+    as_text,
+    as_whole,
+)
+
+SUMMARY: Final = "fleetsweep.plan-summary/1"
+"""The schema of what the journal keeps of a plan."""
+
+KIND: Final = Kind("plan", 2, "--plan", "make one with fleetsweep audit --save-plan")
+
+CLOCK_TOLERANCE_NS: Final = 5 * 60 * SECOND
+"""How far in the future a plan may have been made: controllers' clocks differ a little."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan and what it was made under: the policy flags as typed, and each host's resolved policy as JSON values.
+
+    ``created_ns`` is nanoseconds since the epoch by the clock of the controller that made it.
+    """
+
+    plan: FleetPlan
+    run_id: str
+    created_ns: int
+    flags: Flags
+    fleet_cap: int | str | None
+    policies: Mapping[str, JsonObject]
+
+
+def dump(saved: SavedPlan) -> str:
+    """The document, with its digest as the last key."""
+    return KIND.dump(_body(saved))
+
+
+def _body(saved: SavedPlan) -> JsonObject:
+    return {
+        "run_id": saved.run_id,
+        "created_ns": saved.created_ns,
+        "flags": asdict(saved.flags),
+        "fleet_cap": saved.fleet_cap,
+        "guard": _guard_object(saved.plan.guard),
+        "hosts": [_host_object(item, saved.policies.get(item.host.name, {})) for item in saved.plan.hosts],
+    }
+
+
+def policy_object(policy: Policy) -> JsonObject:
+    """A policy as JSON values, equal for equal policies. Holds are none of it: they may come and go under a plan."""
+    told = asdict(replace(policy, held={}))
+    del told["held"], told["matcher"]
+    value: JsonObject = json.loads(json.dumps(told))
+    return value
+
+
+def cap_object(fleet_cap: int | Percent | None) -> int | str | None:
+    """A fleet cap as a JSON value."""
+    return str(fleet_cap) if isinstance(fleet_cap, Percent) else fleet_cap
+
+
+def check_target(path: Path) -> None:
+    """Raise UsageError unless a plan may be written to ``path``: a new file, or one that holds a plan."""
+    KIND.check_target(path, "--save-plan")
+
+
+def save(saved: SavedPlan, path: Path) -> None:
+    """Write the plan, mode 0600, whole or not at all. Raises OSError, or UsageError as ``check_target`` does."""
+    KIND.save(_body(saved), path, "--save-plan")
+
+
+def load(path: Path, *, now_ns: int, ttl_s: float, hosts: Mapping[str, Host]) -> SavedPlan:
+    """Read a plan back. ``hosts`` are the inventory's, by name: a plan says what to remove, never where to connect.
+
+    Raises UsageError when the plan can't be read, was changed after it was written, is older than ``ttl_s`` seconds,
+    or names a host that is not among ``hosts`` or has moved since.
+    """
+    where = f"plan {path}"
+    document = KIND.load(path)
+    created_ns = document.get("created_ns")
+    if not isinstance(created_ns, int) or isinstance(created_ns, bool) or created_ns > now_ns + CLOCK_TOLERANCE_NS:
+        raise UsageError(f"{where} was made in the future: check this machine's clock, or make a new plan")
+    age_s = (now_ns - created_ns) // SECOND
+    if age_s > ttl_s:
+        raise UsageError(f"{where} is {age_s} s old, more than {ttl_s:g} s: make a new one, or raise --plan-ttl")
+    try:
+        return _saved_plan(document, created_ns, where, hosts)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise KIND.damaged(path, f"{type(error).__name__} {error}") from error
+
+
+def summarize(saved: SavedPlan) -> str:
+    """A plan for the journal, as JSON: the decision on each container that goes, and counts by reason of the others.
+
+    A box may list thousands that are kept, every hour. Where a guard stands in the way nothing goes: all are counted.
+    A host that nothing matched on is left out, and a lost one: the journal has every host's row.
+    """
+    policies: dict[str, int] = {}
+    hosts = [
+        _summary(item, saved, policies)
+        for item in saved.plan.hosts
+        if isinstance(item, HostPlan) and (item.decisions or item.resources)
+    ]
+    body = _body(replace(saved, plan=FleetPlan((), saved.plan.guard)))
+    whole = {"schema": SUMMARY, **body, "policies": [json.loads(policy) for policy in policies], "hosts": hosts}
+    return json.dumps(whole, separators=(",", ":"))
+
+
+def _summary(item: HostPlan, saved: SavedPlan, policies: dict[str, int]) -> JsonObject:
+    """One host of a summary. ``policies`` numbers the policies, each as JSON: most hosts have the same."""
+    free = item.guard is None and saved.plan.guard is None
+    going = item.candidates if free else ()
+    counts = Counter(decision.reason.value for decision in item.decisions)
+    counts.subtract(decision.reason.value for decision in going)
+    others = {reason: number for reason, number in sorted(counts.items()) if number}
+    if not going and not (free and item.resources):
+        return {"host": item.host.name, "others": others}
+    policy = json.dumps(saved.policies.get(item.host.name, {}), sort_keys=True)
+    whole = _host_object(replace(item, decisions=going), {})
+    return {
+        **{key: whole[key] for key in ("host", "endpoint", "engine", "now_ns", "skew_s", "containers", "decisions")},
+        "policy": policies.setdefault(policy, len(policies)),
+        "resources": [resource.id for resource in item.resources],
+        "others": others,
+    }
+
+
+def _host_object(item: HostPlan | FailedSurvey, policy: JsonObject) -> JsonObject:
+    head: JsonObject = {"host": item.host.name, "endpoint": item.host.endpoint, "policy": policy}
+    if isinstance(item, FailedSurvey):
+        return {**head, "fault": asdict(item.fault), "duration_s": item.duration_s}
+    return {
+        **head,
+        "engine": asdict(item.engine),
+        "now_ns": item.now_ns,
+        "skew_s": item.skew_s if math.isfinite(item.skew_s) else None,
+        "duration_s": item.duration_s,
+        "containers": item.containers,
+        "guard": _guard_object(item.guard),
+        "decisions": [_decision_object(decision) for decision in item.decisions],
+    }
+
+
+def _decision_object(decision: Decision) -> JsonObject:
+    container = decision.container
+    return {
+        **{name: getattr(container, name) for name in _CONTAINER_FIELDS},
+        "lives_on": list(container.lives_on),
+        "verdict": decision.verdict,
+        "reason": decision.reason,
+        "matched_by": list(decision.matched_by),
+        "age_s": decision.age_s,
+        "age_from": decision.age_from,
+        "labels_digest": decision.labels_digest,
+        "detail": decision.detail,
+    }
+
+
+_CONTAINER_FIELDS: Final = tuple(field.name for field in fields(Container) if field.name != "labels")
+
+
+def _guard_object(guard: Guard | None) -> JsonObject | None:
+    if guard is None:
+        return None
+    found = guard.found
+    # JSON has no number for the skew of an engine whose clock can't be told.
+    return {**asdict(guard), "found": found if not isinstance(found, float) or math.isfinite(found) else str(found)}
+
+
+def _saved_plan(document: JsonObject, created_ns: int, where: str, hosts: Mapping[str, Host]) -> SavedPlan:
+    rows = [as_object(row) for row in as_list(document["hosts"])]
+    names = [as_text(row["host"]) for row in rows]
+    if len(set(names)) != len(names):
+        raise ValueError("a host stands there twice")
+    for name, row in zip(names, rows, strict=True):
+        if name not in hosts:
+            raise UsageError(f"{where} is for {name} too, which these options don't select: give those of its audit")
+        if hosts[name].endpoint != row["endpoint"]:
+            raise UsageError(f"{where} was made when {name} was at {row['endpoint']}, now it is at "
+                             f"{hosts[name].endpoint}: make a new one")  # fmt: skip
+    fleet_cap = document["fleet_cap"]
+    return SavedPlan(
+        plan=FleetPlan(
+            tuple(_host_plan(row, hosts[name]) for name, row in zip(names, rows, strict=True)),
+            _guard(document["guard"]),
+        ),
+        run_id=as_text(document["run_id"]),
+        created_ns=created_ns,
+        flags=_flags(as_object(document["flags"])),
+        fleet_cap=fleet_cap if fleet_cap is None or isinstance(fleet_cap, str) else as_whole(fleet_cap),
+        policies={name: as_object(row["policy"]) for name, row in zip(names, rows, strict=True)},
+    )
+
+
+def _flags(item: JsonObject) -> Flags:
+    """The flags as they were typed, each of its own type. Raises TypeError."""
+    default = asdict(Flags())
+    if item.keys() != default.keys():
+        raise ValueError("the flags are not those of this version")
+    made: dict[str, object] = {}
+    for name, value in item.items():
+        if isinstance(default[name], tuple):
+            made[name] = tuple(as_text(word) for word in as_list(value))
+        elif isinstance(default[name], bool):
+            made[name] = as_bool(value)
+        else:
+            made[name] = as_optional_text(value)
+    return Flags(**made)  # type: ignore[arg-type]  # each was told by its default
+
+
+def _decisions(row: JsonObject) -> tuple[Decision, ...]:
+    made = tuple(_decision(as_object(item)) for item in as_list(row["decisions"]))
+    if len({decision.container.id for decision in made}) != len(made):
+        raise ValueError("a container stands there twice")
+    return made
+
+
+def _host_plan(row: JsonObject, host: Host) -> HostPlan | FailedSurvey:
+    if "fault" in row:
+        fault = as_object(row["fault"])
+        phase = fault["phase"]
+        made = Fault(
+            Status(as_text(fault["status"])),
+            None if phase is None else Phase(as_text(phase)),
+            as_text(fault["kind"]),
+            f"when the plan was made: {as_text(fault['message'])}",
+            as_text(fault["remedy"]),
+        )
+        return FailedSurvey(host, made, as_number(row["duration_s"]))
+    engine = as_object(row["engine"])
+    return HostPlan(
+        host=host,
+        engine=Engine(
+            kind=as_text(engine["kind"]),
+            server=as_text(engine["server"]),
+            api=as_text(engine["api"]),
+            via=as_text(engine["via"]),
+            id=as_optional_text(engine["id"]),
+            host_key=as_optional_text(engine["host_key"]),
+        ),
+        now_ns=as_whole(row["now_ns"]),
+        # An unknown skew is over any limit.
+        skew_s=math.nan if row["skew_s"] is None else as_number(row["skew_s"]),
+        duration_s=as_number(row["duration_s"]),
+        containers=as_count(row["containers"]),
+        decisions=_decisions(row),
+        guard=_guard(row["guard"]),
+    )
+
+
+def _decision(item: JsonObject) -> Decision:
+    started, restarts, age = item["started_ns"], item["restarts"], item["age_s"]
+    age_from = item["age_from"]
+    digest = as_text(item["labels_digest"])
+    container = Container(
+        id=as_full_id(item["id"]),
+        name=as_text(item["name"]),
+        image=as_text(item["image"]),
+        image_id=as_text(item["image_id"]),
+        state=as_text(item["state"]),
+        created_ns=as_whole(item["created_ns"]),
+        labels=None,
+        started_ns=None if started is None else as_whole(started),
+        restarts=None if restarts is None else as_whole(restarts),
+        inspected=as_bool(item["inspected"]),
+        trouble=as_text(item["trouble"]),
+        lives_on=tuple(as_full_id(each) for each in as_list(item["lives_on"])),
+        managed_by=as_text(item["managed_by"]),
+    )
+    return Decision(
+        container,
+        Verdict(as_text(item["verdict"])),
+        Reason(as_text(item["reason"])),
+        tuple(Selector(as_text(word)) for word in as_list(item["matched_by"])),
+        None if age is None else as_whole(age),
+        None if age_from is None else AgeFrom(as_text(age_from)),
+        digest and as_full_id(digest),
+        as_text(item["detail"]),
+    )
+
+
+def _guard(value: object) -> Guard | None:
+    if value is None:
+        return None
+    item = as_object(value)
+    limit, found = (None if part is None else as_scalar(part) for part in (item["limit"], item["found"]))
+    return Guard(GuardName(as_text(item["name"])), as_text(item["message"]), limit, found)
+
+
+def check_policies(saved: SavedPlan, policies: Mapping[str, Policy], fleet_cap: int | Percent | None) -> None:
+    """Raise UsageError unless the plan was made by the very rules that hold now: they are the operator's yes."""
+    remedy = "give the flags of its audit, or make a new plan"
+    if cap_object(fleet_cap) != saved.fleet_cap:
+        raise UsageError(f"--plan: it was made with fleet cap {saved.fleet_cap}, now it is {fleet_cap}: {remedy}")
+    for name, then in saved.policies.items():
+        now = policy_object(policies[name])
+        for setting in sorted(now.keys() | then.keys()):
+            if now.get(setting) != then.get(setting):
+                raise UsageError(
+                    f"--plan: for {name} it was made with {setting} {then.get(setting)!r}, "
+                    f"now it is {now.get(setting)!r}: {remedy}"
+                )

@@ -1,0 +1,1 @@
+"""The phases of a run: survey, plan, removal and proof, over many hosts at once."""

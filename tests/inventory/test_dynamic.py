@@ -1,0 +1,121 @@
+"""Inventory scripts and plugins: bounded in time and output, and never run through a shell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from fleetsweep.errors import InventoryError
+from fleetsweep.inventory import dynamic as programs
+from fleetsweep.inventory import load
+from fleetsweep.inventory.files import Warnings
+from fleetsweep.inventory.sources import read_sources
+from tests.inventory.agree import assert_agreed
+from tests.inventory.ansible_answers import Ansible
+from tests.lab.process import wait_for
+
+
+def program(root: Path, body: str, name: str = "inv") -> str:
+    path = root / name
+    path.write_text(f"#!{sys.executable}\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def alive(pid: str) -> bool:
+    try:
+        return Path("/proc", pid, "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_script_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "SCRIPT_SECONDS", 3.0)
+    body = "import os, subprocess, sys, time\nprint('thinking', file=sys.stderr, flush=True)\n"
+    body += "open('children', 'w').write(f\"{os.getpid()} {subprocess.Popen(['sleep', '60']).pid}\")\ntime.sleep(60)"
+    with pytest.raises(InventoryError, match="inv: did not end within 3 s, saying: 'thinking'"):
+        load([program(tmp_path, body)], cwd=tmp_path)
+    pids = (tmp_path / "children").read_text().split()
+    # The kernel ends a killed process in its own time.
+    wait_for(lambda: not any(map(alive, pids)), "the script and its child being gone")
+
+
+def test_a_script_that_never_stops_talking_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "OUTPUT_LIMIT", 1024 * 1024)
+    with pytest.raises(InventoryError, match="more than 1 MiB"):
+        load([program(tmp_path, "while True: print('x' * 65536)")], cwd=tmp_path)
+
+
+def test_a_script_that_complains_without_end_is_held_in_little_memory(tmp_path: Path) -> None:
+    body = "import sys\nfor _ in range(2000): sys.stderr.write('x' * 1000)\nsys.stderr.write('at last')\nsys.exit(4)"
+    with pytest.raises(InventoryError, match=r"ended with status 4, saying: 'x+at last'$") as caught:
+        load([program(tmp_path, body)], cwd=tmp_path)
+    assert len(str(caught.value)) < 3000
+
+
+def test_a_script_gets_no_input_the_working_directory_and_no_shell(tmp_path: Path) -> None:
+    body = "import json, os, sys\nsays = [sys.stdin.read(), os.getcwd(), sys.argv[1:]]\n"
+    body += "print(json.dumps({'g': {'hosts': ['a'], 'vars': {'says': says}}, '_meta': {'hostvars': {}}}))"
+    (tmp_path / "odd $(name); x").mkdir()
+    work = tmp_path / "work"
+    work.mkdir()
+    graph = read_sources([program(tmp_path / "odd $(name); x", body)], cwd=work, warnings=Warnings())
+    assert graph.variables_of("a")[0]["says"] == ["", str(work), ["--list"]]
+
+
+def test_the_calls_for_each_host_share_one_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "HOSTS_SECONDS", 0.0)
+    with pytest.raises(InventoryError, match="answer _meta to --list"):
+        load([program(tmp_path, 'print(\'{"g": ["a"]}\')')], cwd=tmp_path)
+
+
+def test_a_text_with_the_executable_bit_is_read_as_ansible_reads_it(ansible: Ansible, tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("[web]\na v=1\n")
+    (tmp_path / "hosts").chmod(0o755)
+    assert_agreed(ansible, [str(tmp_path / "hosts")], tmp_path)
+
+
+PLUGIN = """\
+plugin: ansible.builtin.generator
+hosts: {name: "box-{{ place }}", parents: [{name: "in_{{ place }}", parents: [{name: sites}],
+  vars: {place: "{{ place }}"}}]}
+layers: {place: [north, south]}
+"""
+
+
+def test_a_plugin_configuration_goes_through_ansible_inventory(
+    ansible: Ansible, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path / "home"))
+    (tmp_path / "fleet.yml").write_text(PLUGIN)
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "sites.yml").write_text("v: 1\nplace: nowhere\n")
+    sources = [str(tmp_path / "fleet.yml")]
+    seen = ansible.ask(sources, cwd=tmp_path)
+    graph = read_sources(sources, cwd=tmp_path, warnings=Warnings())
+    assert set(graph.members("all")) == set(seen.hosts) == {"box-north", "box-south"}
+    assert {host: graph.groups_of(host) for host in seen.hosts} == seen.group_names
+    assert {host: graph.variables_of(host)[0].keys() for host in seen.hosts} == {
+        host: variables.keys() for host, variables in seen.variables.items()
+    }
+
+
+def test_a_plugin_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path / "home"))
+    (tmp_path / "fleet.yml").write_text("plugin: no_such_plugin\n")
+    with pytest.raises(InventoryError, match=r"ansible-inventory -i .*fleet\.yml: ended with status 1"):
+        load([str(tmp_path / "fleet.yml")], cwd=tmp_path)
+
+
+def test_without_ansible_a_plugin_configuration_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "fleet.yml").write_text(PLUGIN)
+    with pytest.raises(InventoryError, match=r"fleet\.yml: .*install ansible-core"):
+        load([str(tmp_path / "fleet.yml")], cwd=tmp_path)

@@ -1,0 +1,95 @@
+"""What the help says and what the documents say hold together."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from fleetsweep.cli import cli
+from fleetsweep.model.host import Host
+from fleetsweep.policy.rules import Policy
+from fleetsweep.policy.settings import Flags, resolve
+
+ROOT = Path(__file__).parents[2]
+SAFETY = ROOT / "docs" / "safety.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SELECTORS = {"names", "images", "labels"}
+
+
+def test_every_command_is_in_the_readme_and_the_readme_names_no_other() -> None:
+    named = set(re.findall(r"fleetsweep (audit|sweep|hosts|[a-z]+) ", (ROOT / "README.md").read_text()))
+    assert set(cli.commands) <= named
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_a_page_names_exists(page: Path) -> None:
+    known = {text for command in cli.commands.values() for param in command.params for text in param.opts}
+    shown = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", page.read_text()))
+    # An inventory script is run with --list.
+    assert shown - {"--help", "--list"} <= known
+
+
+def test_the_table_of_settings_says_what_holds() -> None:
+    rows = re.findall(r"^\| .*? \| `--([a-z-]+)` \| (.*?) \| (.*?) \| (.*?) \|$", SAFETY.read_text(), re.MULTILINE)
+    flags = {text.removeprefix("--") for param in cli.commands["sweep"].params for text in param.opts}
+    assert {flag for flag, *_ in rows} == {
+        "dry-run" if name == "dry_run" else name.replace("_", "-").removesuffix("s") if name in SELECTORS else
+        name.replace("_", "-") for name in Flags.__dataclass_fields__
+    }  # fmt: skip
+    given: dict[str, object] = {}
+    for flag, environment, variable, default in rows:
+        assert flag in flags
+        assert environment.strip("`").startswith(f"FLEETSWEEP_{flag.replace('-', '_').upper()}") or flag == "dry-run"
+        if default.startswith("`"):
+            given[variable.strip("`").removeprefix("fleetsweep_")] = _typed(default.strip("`"))
+    host = Host("a", "a", variables={f"fleetsweep_{name}": value for name, value in given.items()})
+    assert resolve(Flags(), {}, host) == Policy()
+
+
+def _typed(text: str) -> object:
+    return int(text) if text.isdigit() else text
+
+
+def test_every_option_says_what_it_does() -> None:
+    for command in cli.commands.values():
+        for option in command.params:
+            if isinstance(option, click.Argument):
+                assert option.make_metavar(click.Context(command)) in (command.help or "")
+                continue
+            assert isinstance(option, click.Option)
+            assert option.help, f"{command.name} {option.opts}"
+
+
+@pytest.mark.parametrize(
+    ("line", "answers"),
+    [
+        ("ho", {"plain,hold", "plain,hosts"}),
+        ("sweep --dry", {"plain,--dry-run"}),
+        ("audit --format j", {"plain,json", "plain,jsonl"}),
+        ("audit -i inv", {"file,inv"}),
+        ("sweep --plan ", {"file,"}),
+        ("history --state-dir /var", {"dir,/var"}),
+    ],
+)
+def test_a_shell_completes_what_was_begun(line: str, answers: set[str]) -> None:
+    words = ["fleetsweep", *line.split(" ")]
+    environment = {**os.environ, "_FLEETSWEEP_COMPLETE": "bash_complete"}
+    environment |= {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    program = Path(sys.executable).with_name("fleetsweep")
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
+    assert set(done.stdout.splitlines()) == answers
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_readmes_line_prints_what_a_shell_reads(shell: str) -> None:
+    assert f"{shell}_source" in (ROOT / "README.md").read_text()
+    program = Path(sys.executable).with_name("fleetsweep")
+    environment = {**os.environ, "_FLEETSWEEP_COMPLETE": f"{shell}_source"}
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
+    assert "_fleetsweep_completion" in done.stdout

@@ -1,1 +1,0 @@
-"""What must hold for every input: the last section of the list of faults, as properties."""
