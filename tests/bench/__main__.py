@@ -14,13 +14,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import fleet, inventory, removal
+from tests.bench import audits, inventory, removal
 
 SUBJECTS: dict[str, Callable[[], str]] = {
-    "fleet": fleet.fleet,
-    "one": fleet.one,
-    "latency": fleet.latency,
-    "scale": fleet.scale,
+    "fleet": audits.fleet,
+    "one": audits.one,
+    "latency": audits.latency,
+    "scale": audits.scale,
     "inventory": inventory.run,
     "removal": removal.run,
 }

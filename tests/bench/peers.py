@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.bench_fleet import BenchFleet
 from tests.bench.measure import OURS
-from tests.bench.stage import Stage
 from tests.lab.process import remove_tree
 
 HERE = Path(__file__).parent
@@ -46,11 +46,11 @@ def install() -> None:
         )
 
 
-def tools(stage: Stage, forks: int) -> list[Tool]:
+def tools(fleet: BenchFleet, forks: int) -> list[Tool]:
     """Ours, the floor, and every peer, with so many hosts at once."""
-    directory = stage.directory
+    directory = fleet.directory
     script = "\n".join(line for line in SCRIPT.read_text().splitlines() if not line.startswith("#"))
-    stale = stage.stale // len(stage.hosts)
+    stale = fleet.stale // len(fleet.hosts)
 
     def finds(output: str, hosts: int) -> bool:
         # Ansible prints what a script said as a whole, and again by lines.
@@ -66,22 +66,22 @@ def tools(stage: Stage, forks: int) -> list[Tool]:
     def by_docker(output: str, hosts: int) -> bool:
         return output.count("/ws-") == 2 * stale * hosts
 
-    sockets = [f"{directory}/{name}.sock" for name in stage.hosts]
-    ssh = ["ssh", "-F", str(stage.ssh_config)]
-    (directory / "pyinfra.py").write_text(_pyinfra_inventory(stage))
+    sockets = [f"{directory}/{name}.sock" for name in fleet.hosts]
+    ssh = ["ssh", "-F", str(fleet.ssh_config)]
+    (directory / "pyinfra.py").write_text(_pyinfra_inventory(fleet))
     (directory / "pyinfra_deploy.py").write_text(
         "from pyinfra import host\nfrom pyinfra.operations import server\n"
         f"server.shell(commands=['ENGINE={directory}/' + host.name + '.sock\\n' + {script!r}])\n"
     )
     wrapper = directory / "bin" / "ssh"
     wrapper.parent.mkdir(exist_ok=True)
-    wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {stage.ssh_config} "$@"\n')
+    wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {fleet.ssh_config} "$@"\n')
     wrapper.chmod(0o755)
     path = f"{wrapper.parent}:{VENV}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin"
     ansible = {
         "PATH": path,
         "ANSIBLE_HOST_KEY_CHECKING": "True",
-        "ANSIBLE_SSH_COMMON_ARGS": f"-o UserKnownHostsFile={stage.known_hosts}",
+        "ANSIBLE_SSH_COMMON_ARGS": f"-o UserKnownHostsFile={fleet.known_hosts}",
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         "ANSIBLE_LOCAL_TEMP": str(directory / "ansible"),
@@ -92,7 +92,14 @@ def tools(stage: Stage, forks: int) -> list[Tool]:
 
     def ad_hoc(module: str, arguments: str) -> Callable[[int], list[str]]:
         return lambda hosts: [
-            *(str(VENV / "bin" / "ansible"), "all", "-i", str(stage.inventory(hosts)), "-f", str(min(forks, hosts))),
+            *(
+                str(VENV / "bin" / "ansible"),
+                "all",
+                "-i",
+                str(fleet.inventory(hosts)),
+                "-f",
+                str(min(forks, hosts)),
+            ),
             # The names instead of their one address, which ssh_config knows: else all would share one connection.
             *("-e", "ansible_host={{ inventory_hostname }}", "-m", module, "-a", arguments),
         ]
@@ -103,11 +110,11 @@ def tools(stage: Stage, forks: int) -> list[Tool]:
         remove_tree(directory / "cp")
 
     return [
-        Tool("fleetsweep audit", lambda hosts: [*OURS, "audit", *stage.options(hosts)], audited),
+        Tool("fleetsweep audit", lambda hosts: [*OURS, "audit", *fleet.options(hosts)], audited),
         Tool(
             "bare paramiko loop (connect, list)",
             lambda hosts: [
-                *(sys.executable, "-m", "tests.bench.bare_paramiko", str(stage.key), str(stage.port)),
+                *(sys.executable, "-m", "tests.bench.bare_paramiko", str(fleet.key), str(fleet.port)),
                 *(str(min(forks, hosts)), *sockets[:hosts]),
             ],
             listed,
@@ -115,8 +122,13 @@ def tools(stage: Stage, forks: int) -> list[Tool]:
         Tool(
             "parallel-ssh",
             lambda hosts: [
-                *(str(VENV / "bin" / "python"), str(HERE / "parallel_ssh.py"), str(stage.key), str(stage.port)),
-                *(str(forks), str(directory), str(SCRIPT), *stage.hosts[:hosts]),
+                *(
+                    str(VENV / "bin" / "python"),
+                    str(HERE / "parallel_ssh.py"),
+                    str(fleet.key),
+                    str(fleet.port),
+                ),
+                *(str(forks), str(directory), str(SCRIPT), *fleet.hosts[:hosts]),
             ],
             finds,
         ),
@@ -137,15 +149,15 @@ def tools(stage: Stage, forks: int) -> list[Tool]:
                 "-c",
                 f"printf '%s\\n' \"$@\" | xargs -P {forks} -I @@ {shlex.join(ssh)} @@ {shlex.quote(script)}",
                 "sh",
-                *stage.hosts[:hosts],
+                *fleet.hosts[:hosts],
             ],
             finds,
         ),
         Tool(
             "clush",
             lambda hosts: [
-                *(str(VENV / "bin" / "clush"), "-f", str(forks), "-o", f"-F {stage.ssh_config}"),
-                *("-w", ",".join(stage.hosts[:hosts]), script),
+                *(str(VENV / "bin" / "clush"), "-f", str(forks), "-o", f"-F {fleet.ssh_config}"),
+                *("-w", ",".join(fleet.hosts[:hosts]), script),
             ],
             finds,
         ),
@@ -169,7 +181,7 @@ def tools(stage: Stage, forks: int) -> list[Tool]:
                 "-c",
                 f"printf '%s\\n' \"$@\" | xargs -P {forks} -I @@ sh -c {shlex.quote(_DOCKER)} sh @@",
                 "sh",
-                *stage.hosts[:hosts],
+                *fleet.hosts[:hosts],
             ],
             by_docker,
             {"PATH": path},
@@ -185,16 +197,16 @@ _DOCKER = (
 )
 
 
-def _pyinfra_inventory(stage: Stage) -> str:
+def _pyinfra_inventory(fleet: BenchFleet) -> str:
     shared = {
         "ssh_hostname": "127.0.0.1",
-        "ssh_port": stage.port,
+        "ssh_port": fleet.port,
         "ssh_user": "root",
-        "ssh_key": str(stage.key),
-        "ssh_known_hosts_file": str(stage.known_hosts),
+        "ssh_key": str(fleet.key),
+        "ssh_known_hosts_file": str(fleet.known_hosts),
         "ssh_look_for_keys": False,
         "ssh_allow_agent": False,
     }
-    one = stage.directory / "pyinfra1.py"
-    one.write_text(f"hosts = [({stage.hosts[0]!r}, {shared!r})]\n")
-    return f"hosts = [(name, {shared!r}) for name in {list(stage.hosts)!r}]\n"
+    one = fleet.directory / "pyinfra1.py"
+    one.write_text(f"hosts = [({fleet.hosts[0]!r}, {shared!r})]\n")
+    return f"hosts = [(name, {shared!r}) for name in {list(fleet.hosts)!r}]\n"

@@ -18,7 +18,7 @@ from fleetsweep.engine.endpoint import local_dial, parse_endpoint
 from fleetsweep.engine.pool import PIPELINE_DEPTH, ConnectionPool, Dial, Stream
 from fleetsweep.errors import HostError, LostAnswer, Phase
 from fleetsweep.runtime.deadline import Deadline, Watchdog
-from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
+from tests.lab.scripted_engine import Response, ScriptedContainer, ScriptedEngine
 
 IDS = [f"{number:064x}" for number in range(100)]
 
@@ -201,9 +201,9 @@ def trouble_of(listing: Listing) -> dict[str, str]:
 def test_one_that_is_gone_by_then_is_left_out() -> None:
     engine = engine_of(IDS)
 
-    def vanish(_: re.Match[str]) -> Answer:
+    def vanish(_: re.Match[str]) -> Response:
         engine.containers.pop(IDS[50], None)
-        return Answer(404, {"message": "No such container"})
+        return Response(404, {"message": "No such container"})
 
     engine.on(f"GET /containers/{IDS[50]}/json", vanish)
     with client_of(engine) as client:
@@ -214,7 +214,7 @@ def test_one_that_is_gone_by_then_is_left_out() -> None:
 
 def test_one_that_is_unknown_and_still_listed_is_kept_as_unreadable() -> None:
     engine = engine_of(IDS)
-    engine.on(f"GET /containers/{IDS[50]}/json", lambda _: Answer(404, {"message": "No such container"}))
+    engine.on(f"GET /containers/{IDS[50]}/json", lambda _: Response(404, {"message": "No such container"}))
     with client_of(engine) as client:
         listing = client.survey(lambda *_: True)
     assert [container.id for container in listing.containers] == IDS
@@ -225,17 +225,17 @@ def test_one_that_is_unknown_and_still_listed_is_kept_as_unreadable() -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (Answer(500, {"message": "busy"}), "HTTP 500: busy"),
-        (Answer(403, {}), "HTTP 403"),
-        (Answer(200, []), "not about the container"),
-        (Answer(200, {"Id": IDS[51]}), "not about the container"),
-        (Answer(307, None, (("Location", "/"),)), "redirect"),
-        (Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "ended before"),
-        (Answer(raw=b"no HTTP\r\n\r\n"), "ended before"),
+        (Response(500, {"message": "busy"}), "HTTP 500: busy"),
+        (Response(403, {}), "HTTP 403"),
+        (Response(200, []), "not about the container"),
+        (Response(200, {"Id": IDS[51]}), "not about the container"),
+        (Response(307, None, (("Location", "/"),)), "redirect"),
+        (Response(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "ended before"),
+        (Response(raw=b"no HTTP\r\n\r\n"), "ended before"),
     ],
     ids=["500", "403", "another kind", "another id", "redirect", "cut short", "not HTTP"],
 )
-def test_one_answer_that_cannot_be_used_costs_that_container_alone(said: Answer, words: str) -> None:
+def test_one_answer_that_cannot_be_used_costs_that_container_alone(said: Response, words: str) -> None:
     engine = engine_of(IDS)
     engine.on(f"GET /containers/{IDS[50]}/json", lambda _: said)
     with client_of(engine) as client:
@@ -250,9 +250,9 @@ def hanging(engine: ScriptedEngine, ids: list[str]) -> Iterator[None]:
     """Inspects of these never end, as with a stopped shim; nor do those behind them on the same stream."""
     over = threading.Event()
 
-    def hang(_: re.Match[str]) -> Answer:
+    def hang(_: re.Match[str]) -> Response:
         over.wait(60)
-        return Answer(503)
+        return Response(503)
 
     for container_id in ids:
         engine.on(f"GET /containers/{container_id}/json", hang)
@@ -282,13 +282,13 @@ def test_an_engine_that_answers_no_look_and_no_second_list_is_at_fault_itself() 
     over = threading.Event()
     listed: list[str] = []
 
-    def once(found: re.Match[str]) -> Answer | None:
+    def once(found: re.Match[str]) -> Response | None:
         listed.append(found[0])
         return None if len(listed) == 1 else hang(found)
 
-    def hang(_: re.Match[str]) -> Answer:
+    def hang(_: re.Match[str]) -> Response:
         over.wait(60)
-        return Answer(503)
+        return Response(503)
 
     engine.on("GET /containers/json", once)
     engine.on("GET /containers/[0-9a-f]+/json", hang)
@@ -308,7 +308,7 @@ def test_where_one_is_to_be_judged_those_that_run_are_asked_what_they_live_on() 
     stopped.state = "exited"
     owner.name = "ws-owner"
     process.host_config["PidMode"] = "container:ws-owner"
-    engine.on(f"GET /containers/{wedged.id}/json", lambda _: Answer(500, {"message": "busy"}))
+    engine.on(f"GET /containers/{wedged.id}/json", lambda _: Response(500, {"message": "busy"}))
     with client_of(engine) as client:
         unasked = client.survey(lambda *_: False)
         asked = client.survey(lambda container, _: container.id == owner.id)

@@ -16,7 +16,7 @@ from fleetsweep.engine.pool import ConnectionPool, Dial, Overdue, Stream
 from fleetsweep.errors import HostError, Phase
 from tests.engine.test_client import IDS, Sent, dial_of, engine_of
 from tests.lab.process import wait_for
-from tests.lab.scripted import Answer, ScriptedEngine
+from tests.lab.scripted_engine import Response, ScriptedEngine
 
 
 @contextmanager
@@ -24,9 +24,9 @@ def hanging(engine: ScriptedEngine, pattern: str) -> Iterator[None]:
     """While the block runs, requests that the pattern matches are not answered."""
     end = threading.Event()
 
-    def hang(_: object) -> Answer:
+    def hang(_: object) -> Response:
         end.wait(30)
-        return Answer(raw=b"")
+        return Response(raw=b"")
 
     engine.on(pattern, hang)
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.inventory.ansible_answers import Ansible
+from tests.inventory.ansible_process import Ansible
 
 
 @pytest.fixture(scope="session")

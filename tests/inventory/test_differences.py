@@ -10,7 +10,7 @@ from fleetsweep.errors import InventoryError
 from fleetsweep.inventory import load
 from fleetsweep.inventory.host_vars import to_host, unused
 from fleetsweep.model.host import Host
-from tests.inventory import limits, refusals
+from tests.inventory import limit_cases, refusals
 from tests.inventory.differences import named_in_docs
 
 # What Ansible takes, one way or another, and fleetsweep refuses by the variable's name.
@@ -85,7 +85,7 @@ def test_what_is_vaulted_is_an_error_only_where_it_is_needed_and_a_whole_file_is
 
 
 def test_the_table_names_what_the_tests_show_and_nothing_else() -> None:
-    shown = limits.EXERCISED | OWN_TESTS | {"unusable-source"}  # those of refusals.BOTH
+    shown = limit_cases.EXERCISED | OWN_TESTS | {"unusable-source"}  # those of refusals.BOTH
     shown |= {refusal.difference for refusal in refusals.DIFFERENT}
     shown |= {difference for difference, _ in REFUSED} | {difference for difference, *_ in UNUSED}
     assert refusals.BOTH

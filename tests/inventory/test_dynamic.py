@@ -13,8 +13,8 @@ from fleetsweep.inventory import dynamic as programs
 from fleetsweep.inventory import load
 from fleetsweep.inventory.files import Warnings
 from fleetsweep.inventory.sources import read_sources
-from tests.inventory.agree import assert_agreed
-from tests.inventory.ansible_answers import Ansible
+from tests.inventory.ansible_process import Ansible
+from tests.inventory.comparison import assert_agreed
 from tests.lab.process import wait_for
 
 

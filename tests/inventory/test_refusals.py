@@ -9,7 +9,7 @@ import pytest
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.files import Warnings
 from fleetsweep.inventory.sources import read_sources
-from tests.inventory.ansible_answers import Ansible
+from tests.inventory.ansible_process import Ansible
 from tests.inventory.differences import named_in_docs
 from tests.inventory.refusals import BOTH, DIFFERENT, Refusal
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import paramiko
 
 from tests.lab.box import NEVER, Spec
+from tests.lab.in_process_sshd import InProcessSshd
 from tests.lab.lab import Fleet
-from tests.lab.scripted import ScriptedContainer, ScriptedEngine
-from tests.lab.sshserver import InProcessSshd
+from tests.lab.scripted_engine import ScriptedContainer, ScriptedEngine
 
 
 class ScriptedBox:

@@ -20,7 +20,7 @@ from fleetsweep.sweep.phases import ConnectConfig, reaching, survey
 from fleetsweep.sweep.workers import Limits
 from tests.lab.box import Box
 from tests.lab.process import remove_tree
-from tests.lab.scripted import ScriptedContainer, ScriptedEngine
+from tests.lab.scripted_engine import ScriptedContainer, ScriptedEngine
 
 
 @dataclass(slots=True)

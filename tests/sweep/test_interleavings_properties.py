@@ -26,7 +26,7 @@ from fleetsweep.store import baseline_file as baseline
 from fleetsweep.sweep.phases import ConnectConfig, actionable, apply, survey
 from fleetsweep.sweep.workers import Limits
 from tests.generators.engines import Log
-from tests.lab.scripted import ScriptedContainer, ScriptedEngine
+from tests.lab.scripted_engine import ScriptedContainer, ScriptedEngine
 
 STEPS = ("baseline", "create", "teardown")
 JOBS = ("one", "two")

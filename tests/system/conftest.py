@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests.lab import Box, Lab
-from tests.lab.gate import Gate
-from tests.lab.place import Place
 from tests.lab.process import wait_for
+from tests.lab.request_gate import Gate
+from tests.lab.workdir import Workdir
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
+def workdir() -> Iterator[Workdir]:
     """A place of the test's own."""
     with tempfile.TemporaryDirectory(prefix="fs-") as directory:
-        yield Place(Path(directory))
+        yield Workdir(Path(directory))
 
 
 @pytest.fixture

@@ -233,10 +233,10 @@ def test_a_bastion_that_stops_in_mid_run_holds_nobody_past_the_deadline(boxes: S
         hosts = [boxes.host(1, f"h{number}", proxy_jump="bastion-0", engine=url) for number in range(3)]
         found: list[Found] = []
 
-        def look() -> None:
+        def survey_one() -> None:
             found.append(boxes.survey([*hosts, boxes.host(2)], ssh_config=jump(boxes, 0), host_timeout_s=3))
 
-        run = threading.Thread(target=look)
+        run = threading.Thread(target=survey_one)
         run.start()
         try:
             wait_for(lambda: gate.waiting == 3, "the requests being held")

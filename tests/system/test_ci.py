@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tests.lab.place import Place, leaks
-from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
+from tests.lab.scripted_engine import Response, ScriptedContainer, ScriptedEngine
+from tests.lab.workdir import Workdir, leaks
 
 SUMMARY = "summary.md"
 
@@ -26,12 +26,12 @@ def errors(text: str) -> list[str]:
 
 
 def test_a_failed_removal_is_annotated_after_the_table_and_summed_up(
-    run: Run, place: Place, ci: dict[str, str], tmp_path: Path
+    run: Run, workdir: Workdir, ci: dict[str, str], tmp_path: Path
 ) -> None:
     engine = ScriptedEngine(leaks(2))
-    engine.on("DELETE", lambda _: Answer(500, {"message": "100% busy\n::add-mask::x\r::warning::y"}))
-    with engine.serve(place.socket) as address:
-        done = run("sweep", *place.local(address), "--yes", environ=ci)
+    engine.on("DELETE", lambda _: Response(500, {"message": "100% busy\n::add-mask::x\r::warning::y"}))
+    with engine.serve(workdir.socket) as address:
+        done = run("sweep", *workdir.local(address), "--yes", environ=ci)
     assert done.returncode == 5
     found = errors(done.stdout)
     # The host's own line, and one for each container.
@@ -48,10 +48,10 @@ def test_a_failed_removal_is_annotated_after_the_table_and_summed_up(
     assert not any(line.startswith("::") for line in summary.splitlines())
 
 
-def test_a_report_for_a_program_is_left_whole(run: Run, place: Place, ci: dict[str, str]) -> None:
-    with ScriptedEngine(leaks(2)).serve(place.socket) as address:
-        done = run("audit", *place.local(address), "--cap", "1", "--format", "json", environ=ci)
-        to_file = run("audit", *place.local(address), "--cap", "1", "-o", "report.txt", environ=ci)
+def test_a_report_for_a_program_is_left_whole(run: Run, workdir: Workdir, ci: dict[str, str]) -> None:
+    with ScriptedEngine(leaks(2)).serve(workdir.socket) as address:
+        done = run("audit", *workdir.local(address), "--cap", "1", "--format", "json", environ=ci)
+        to_file = run("audit", *workdir.local(address), "--cap", "1", "-o", "report.txt", environ=ci)
     assert done.returncode == to_file.returncode == 4
     assert json.loads(done.stdout)["exit_code"] == 4
     assert to_file.stdout == ""
@@ -59,11 +59,13 @@ def test_a_report_for_a_program_is_left_whole(run: Run, place: Place, ci: dict[s
         assert ["guarded (cap)" in line for line in errors(each.stderr)] == [True]
 
 
-def test_a_good_run_has_a_summary_and_no_annotation(run: Run, place: Place, ci: dict[str, str], tmp_path: Path) -> None:
+def test_a_good_run_has_a_summary_and_no_annotation(
+    run: Run, workdir: Workdir, ci: dict[str, str], tmp_path: Path
+) -> None:
     with ScriptedEngine([ScriptedContainer("a" * 64, name="postgres", image="postgres")]).serve(
-        place.socket
+        workdir.socket
     ) as address:
-        done = run("audit", *place.local(address), environ=ci)
+        done = run("audit", *workdir.local(address), environ=ci)
     assert done.returncode == 0
     assert errors(done.stdout + done.stderr) == []
     assert "exit code 0" in (tmp_path / SUMMARY).read_text()
@@ -77,16 +79,16 @@ def test_a_usage_error_is_annotated_too(run: Run, ci: dict[str, str], tmp_path: 
     assert "nowhere.yml" in (tmp_path / SUMMARY).read_text()
 
 
-def test_a_summary_that_cannot_be_written_costs_a_warning(run: Run, place: Place, ci: dict[str, str]) -> None:
-    with ScriptedEngine([]).serve(place.socket) as address:
-        done = run("audit", *place.local(address), environ={**ci, "GITHUB_STEP_SUMMARY": "/nonexistent/summary"})
+def test_a_summary_that_cannot_be_written_costs_a_warning(run: Run, workdir: Workdir, ci: dict[str, str]) -> None:
+    with ScriptedEngine([]).serve(workdir.socket) as address:
+        done = run("audit", *workdir.local(address), environ={**ci, "GITHUB_STEP_SUMMARY": "/nonexistent/summary"})
     assert done.returncode == 0
     told = "its summary can't be written: GITHUB_STEP_SUMMARY: /nonexistent/summary: No such file"
     assert f"warning: the CI was not told everything: {told}" in done.stderr
 
 
-def test_elsewhere_nothing_is_annotated(run: Run, place: Place) -> None:
-    with ScriptedEngine(leaks(2)).serve(place.socket) as address:
-        done = run("audit", *place.local(address), "--cap", "1", environ={"GITHUB_ACTIONS": "false"})
+def test_elsewhere_nothing_is_annotated(run: Run, workdir: Workdir) -> None:
+    with ScriptedEngine(leaks(2)).serve(workdir.socket) as address:
+        done = run("audit", *workdir.local(address), "--cap", "1", environ={"GITHUB_ACTIONS": "false"})
     assert done.returncode == 4
     assert errors(done.stdout + done.stderr) == []

@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import Run
 from tests.lab import Lab, Spec
-from tests.lab.place import Place, leaks
-from tests.lab.scripted import ScriptedContainer, ScriptedEngine
+from tests.lab.scripted_engine import ScriptedContainer, ScriptedEngine
+from tests.lab.workdir import Workdir, leaks
 
 DAYS = timedelta(days=2)
 
@@ -125,23 +125,23 @@ def test_the_policy_options_count(session_lab: Lab, seeded: Seeded, run: Run) ->
     assert explain(session_lab, run, "postgres", "--image", "postgres*")["reason"] == "stale"
 
 
-def test_explaining_sends_nothing_but_get_and_tells_of_the_guard(place: Place, run: Run) -> None:
+def test_explaining_sends_nothing_but_get_and_tells_of_the_guard(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(3))
-    with engine.serve(place.socket) as url:
-        done = run("explain", "ws-1", *place.local(url), "--cap", "2")
+    with engine.serve(workdir.socket) as url:
+        done = run("explain", "ws-1", *workdir.local(url), "--cap", "2")
     assert done.returncode == 0, done.stderr
     assert {method for method, _ in engine.requests} == {"GET"}
     assert "remove" in done.stdout
     assert "cap" in done.stdout.splitlines()[-1]
 
 
-def test_what_a_box_says_cannot_speak_to_the_terminal(place: Place, run: Run) -> None:
+def test_what_a_box_says_cannot_speak_to_the_terminal(workdir: Workdir, run: Run) -> None:
     evil = "ws-\x1b]52;c;aGk=\x07\r\n\x1b[2J"
     engine = ScriptedEngine([ScriptedContainer("a" * 64, evil, labels={"\x1b[31m": "\x1b[0m"})])
-    with engine.serve(place.socket) as url:
-        done = run("explain", "a" * 64, *place.local(url))
-        none = run("explain", "\x1b[2J", *place.local(url))
-        many = run("explain", "ws-", *place.local(url))
+    with engine.serve(workdir.socket) as url:
+        done = run("explain", "a" * 64, *workdir.local(url))
+        none = run("explain", "\x1b[2J", *workdir.local(url))
+        many = run("explain", "ws-", *workdir.local(url))
     assert done.returncode == 0, done.stderr
     for said in (done.stdout, none.stderr, many.stderr, many.stdout):
         assert "\x1b" not in said

@@ -13,10 +13,10 @@ import pytest
 
 from tests.conftest import Run
 from tests.lab import Lab, Spec
-from tests.lab.controller import Controller
-from tests.lab.gate import Gate
-from tests.lab.place import Place, leaks
-from tests.lab.scripted import ScriptedEngine
+from tests.lab.fleetsweep_process import FleetsweepProcess
+from tests.lab.request_gate import Gate
+from tests.lab.scripted_engine import ScriptedEngine
+from tests.lab.workdir import Workdir, leaks
 
 DAYS = timedelta(days=2)
 
@@ -49,19 +49,19 @@ def test_a_sweep_of_the_fleet_is_remembered_host_by_host_and_container_by_contai
     assert ids["ws-1"][:12] in table
 
 
-def test_a_killed_sweep_says_what_it_left_open_and_then_who_settled_it(place: Place, run: Run) -> None:
-    state = ("--state-dir", str(place.state))
+def test_a_killed_sweep_says_what_it_left_open_and_then_who_settled_it(workdir: Workdir, run: Run) -> None:
+    state = ("--state-dir", str(workdir.state))
     engine = ScriptedEngine(leaks(1))
     gate = Gate()
     engine.on("DELETE /containers", gate)
-    with engine.serve(place.socket) as url:
-        with Controller(place.sweep(url)) as child:
+    with engine.serve(workdir.socket) as url:
+        with FleetsweepProcess(workdir.sweep(url)) as child:
             gate.await_held(1)
             at_work = run("history", *state).stdout
             child.kill()
         gate.drop()
         before = run("show", *state).stdout
-        settling = json.loads(run("audit", *place.local(url), "--format", "json").stdout)["run_id"]
+        settling = json.loads(run("audit", *workdir.local(url), "--format", "json").stdout)["run_id"]
     assert "not ended, 1 unknown" in at_work
     assert "did not end: it is at work, or was killed" in before
     assert before.splitlines()[3].endswith("unknown")
@@ -71,30 +71,30 @@ def test_a_killed_sweep_says_what_it_left_open_and_then_who_settled_it(place: Pl
     assert (removal["outcome"], removal["settled"], removal["settled_by"]) == ("unknown", "still-there", settling)
 
 
-def test_where_no_run_was_like_that_the_answer_is_empty_and_the_exit_code_0(place: Place, run: Run) -> None:
-    with ScriptedEngine([]).serve(place.socket) as url:
-        run("audit", *place.local(url))
-    done = run("history", "--state-dir", str(place.state), "--failed")
+def test_where_no_run_was_like_that_the_answer_is_empty_and_the_exit_code_0(workdir: Workdir, run: Run) -> None:
+    with ScriptedEngine([]).serve(workdir.socket) as url:
+        run("audit", *workdir.local(url))
+    done = run("history", "--state-dir", str(workdir.state), "--failed")
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
     assert "No run" in done.stderr
 
 
-def test_without_a_journal_nothing_is_made_and_the_exit_code_is_2(place: Place, run: Run) -> None:
+def test_without_a_journal_nothing_is_made_and_the_exit_code_is_2(workdir: Workdir, run: Run) -> None:
     for words in (["history"], ["show"], ["show", "2026"]):
-        done = run(*words, "--state-dir", str(place.state))
+        done = run(*words, "--state-dir", str(workdir.state))
         assert (done.returncode, done.stdout) == (2, "")
         assert "--state-dir" in done.stderr
-    assert not place.state.exists()
+    assert not workdir.state.exists()
 
 
 def test_root_reads_a_timers_journal_and_leaves_nothing_there_that_the_timer_can_not_write(
-    place: Place, run: Run
+    workdir: Workdir, run: Run
 ) -> None:
-    with ScriptedEngine([]).serve(place.socket) as url:
-        run("audit", *place.local(url))
+    with ScriptedEngine([]).serve(workdir.socket) as url:
+        run("audit", *workdir.local(url))
         nobody = pwd.getpwnam("nobody")
-        for path in (place.state, *place.state.iterdir()):
+        for path in (workdir.state, *workdir.state.iterdir()):
             shutil.chown(path, nobody.pw_uid, nobody.pw_gid)
-        assert run("history", "--state-dir", str(place.state)).returncode == 0
-    assert {path.stat().st_uid for path in place.state.iterdir()} == {nobody.pw_uid}
+        assert run("history", "--state-dir", str(workdir.state)).returncode == 0
+    assert {path.stat().st_uid for path in workdir.state.iterdir()} == {nobody.pw_uid}
     assert os.geteuid() != nobody.pw_uid

@@ -15,8 +15,8 @@ import pytest
 
 from tests.conftest import Run
 from tests.lab import Lab, Spec
-from tests.lab.place import Place, deletes, leaks
-from tests.lab.scripted import Answer, ScriptedEngine
+from tests.lab.scripted_engine import Response, ScriptedEngine
+from tests.lab.workdir import Workdir, deletes, leaks
 
 DAYS = timedelta(days=2)
 
@@ -52,12 +52,12 @@ def test_a_held_container_lives_until_it_is_released(lab: Lab, run: Run) -> None
     assert box.names() == set()
 
 
-def test_a_hold_says_where_it_counts(place: Place, run: Run) -> None:
-    with ScriptedEngine(leaks(1)).serve(place.socket) as url:
-        held = run("hold", *place.local(url), "ws-0", "-m", "mine")
-        assert f"counts for runs with the state directory {place.state}. Other accounts and machines" in held.stderr
+def test_a_hold_says_where_it_counts(workdir: Workdir, run: Run) -> None:
+    with ScriptedEngine(leaks(1)).serve(workdir.socket) as url:
+        held = run("hold", *workdir.local(url), "ws-0", "-m", "mine")
+        assert f"counts for runs with the state directory {workdir.state}. Other accounts and machines" in held.stderr
         # What another account's journal holds is no protection here.
-        other = run("sweep", *place.local(url), "--state-dir", str(place.directory / "other"), "--yes")
+        other = run("sweep", *workdir.local(url), "--state-dir", str(workdir.directory / "other"), "--yes")
     assert other.returncode == 0
     assert "held" not in other.stdout
 
@@ -74,44 +74,44 @@ def test_a_runs_teardown_leaves_what_is_held(lab: Lab, run: Run) -> None:
     run("hold", "--release", "ws-2", "--state-dir", str(lab.state))
 
 
-def test_a_hold_that_is_placed_under_a_saved_plan_is_seen_at_the_second_look(place: Place, run: Run) -> None:
-    engine, plan = ScriptedEngine(leaks(2)), place.directory / "plan.json"
-    with engine.serve(place.socket) as url:
-        run("audit", *place.local(url), "--save-plan", str(plan))
-        run("hold", *place.local(url), "ws-1", "-m", "mine")
-        done = run(*place.sweep(url, "--plan", str(plan)))
+def test_a_hold_that_is_placed_under_a_saved_plan_is_seen_at_the_second_look(workdir: Workdir, run: Run) -> None:
+    engine, plan = ScriptedEngine(leaks(2)), workdir.directory / "plan.json"
+    with engine.serve(workdir.socket) as url:
+        run("audit", *workdir.local(url), "--save-plan", str(plan))
+        run("hold", *workdir.local(url), "ws-1", "-m", "mine")
+        done = run(*workdir.sweep(url, "--plan", str(plan)))
     assert done.returncode == 0, done.stderr
     assert reasons(done.stdout) == {"ws-0": ("stale", "removed"), "ws-1": ("stale", "changed")}
     assert deletes(engine) == [f"{0:064x}"]
     assert "it is held now" in done.stdout
 
 
-def test_a_hold_ends_by_itself_and_is_placed_again_in_its_own_place(place: Place, run: Run) -> None:
+def test_a_hold_ends_by_itself_and_is_placed_again_in_its_own_place(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(1))
-    with engine.serve(place.socket) as url:
+    with engine.serve(workdir.socket) as url:
         for reason in ("first", "second"):
-            assert run("hold", *place.local(url), "ws-0", "-m", reason).returncode == 0
-        listed = run("hold", "--list", "--state-dir", str(place.state)).stdout.splitlines()
+            assert run("hold", *workdir.local(url), "ws-0", "-m", reason).returncode == 0
+        listed = run("hold", "--list", "--state-dir", str(workdir.state)).stdout.splitlines()
         assert len(listed) == 2
         assert listed[1].endswith("second")
-        with closing(sqlite3.connect(place.state / "journal.db")) as journal, journal:
+        with closing(sqlite3.connect(workdir.state / "journal.db")) as journal, journal:
             journal.execute("UPDATE hold SET until_ns = since_ns - 1")
-        assert len(run("hold", "--list", "--state-dir", str(place.state)).stdout.splitlines()) == 1
-        assert reasons(run(*place.sweep(url)).stdout) == {"ws-0": ("stale", "removed")}
+        assert len(run("hold", "--list", "--state-dir", str(workdir.state)).stdout.splitlines()) == 1
+        assert reasons(run(*workdir.sweep(url)).stdout) == {"ws-0": ("stale", "removed")}
 
 
-def test_a_held_container_is_asked_for_nothing_but_what_it_lives_on(place: Place, run: Run) -> None:
+def test_a_held_container_is_asked_for_nothing_but_what_it_lives_on(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(2))
-    with engine.serve(place.socket) as url:
-        run("hold", *place.local(url), f"{1:064x}", "-m", "mine")
+    with engine.serve(workdir.socket) as url:
+        run("hold", *workdir.local(url), f"{1:064x}", "-m", "mine")
         engine.requests.clear()
-        run("audit", *place.local(url))
+        run("audit", *workdir.local(url))
     inspected = [path for _, path in engine.requests if path.endswith("/json") and "/containers/json" not in path]
     assert inspected == [f"/containers/{number:064x}/json" for number in (0, 1)]
     engine.containers.pop(f"{0:064x}")
-    with engine.serve(place.directory / "again.sock") as url:
+    with engine.serve(workdir.directory / "again.sock") as url:
         engine.requests.clear()
-        run("audit", *place.local(url))
+        run("audit", *workdir.local(url))
     assert [path for _, path in engine.requests] == ["/containers/json"]
 
 
@@ -130,11 +130,11 @@ def test_a_held_container_is_asked_for_nothing_but_what_it_lives_on(place: Place
     ],
 )
 def test_what_can_not_be_meant_is_an_error_and_nobody_is_contacted(
-    place: Place, run: Run, words: list[str], told: str
+    workdir: Workdir, run: Run, words: list[str], told: str
 ) -> None:
     engine = ScriptedEngine(leaks(1))
-    with engine.serve(place.socket) as url:
-        done = run("hold", *place.local(url), *words)
+    with engine.serve(workdir.socket) as url:
+        done = run("hold", *workdir.local(url), *words)
     assert (done.returncode, done.stdout, engine.requests) == (2, "", [])
     assert told in done.stderr
 
@@ -143,64 +143,64 @@ def test_what_can_not_be_meant_is_an_error_and_nobody_is_contacted(
     ("text", "told"),
     [("ws", "means 2 containers (ws-0 on "), ("nobody", "is the name or id of no container"), ("", "of no container")],
 )
-def test_none_or_several_are_not_held(place: Place, run: Run, text: str, told: str) -> None:
-    with ScriptedEngine(leaks(2)).serve(place.socket) as url:
-        done = run("hold", *place.local(url), text, "-m", "mine")
+def test_none_or_several_are_not_held(workdir: Workdir, run: Run, text: str, told: str) -> None:
+    with ScriptedEngine(leaks(2)).serve(workdir.socket) as url:
+        done = run("hold", *workdir.local(url), text, "-m", "mine")
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
-    assert len(run("hold", "--list", "--state-dir", str(place.state)).stdout.splitlines()) == 1
+    assert len(run("hold", "--list", "--state-dir", str(workdir.state)).stdout.splitlines()) == 1
 
 
-def test_a_release_that_means_several_ends_none(place: Place, run: Run) -> None:
-    with ScriptedEngine(leaks(2)).serve(place.socket) as url:
+def test_a_release_that_means_several_ends_none(workdir: Workdir, run: Run) -> None:
+    with ScriptedEngine(leaks(2)).serve(workdir.socket) as url:
         for number in range(2):
-            run("hold", *place.local(url), f"ws-{number}", "-m", "mine")
+            run("hold", *workdir.local(url), f"ws-{number}", "-m", "mine")
     for text, told in (("ws", "'ws' means 2 holds"), ("", "of no container that is held")):
-        done = run("hold", "--release", text, "--state-dir", str(place.state))
+        done = run("hold", "--release", text, "--state-dir", str(workdir.state))
         assert (done.returncode, told in done.stderr) == (2, True)
-    assert run("hold", "--release", f"{1:064x}"[:63], "--state-dir", str(place.state)).returncode == 2
-    assert run("hold", "--release", f"{1:064x}", "--state-dir", str(place.state)).returncode == 0
-    assert len(run("hold", "--list", "--state-dir", str(place.state)).stdout.splitlines()) == 2
+    assert run("hold", "--release", f"{1:064x}"[:63], "--state-dir", str(workdir.state)).returncode == 2
+    assert run("hold", "--release", f"{1:064x}", "--state-dir", str(workdir.state)).returncode == 0
+    assert len(run("hold", "--list", "--state-dir", str(workdir.state)).stdout.splitlines()) == 2
 
 
 def test_where_a_host_could_not_be_looked_at_there_may_be_another_and_the_exit_code_says_so(
-    place: Place, run: Run
+    workdir: Workdir, run: Run
 ) -> None:
     engine = ScriptedEngine(leaks(1))
-    engine.on("GET /containers/json", lambda _: Answer(500, {"message": "no"}))
-    with engine.serve(place.socket) as url:
-        done = run("hold", *place.local(url), "ws-0", "-m", "mine")
+    engine.on("GET /containers/json", lambda _: Response(500, {"message": "no"}))
+    with engine.serve(workdir.socket) as url:
+        done = run("hold", *workdir.local(url), "ws-0", "-m", "mine")
     assert (done.returncode, done.stdout) == (3, "")
     assert "could not be looked at" in done.stderr
 
 
-def test_a_journal_that_can_not_be_written_is_told_before_anybody_is_contacted(place: Place, run: Run) -> None:
-    place.state.mkdir()
-    place.state.chmod(0o777)
+def test_a_journal_that_can_not_be_written_is_told_before_anybody_is_contacted(workdir: Workdir, run: Run) -> None:
+    workdir.state.mkdir()
+    workdir.state.chmod(0o777)
     engine = ScriptedEngine(leaks(1))
-    with engine.serve(place.socket) as url:
-        done = run("hold", *place.local(url), "ws-0", "-m", "mine")
+    with engine.serve(workdir.socket) as url:
+        done = run("hold", *workdir.local(url), "ws-0", "-m", "mine")
     assert (done.returncode, engine.requests) == (2, [])
     assert "must be yours alone to write" in done.stderr
 
 
-def test_a_look_by_a_clock_that_is_months_ahead_forgets_neither_holds_nor_runs(place: Place, run: Run) -> None:
+def test_a_look_by_a_clock_that_is_months_ahead_forgets_neither_holds_nor_runs(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(1))
     ahead = ["faketime", "-f", "+121d", sys.executable, "-m", "fleetsweep", "audit"]
-    with engine.serve(place.socket) as url:
-        assert run("hold", *place.local(url), "ws-0", "--for", "30d", "-m", "mine").returncode == 0
-        assert run("audit", *place.local(url)).returncode == 0
+    with engine.serve(workdir.socket) as url:
+        assert run("hold", *workdir.local(url), "ws-0", "--for", "30d", "-m", "mine").returncode == 0
+        assert run("audit", *workdir.local(url)).returncode == 0
         for _ in range(2):
             looked = subprocess.run(
-                [*ahead, *place.local(url)],
+                [*ahead, *workdir.local(url)],
                 check=False,
                 capture_output=True,
                 timeout=60,
                 env={**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"},
             )
             assert looked.returncode == 4, looked.stderr
-        done = run(*place.sweep(url))
+        done = run(*workdir.sweep(url))
     assert (done.returncode, reasons(done.stdout)) == (0, {"ws-0": ("held", None)}), done.stderr
     assert deletes(engine) == []
-    remembered = json.loads(run("history", "--state-dir", str(place.state), "--format", "json").stdout)["runs"]
+    remembered = json.loads(run("history", "--state-dir", str(workdir.state), "--format", "json").stdout)["runs"]
     assert len(remembered) == 4

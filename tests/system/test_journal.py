@@ -14,13 +14,13 @@ import pytest
 
 from tests.conftest import Run
 from tests.lab import Lab, Spec
-from tests.lab.controller import Controller, intents
 from tests.lab.disk import fill, frozen, small_disk
-from tests.lab.gate import Gate
-from tests.lab.place import Place, deletes, leaks
+from tests.lab.engine_proxy import EngineProxy, go_on
+from tests.lab.fleetsweep_process import FleetsweepProcess, intents
 from tests.lab.process import wait_for
-from tests.lab.proxy import Proxy, go_on
-from tests.lab.scripted import Answer, ScriptedEngine
+from tests.lab.request_gate import Gate
+from tests.lab.scripted_engine import Response, ScriptedEngine
+from tests.lab.workdir import Workdir, deletes, leaks
 
 DAYS = timedelta(days=2)
 
@@ -37,11 +37,11 @@ def only_row(report: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.lab
 @pytest.mark.parametrize("done_first", [False, True], ids=["before-the-engine-heard", "after-the-engine-did-it"])
 def test_a_controller_killed_between_intent_and_outcome_is_settled_by_the_next_run(
-    lab: Lab, run: Run, place: Place, done_first: bool
+    lab: Lab, run: Run, workdir: Workdir, done_first: bool
 ) -> None:
     box = lab.box("runner-1")
     ids = box.seed([Spec(f"ws-{number}", age=DAYS) for number in range(3)])
-    children: list[Controller] = []
+    children: list[FleetsweepProcess] = []
 
     def kill(container_id: str) -> bool:
         children[0].kill()
@@ -54,23 +54,23 @@ def test_a_controller_killed_between_intent_and_outcome_is_settled_by_the_next_r
         wait_for(lambda: not children[0].alive(), "the controller's end")
         return False
 
-    proxy = Proxy(box.socket)
+    proxy = EngineProxy(box.socket)
     if done_first:
         proxy.before, proxy.after = first_alone, kill
     else:
         proxy.before = kill
-    with proxy.serve(place.socket) as url:
-        with Controller(place.sweep(url)) as child:
+    with proxy.serve(workdir.socket) as url:
+        with FleetsweepProcess(workdir.sweep(url)) as child:
             children.append(child)
             assert child.finish() == -signal.SIGKILL
             assert child.stdout == ""
         victim = proxy.seen[0]
         after_the_kill = box.names()
-        begun = intents(place.state)
+        begun = intents(workdir.state)
         proxy.before = proxy.after = go_on
-        done = run(*place.sweep(url))
-        rows = intents(place.state)
-        again = run(*place.sweep(url))
+        done = run(*workdir.sweep(url))
+        rows = intents(workdir.state)
+        again = run(*workdir.sweep(url))
     assert {row["outcome"] for row in begun} == {None}
     assert victim in {row["container_id"] for row in begun}
     assert after_the_kill == {name for name, each in ids.items() if not (done_first and each == victim)}
@@ -104,25 +104,25 @@ def test_a_controller_killed_between_intent_and_outcome_is_settled_by_the_next_r
 
     assert again.returncode == 0, again.stderr
     assert not only_row(json.loads(again.stdout)).get("settled")
-    assert intents(place.state) == rows
+    assert intents(workdir.state) == rows
 
 
 @pytest.mark.parametrize("command", ["sweep", "audit"])
 def test_the_table_has_a_line_for_each_intent_that_was_settled(
-    place: Place, gate: Gate, run: Run, command: str
+    workdir: Workdir, gate: Gate, run: Run, command: str
 ) -> None:
     engine = ScriptedEngine(leaks(2))
     engine.on("^DELETE", gate)
-    with engine.serve(place.socket) as url:
-        with Controller(place.sweep(url)) as child:
+    with engine.serve(workdir.socket) as url:
+        with FleetsweepProcess(workdir.sweep(url)) as child:
             gate.await_held(2)
             child.kill()
         spared = gate.held[0].split("/")[2]
-        gate.release({gate.held[0]: Answer(500, {"message": "no"})})
+        gate.release({gate.held[0]: Response(500, {"message": "no"})})
         wait_for(lambda: len(engine.containers) == 1, "one of the two being removed")
         spared_name = engine.containers[spared].name
         words = ["--yes"] if command == "sweep" else []
-        done = run(command, *place.local(url), *words)
+        done = run(command, *workdir.local(url), *words)
     assert done.returncode == 0, done.stderr
     (gone,) = {"ws-0", "ws-1"} - {spared_name}
     lines = done.stdout.splitlines()
@@ -130,86 +130,86 @@ def test_the_table_has_a_line_for_each_intent_that_was_settled(
     assert sum(spared_name in line and "still" in line for line in lines) == 1
 
 
-def test_an_unknown_outcome_is_settled_once_and_by_the_run_after_it(place: Place, run: Run) -> None:
+def test_an_unknown_outcome_is_settled_once_and_by_the_run_after_it(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(1))
-    lost = [Answer(raw=b"")]
+    lost = [Response(raw=b"")]
     engine.on("^DELETE", lambda _: lost.pop() if lost else None)
-    with engine.serve(place.socket) as url:
-        first = run(*place.sweep(url))
-        second = run(*place.sweep(url))
-        third = run(*place.sweep(url))
+    with engine.serve(workdir.socket) as url:
+        first = run(*workdir.sweep(url))
+        second = run(*workdir.sweep(url))
+        third = run(*workdir.sweep(url))
     reports = [json.loads(done.stdout) for done in (first, second, third)]
     assert [done.returncode for done in (first, second, third)] == [5, 0, 0]
     assert [report["totals"]["unknown"] for report in reports] == [1, 0, 0]
     assert [report["totals"]["removed"] for report in reports] == [0, 1, 0]
     assert [len(only_row(report).get("settled") or ()) for report in reports] == [0, 1, 0]
     assert only_row(reports[1])["settled"][0]["outcome"] == "still-there"
-    assert [(row["outcome"], row["settled"]) for row in intents(place.state)] == [
+    assert [(row["outcome"], row["settled"]) for row in intents(workdir.state)] == [
         ("unknown", "still-there"),
         ("removed", None),
     ]
 
 
-def test_an_intent_stays_open_while_its_host_cannot_be_reached(place: Place, gate: Gate, run: Run) -> None:
+def test_an_intent_stays_open_while_its_host_cannot_be_reached(workdir: Workdir, gate: Gate, run: Run) -> None:
     engine = ScriptedEngine(leaks(1))
     engine.on("^DELETE", gate)
-    with engine.serve(place.socket) as url:
-        with Controller(place.sweep(url)) as child:
+    with engine.serve(workdir.socket) as url:
+        with FleetsweepProcess(workdir.sweep(url)) as child:
             gate.await_held(1)
             child.kill()
         gate.drop()
-    place.socket.unlink()
-    dead = run(*place.sweep(url))
+    workdir.socket.unlink()
+    dead = run(*workdir.sweep(url))
     assert dead.returncode == 3, dead.stderr
-    assert [row["settled"] for row in intents(place.state)] == [None]
-    with engine.serve(place.socket) as url:
-        done = run(*place.sweep(url))
+    assert [row["settled"] for row in intents(workdir.state)] == [None]
+    with engine.serve(workdir.socket) as url:
+        done = run(*workdir.sweep(url))
     assert only_row(json.loads(done.stdout))["settled"][0]["outcome"] == "still-there"
 
 
-def test_only_a_look_at_the_very_place_settles_that_a_container_is_gone(place: Place, gate: Gate, run: Run) -> None:
+def test_only_a_look_at_the_very_place_settles_that_a_container_is_gone(workdir: Workdir, gate: Gate, run: Run) -> None:
     engine, other = ScriptedEngine(leaks(1)), ScriptedEngine([])
     engine.on("^DELETE", gate)
-    with engine.serve(place.socket) as url, other.serve(place.directory / "o.sock") as elsewhere:
-        with Controller(place.sweep(url)) as child:
+    with engine.serve(workdir.socket) as url, other.serve(workdir.directory / "o.sock") as elsewhere:
+        with FleetsweepProcess(workdir.sweep(url)) as child:
             gate.await_held(1)
             child.kill()
         gate.release()
         wait_for(lambda: not engine.containers, "the removal")
         # The host's name is the same, the engine is another one: that it doesn't list the container proves nothing.
-        looked = run("audit", *place.local(elsewhere), "--format", "json")
+        looked = run("audit", *workdir.local(elsewhere), "--format", "json")
     assert looked.returncode == 0, looked.stderr
     assert [item["outcome"] for item in only_row(json.loads(looked.stdout)).get("settled") or ()] in ([], ["unknown"])
-    assert "gone" not in {row["settled"] for row in intents(place.state)}
+    assert "gone" not in {row["settled"] for row in intents(workdir.state)}
 
 
 # The state directory
 
 
-def test_the_journal_is_its_owners_alone(place: Place, run: Run) -> None:
+def test_the_journal_is_its_owners_alone(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(1))
     before = os.umask(0)
     try:
-        with engine.serve(place.socket) as url:
-            done = run(*place.sweep(url))
+        with engine.serve(workdir.socket) as url:
+            done = run(*workdir.sweep(url))
     finally:
         os.umask(before)
     assert done.returncode == 0, done.stderr
-    assert stat.S_IMODE(place.state.stat().st_mode) == 0o700
-    assert {path.name: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in place.state.iterdir()} == {
-        path.name: 0 for path in place.state.iterdir()
+    assert stat.S_IMODE(workdir.state.stat().st_mode) == 0o700
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in workdir.state.iterdir()} == {
+        path.name: 0 for path in workdir.state.iterdir()
     }
 
 
 @pytest.mark.parametrize("name", ["journal.db", "lock"])
-def test_a_link_in_the_place_of_the_journal_or_the_lock_is_refused(place: Place, run: Run, name: str) -> None:
+def test_a_link_in_the_place_of_the_journal_or_the_lock_is_refused(workdir: Workdir, run: Run, name: str) -> None:
     engine = ScriptedEngine(leaks(1))
-    place.state.mkdir(0o700)
-    target = place.directory / "target"
+    workdir.state.mkdir(0o700)
+    target = workdir.directory / "target"
     target.write_bytes(b"precious")
-    (place.state / name).symlink_to(target)
-    with engine.serve(place.socket) as url:
-        done = run(*place.sweep(url))
+    (workdir.state / name).symlink_to(target)
+    with engine.serve(workdir.socket) as url:
+        done = run(*workdir.sweep(url))
     assert done.returncode == 2, done.stdout
     assert name in done.stderr
     assert "Traceback" not in done.stderr
@@ -217,19 +217,19 @@ def test_a_link_in_the_place_of_the_journal_or_the_lock_is_refused(place: Place,
     assert target.read_bytes() == b"precious"
 
 
-def test_a_directory_of_somebody_elses_or_behind_a_link_is_refused(place: Place, run: Run) -> None:
+def test_a_directory_of_somebody_elses_or_behind_a_link_is_refused(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(1))
-    real = place.directory / "real"
+    real = workdir.directory / "real"
     real.mkdir(0o700)
-    with engine.serve(place.socket) as url:
-        place.state.symlink_to(real)
-        linked = run(*place.sweep(url))
-        place.state.unlink()
-        place.state.mkdir(0o700)
-        os.chown(place.state, 65534, 65534)
-        foreign = run(*place.sweep(url))
-        os.chown(place.state, 54321, 54321)
-        nameless = run(*place.sweep(url))
+    with engine.serve(workdir.socket) as url:
+        workdir.state.symlink_to(real)
+        linked = run(*workdir.sweep(url))
+        workdir.state.unlink()
+        workdir.state.mkdir(0o700)
+        os.chown(workdir.state, 65534, 65534)
+        foreign = run(*workdir.sweep(url))
+        os.chown(workdir.state, 54321, 54321)
+        nameless = run(*workdir.sweep(url))
     assert (linked.returncode, foreign.returncode, nameless.returncode) == (2, 2, 2)
     assert "belongs to nobody: run this as that account (sudo -u nobody fleetsweep ...)" in foreign.stderr
     assert "belongs to #54321: run this as that account (sudo -u '#54321' " in nameless.stderr
@@ -237,44 +237,44 @@ def test_a_directory_of_somebody_elses_or_behind_a_link_is_refused(place: Place,
     assert list(real.iterdir()) == []
 
 
-def test_a_journal_that_is_no_database_is_refused_and_left_as_it_is(place: Place, run: Run) -> None:
+def test_a_journal_that_is_no_database_is_refused_and_left_as_it_is(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(1))
-    place.state.mkdir(0o700)
-    (place.state / "journal.db").write_bytes(b"not a database, but somebody's notes\n" * 200)
-    before = (place.state / "journal.db").read_bytes()
-    with engine.serve(place.socket) as url:
-        done = run(*place.sweep(url))
+    workdir.state.mkdir(0o700)
+    (workdir.state / "journal.db").write_bytes(b"not a database, but somebody's notes\n" * 200)
+    before = (workdir.state / "journal.db").read_bytes()
+    with engine.serve(workdir.socket) as url:
+        done = run(*workdir.sweep(url))
     assert done.returncode == 2, done.stdout
     assert "journal" in done.stderr
     assert "move it away" in done.stderr
     assert "Traceback" not in done.stderr
     assert engine.requests == []
-    assert (place.state / "journal.db").read_bytes() == before
+    assert (workdir.state / "journal.db").read_bytes() == before
 
 
 # A full disk
 
 
-def test_a_full_state_directory_removes_nothing_and_says_what_to_free(place: Place, run: Run) -> None:
+def test_a_full_state_directory_removes_nothing_and_says_what_to_free(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(2))
-    with small_disk(place.state) as disk, engine.serve(place.socket) as url:
+    with small_disk(workdir.state) as disk, engine.serve(workdir.socket) as url:
         fill(disk)
-        done = run(*place.sweep(url))
+        done = run(*workdir.sweep(url))
     assert done.returncode == 2, done.stdout
-    assert str(place.state) in done.stderr
+    assert str(workdir.state) in done.stderr
     assert "free" in done.stderr
     assert "Traceback" not in done.stderr
     assert engine.requests == []
 
 
 @pytest.mark.parametrize("pages", [1, 6, 10, 12, 14])
-def test_wherever_the_disk_gets_full_no_removal_goes_without_its_intent(place: Place, run: Run, pages: int) -> None:
+def test_wherever_the_disk_gets_full_no_removal_goes_without_its_intent(workdir: Workdir, run: Run, pages: int) -> None:
     engine = ScriptedEngine(leaks(8))
-    with small_disk(place.state) as disk, engine.serve(place.socket) as url:
+    with small_disk(workdir.state) as disk, engine.serve(workdir.socket) as url:
         filler = fill(disk, pages_left=pages)
-        done = run(*place.sweep(url))
+        done = run(*workdir.sweep(url))
         filler.unlink()
-        written = {row["container_id"] for row in intents(place.state)} if deletes(engine) else set()
+        written = {row["container_id"] for row in intents(workdir.state)} if deletes(engine) else set()
     assert "Traceback" not in done.stderr
     assert set(deletes(engine)) <= written
     assert (done.returncode == 0) is not bool(engine.containers)
@@ -283,20 +283,20 @@ def test_wherever_the_disk_gets_full_no_removal_goes_without_its_intent(place: P
 
 
 def test_a_disk_that_gets_full_in_the_middle_stops_the_host_with_the_reason_and_is_settled_later(
-    place: Place, run: Run
+    workdir: Workdir, run: Run
 ) -> None:
     engine = ScriptedEngine(leaks(12))
-    with small_disk(place.state, "512k") as disk, engine.serve(place.socket) as url:
+    with small_disk(workdir.state, "512k") as disk, engine.serve(workdir.socket) as url:
         engine.on("^DELETE", lambda _: fill_up(disk))
-        done = run(*place.sweep(url))
+        done = run(*workdir.sweep(url))
         asked = deletes(engine)
         report = json.loads(done.stdout)
         (disk / "filler").unlink()
-        written = intents(place.state)
+        written = intents(workdir.state)
         # The hook fills the disk once only.
         (disk / "filler").touch()
-        later = run(*place.sweep(url))
-        settled_rows = intents(place.state)
+        later = run(*workdir.sweep(url))
+        settled_rows = intents(workdir.state)
     assert done.returncode not in {0, 1, 2}
     assert 1 <= len(asked) < 12
     assert set(asked) <= {row["container_id"] for row in written}
@@ -316,12 +316,12 @@ def test_a_disk_that_gets_full_in_the_middle_stops_the_host_with_the_reason_and_
     assert all(row["outcome"] is not None for row in settled_rows)
 
 
-def test_a_disk_that_gets_full_after_the_look_removes_nothing_and_still_reports(place: Place, run: Run) -> None:
+def test_a_disk_that_gets_full_after_the_look_removes_nothing_and_still_reports(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(2))
-    with small_disk(place.state, "512k") as disk, engine.serve(place.socket) as url:
+    with small_disk(workdir.state, "512k") as disk, engine.serve(workdir.socket) as url:
         engine.on("^GET /containers/json", lambda _: fill_up(disk))
-        done = run(*place.sweep(url))
-        looked = run("audit", *place.local(url), "--format", "json")
+        done = run(*workdir.sweep(url))
+        looked = run("audit", *workdir.local(url), "--format", "json")
     assert done.returncode not in {0, 1, 2}
     assert "free" in done.stdout + done.stderr
     assert deletes(engine) == []
@@ -340,37 +340,37 @@ def fill_up(disk: Path) -> None:
 
 @pytest.mark.parametrize("used_before", [False, True])
 def test_with_a_read_only_state_directory_an_audit_goes_on_and_a_sweep_does_not(
-    place: Place, run: Run, used_before: bool
+    workdir: Workdir, run: Run, used_before: bool
 ) -> None:
     engine = ScriptedEngine(leaks(1))
-    place.state.mkdir(0o700)
-    with engine.serve(place.socket) as url:
+    workdir.state.mkdir(0o700)
+    with engine.serve(workdir.socket) as url:
         if used_before:
-            assert run(*place.sweep(url, "--cap", "0")).returncode == 4
+            assert run(*workdir.sweep(url, "--cap", "0")).returncode == 4
             engine.requests.clear()
-        with frozen(place.state):
-            swept = run(*place.sweep(url))
+        with frozen(workdir.state):
+            swept = run(*workdir.sweep(url))
             seen_by_sweep = list(engine.requests)
-            audited = run("audit", *place.local(url), "--format", "json")
+            audited = run("audit", *workdir.local(url), "--format", "json")
     assert swept.returncode == 2, swept.stdout
-    assert str(place.state) in swept.stderr
+    assert str(workdir.state) in swept.stderr
     assert seen_by_sweep == []
     assert audited.returncode == 0, audited.stderr
     assert only_row(json.loads(audited.stdout))["stale"] == 1
-    assert str(place.state) in audited.stderr
+    assert str(workdir.state) in audited.stderr
     assert "Traceback" not in audited.stderr + swept.stderr
 
 
 # Two controllers
 
 
-def test_a_second_sweep_waits_for_the_first_names_it_and_finds_nothing_to_do(place: Place, gate: Gate) -> None:
+def test_a_second_sweep_waits_for_the_first_names_it_and_finds_nothing_to_do(workdir: Workdir, gate: Gate) -> None:
     engine = ScriptedEngine(leaks(3))
     engine.on("^DELETE", gate)
-    with engine.serve(place.socket) as url, Controller(place.sweep(url)) as first:
+    with engine.serve(workdir.socket) as url, FleetsweepProcess(workdir.sweep(url)) as first:
         gate.await_held(3)
         seen = len(engine.requests)
-        with Controller(place.sweep(url)) as second:
+        with FleetsweepProcess(workdir.sweep(url)) as second:
             wait_for(lambda: str(first.pid) in second.stderr, "the second one naming the first")
             assert len(engine.requests) == seen
             assert second.alive()
@@ -381,15 +381,17 @@ def test_a_second_sweep_waits_for_the_first_names_it_and_finds_nothing_to_do(pla
             assert (totals["stale"], totals["removed"], totals["gone"]) == (0, 0, 0)
             assert not only_row(second.report()).get("settled")
     assert len(deletes(engine)) == 3
-    assert [row["outcome"] for row in intents(place.state)] == ["removed"] * 3
+    assert [row["outcome"] for row in intents(workdir.state)] == ["removed"] * 3
 
 
-def test_when_the_first_sweep_is_killed_the_second_goes_on_and_settles_its_intents(place: Place, gate: Gate) -> None:
+def test_when_the_first_sweep_is_killed_the_second_goes_on_and_settles_its_intents(
+    workdir: Workdir, gate: Gate
+) -> None:
     engine = ScriptedEngine(leaks(3))
     engine.on("^DELETE", gate)
-    with engine.serve(place.socket) as url, Controller(place.sweep(url)) as first:
+    with engine.serve(workdir.socket) as url, FleetsweepProcess(workdir.sweep(url)) as first:
         gate.await_held(3)
-        with Controller(place.sweep(url)) as second:
+        with FleetsweepProcess(workdir.sweep(url)) as second:
             wait_for(lambda: str(first.pid) in second.stderr, "the second one naming the first")
             gate.drop()
             first.kill()
@@ -399,13 +401,15 @@ def test_when_the_first_sweep_is_killed_the_second_goes_on_and_settles_its_inten
     assert [item["outcome"] for item in only_row(report)["settled"]] == ["still-there"] * 3
 
 
-def test_a_sweep_that_may_not_wait_long_gives_up_having_contacted_nobody(place: Place, gate: Gate, run: Run) -> None:
+def test_a_sweep_that_may_not_wait_long_gives_up_having_contacted_nobody(
+    workdir: Workdir, gate: Gate, run: Run
+) -> None:
     engine = ScriptedEngine(leaks(3))
     engine.on("^DELETE", gate)
-    with engine.serve(place.socket) as url, Controller(place.sweep(url)) as first:
+    with engine.serve(workdir.socket) as url, FleetsweepProcess(workdir.sweep(url)) as first:
         gate.await_held(3)
         seen = len(engine.requests)
-        done = run(*place.sweep(url, "--lock-wait", "1s"))
+        done = run(*workdir.sweep(url, "--lock-wait", "1s"))
         assert done.returncode == 2, done.stdout
         assert str(first.pid) in done.stderr
         assert len(engine.requests) == seen
@@ -414,27 +418,29 @@ def test_a_sweep_that_may_not_wait_long_gives_up_having_contacted_nobody(place: 
         assert first.finish() == 0
 
 
-def test_an_audit_waits_for_no_sweep_and_settles_nothing_of_one_that_runs(place: Place, gate: Gate, run: Run) -> None:
+def test_an_audit_waits_for_no_sweep_and_settles_nothing_of_one_that_runs(
+    workdir: Workdir, gate: Gate, run: Run
+) -> None:
     engine = ScriptedEngine(leaks(3))
     engine.on("^DELETE", gate)
-    with engine.serve(place.socket) as url, Controller(place.sweep(url)) as first:
+    with engine.serve(workdir.socket) as url, FleetsweepProcess(workdir.sweep(url)) as first:
         gate.await_held(3)
-        done = run("audit", *place.local(url), "--format", "json")
+        done = run("audit", *workdir.local(url), "--format", "json")
         assert done.returncode == 0, done.stderr
         row = only_row(json.loads(done.stdout))
         assert row["stale"] == 3
         assert not row.get("settled")
         gate.release()
         assert first.finish() == 0
-    assert [(row["outcome"], row["settled"]) for row in intents(place.state)] == [("removed", None)] * 3
+    assert [(row["outcome"], row["settled"]) for row in intents(workdir.state)] == [("removed", None)] * 3
 
 
-def test_a_signal_ends_the_wait_for_another_sweep(place: Place, gate: Gate) -> None:
+def test_a_signal_ends_the_wait_for_another_sweep(workdir: Workdir, gate: Gate) -> None:
     engine = ScriptedEngine(leaks(1))
     engine.on("^DELETE", gate)
-    with engine.serve(place.socket) as url, Controller(place.sweep(url)) as first:
+    with engine.serve(workdir.socket) as url, FleetsweepProcess(workdir.sweep(url)) as first:
         gate.await_held(1)
-        with Controller(place.sweep(url)) as second:
+        with FleetsweepProcess(workdir.sweep(url)) as second:
             wait_for(lambda: str(first.pid) in second.stderr, "the second one naming the first")
             second.signal(signal.SIGTERM)
             assert second.finish(10) == 143

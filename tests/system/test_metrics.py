@@ -14,10 +14,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Run
-from tests.lab.place import Place, deletes, leaks
+from tests.lab.http_receiver import receiving
 from tests.lab.pushgateway import pushgateway
-from tests.lab.receiver import receiving
-from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
+from tests.lab.scripted_engine import Response, ScriptedContainer, ScriptedEngine
+from tests.lab.workdir import Workdir, deletes, leaks
 
 SECRET = "s3kr1t-t0ken"  # noqa: S105
 SUCCESS = "fleetsweep_host_last_success_timestamp_seconds"
@@ -49,12 +49,12 @@ def engine() -> ScriptedEngine:
     return ScriptedEngine([*leaks(3), ScriptedContainer("f" * 64, age=timedelta(minutes=1))])
 
 
-def test_a_sweep_is_written_as_prometheus_wants_it(run: Run, place: Place) -> None:
-    file = place.directory / "fleetsweep.prom"
+def test_a_sweep_is_written_as_prometheus_wants_it(run: Run, workdir: Workdir) -> None:
+    file = workdir.directory / "fleetsweep.prom"
     previous = os.umask(0o077)
     try:
-        with engine().serve(place.socket) as address:
-            done = run("sweep", *place.local(address), "--yes", "--metrics", str(file))
+        with engine().serve(workdir.socket) as address:
+            done = run("sweep", *workdir.local(address), "--yes", "--metrics", str(file))
     finally:
         os.umask(previous)
     assert done.returncode == 0, done.stderr
@@ -74,18 +74,18 @@ def test_a_sweep_is_written_as_prometheus_wants_it(run: Run, place: Place) -> No
     assert 'command="sweep"' in text
     # node-exporter runs as another user, and would read a half-written file that it can see.
     assert file.stat().st_mode & 0o777 == 0o644
-    assert [path.name for path in place.directory.iterdir() if "prom" in path.name] == ["fleetsweep.prom"]
+    assert [path.name for path in workdir.directory.iterdir() if "prom" in path.name] == ["fleetsweep.prom"]
 
 
-def test_a_host_that_fails_keeps_the_time_of_its_last_success(run: Run, place: Place) -> None:
-    file = place.directory / "f.prom"
+def test_a_host_that_fails_keeps_the_time_of_its_last_success(run: Run, workdir: Workdir) -> None:
+    file = workdir.directory / "f.prom"
     options = ["--metrics", str(file)]
     scripted = engine()
-    with scripted.serve(place.socket) as address:
-        assert run("audit", *place.local(address), *options).returncode == 0
+    with scripted.serve(workdir.socket) as address:
+        assert run("audit", *workdir.local(address), *options).returncode == 0
         before = read(file.read_text())
-        scripted.on("GET /containers/json", lambda _: Answer(500, {"message": "no"}))
-        assert run("audit", *place.local(address), *options).returncode == 3
+        scripted.on("GET /containers/json", lambda _: Response(500, {"message": "no"}))
+        assert run("audit", *workdir.local(address), *options).returncode == 3
     text = file.read_text()
     after = read(text)
     assert promtool(text) == ""
@@ -104,26 +104,26 @@ def test_a_host_that_fails_keeps_the_time_of_its_last_success(run: Run, place: P
 
 
 @pytest.mark.parametrize("junk", [b"\xff\xfe", b"no metrics {", b'a{b="c" 1\n', b"# HELP\n# TYPE x y z\n", b""])
-def test_a_file_that_cannot_be_read_is_replaced(run: Run, place: Place, junk: bytes) -> None:
-    file = place.directory / "f.prom"
+def test_a_file_that_cannot_be_read_is_replaced(run: Run, workdir: Workdir, junk: bytes) -> None:
+    file = workdir.directory / "f.prom"
     file.write_bytes(junk)
-    with engine().serve(place.socket) as address:
-        done = run("audit", *place.local(address), "--metrics", str(file))
+    with engine().serve(workdir.socket) as address:
+        done = run("audit", *workdir.local(address), "--metrics", str(file))
     assert done.returncode == 0, done.stderr
     assert read(file.read_text())[("fleetsweep_run_exit_code", "", "")] == 0
 
 
 @pytest.mark.parametrize("file", ["metrics.txt", ".prom"])
 def test_a_file_that_would_never_be_read_is_refused_before_anything_is_contacted(
-    run: Run, place: Place, file: str
+    run: Run, workdir: Workdir, file: str
 ) -> None:
     scripted = engine()
-    with scripted.serve(place.socket) as address:
-        done = run("sweep", "--yes", *place.local(address), "--metrics", str(place.directory / file))
+    with scripted.serve(workdir.socket) as address:
+        done = run("sweep", "--yes", *workdir.local(address), "--metrics", str(workdir.directory / file))
     assert done.returncode == 2
     assert ".prom" in done.stderr
     assert scripted.requests == []
-    assert not (place.directory / file).is_file()
+    assert not (workdir.directory / file).is_file()
 
 
 @pytest.mark.parametrize(
@@ -135,20 +135,20 @@ def test_a_file_that_would_never_be_read_is_refused_before_anything_is_contacted
         ("pipe.prom", "nobody reads from it"),
     ],
 )
-def test_metrics_that_cannot_be_written_never_stop_a_sweep(run: Run, place: Place, file: str, words: str) -> None:
-    (place.directory / "d.prom").mkdir()
-    (place.directory / "file").write_text("")
-    os.mkfifo(place.directory / "pipe.prom")
+def test_metrics_that_cannot_be_written_never_stop_a_sweep(run: Run, workdir: Workdir, file: str, words: str) -> None:
+    (workdir.directory / "d.prom").mkdir()
+    (workdir.directory / "file").write_text("")
+    os.mkfifo(workdir.directory / "pipe.prom")
     scripted = engine()
-    with scripted.serve(place.socket) as address:
-        done = run("sweep", "--yes", *place.local(address), "--metrics", str(place.directory / file))
+    with scripted.serve(workdir.socket) as address:
+        done = run("sweep", "--yes", *workdir.local(address), "--metrics", str(workdir.directory / file))
     assert done.returncode == 3
     assert f"{file} was not written: {words}" in done.stderr.replace("is a pipe, and ", "")
     assert len(deletes(scripted)) == 3
-    assert (place.directory / "pipe.prom").is_fifo()
+    assert (workdir.directory / "pipe.prom").is_fifo()
 
 
-def test_the_alerts_page_lets_an_account_write_where_debian_lets_only_root(place: Place, tmp_path: Path) -> None:
+def test_the_alerts_page_lets_an_account_write_where_debian_lets_only_root(workdir: Workdir, tmp_path: Path) -> None:
     """As root without its capabilities, for whom a directory of somebody else's is shut."""
     page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
     (remedy,) = re.findall(r"^    (install .*)$", page, re.MULTILINE)
@@ -162,11 +162,11 @@ def test_the_alerts_page_lets_an_account_write_where_debian_lets_only_root(place
     powerless = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", sys.executable]
 
     def sweep(address: str) -> subprocess.CompletedProcess[str]:
-        words = ["-m", "fleetsweep", "sweep", "--yes", *place.local(address), "--metrics", str(file)]
+        words = ["-m", "fleetsweep", "sweep", "--yes", *workdir.local(address), "--metrics", str(file)]
         return subprocess.run([*powerless, *words], check=False, capture_output=True, text=True, cwd=tmp_path)
 
     scripted = engine()
-    with scripted.serve(place.socket) as address:
+    with scripted.serve(workdir.socket) as address:
         shut = sweep(address)
         assert len(deletes(scripted)) == 3
         there = {"/var/lib/prometheus/node-exporter": str(directory), "fleetsweep": "root"}
@@ -184,8 +184,8 @@ def test_the_alerts_page_lets_an_account_write_where_debian_lets_only_root(place
     assert subprocess.run(unlink, check=False, capture_output=True).returncode == 1
 
 
-def test_a_file_that_cannot_be_written_after_all_makes_success_incomplete(run: Run, place: Place) -> None:
-    directory = place.directory / "textfile"
+def test_a_file_that_cannot_be_written_after_all_makes_success_incomplete(run: Run, workdir: Workdir) -> None:
+    directory = workdir.directory / "textfile"
     directory.mkdir()
     scripted = engine()
 
@@ -194,49 +194,49 @@ def test_a_file_that_cannot_be_written_after_all_makes_success_incomplete(run: R
             directory.rmdir()
 
     scripted.on("GET /containers/json", vanish)
-    with scripted.serve(place.socket) as address, receiving() as chat:
+    with scripted.serve(workdir.socket) as address, receiving() as chat:
         words = ["--metrics", str(directory / "f.prom"), "--notify", f"json://{chat.authority}"]
-        done = run("audit", *place.local(address), *words)
+        done = run("audit", *workdir.local(address), *words)
     assert done.returncode == 3
     assert "was not written: No such file or directory" in done.stderr
     # That is a failure too, so it is told.
-    assert len(chat.heard) == 1
+    assert len(chat.received) == 1
 
 
-def test_a_notification_that_fails_is_in_the_file(run: Run, place: Place) -> None:
-    file = place.directory / "f.prom"
-    with engine().serve(place.socket) as address, receiving(500) as chat:
+def test_a_notification_that_fails_is_in_the_file(run: Run, workdir: Workdir) -> None:
+    file = workdir.directory / "f.prom"
+    with engine().serve(workdir.socket) as address, receiving(500) as chat:
         words = ["--metrics", str(file), "--notify", f"json://{chat.authority}", "--notify-always"]
-        done = run("audit", *place.local(address), *words)
+        done = run("audit", *workdir.local(address), *words)
     assert done.returncode == 3
     assert read(file.read_text())[("fleetsweep_run_exit_code", "", "")] == 3
 
 
-def test_a_push_is_one_group_for_a_command_on_a_machine(run: Run, place: Place) -> None:
-    with engine().serve(place.socket) as address, receiving() as gateway:
+def test_a_push_is_one_group_for_a_command_on_a_machine(run: Run, workdir: Workdir) -> None:
+    with engine().serve(workdir.socket) as address, receiving() as gateway:
         push = f"http://robot:{SECRET}@{gateway.authority}/base/"
-        done = run("audit", *place.local(address), "--push-gateway", push)
+        done = run("audit", *workdir.local(address), "--push-gateway", push)
     assert done.returncode == 0, done.stderr
-    (heard,) = gateway.heard
-    assert heard.method == "PUT"
-    assert heard.path == f"/base/metrics/job/fleetsweep/command/audit/instance/{os.uname().nodename}"
-    assert heard.headers["authorization"] == "Basic " + base64.b64encode(f"robot:{SECRET}".encode()).decode()
-    text = heard.body.decode()
+    (received,) = gateway.received
+    assert received.method == "PUT"
+    assert received.path == f"/base/metrics/job/fleetsweep/command/audit/instance/{os.uname().nodename}"
+    assert received.headers["authorization"] == "Basic " + base64.b64encode(f"robot:{SECRET}".encode()).decode()
+    text = received.body.decode()
     assert promtool(text) == ""
     assert of_hosts(read(text))["fleetsweep_host_stale_containers"] == 3
     assert SECRET not in text + done.stdout + done.stderr
 
 
 @pytest.mark.lab
-def test_a_pushgateway_keeps_what_was_last_good_of_hosts_that_fail(run: Run, place: Place) -> None:
+def test_a_pushgateway_keeps_what_was_last_good_of_hosts_that_fail(run: Run, workdir: Workdir) -> None:
     scripted = engine()
     success = ("fleetsweep_run_last_success_timestamp_seconds", "", "")
-    with scripted.serve(place.socket) as address, pushgateway(place.directory) as gateway:
+    with scripted.serve(workdir.socket) as address, pushgateway(workdir.directory) as gateway:
         push = ["--push-gateway", gateway.url]
-        assert run("audit", *place.local(address), *push).returncode == 0
+        assert run("audit", *workdir.local(address), *push).returncode == 0
         good = read(gateway.text())
-        scripted.on("GET /containers/json", lambda _: Answer(500, {"message": "no"}))
-        assert run("audit", *place.local(address), *push).returncode == 3
+        scripted.on("GET /containers/json", lambda _: Response(500, {"message": "no"}))
+        assert run("audit", *workdir.local(address), *push).returncode == 3
         bad = read(gateway.text())
         # A run that ends before it knows its hosts has nothing to say of them.
         assert run("audit", "-i", "nowhere.yml", *push).returncode == 2
@@ -253,29 +253,29 @@ def test_a_pushgateway_keeps_what_was_last_good_of_hosts_that_fail(run: Run, pla
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_push_follows_no_redirect(run: Run, place: Place, status: int) -> None:
+def test_a_push_follows_no_redirect(run: Run, workdir: Workdir, status: int) -> None:
     with (
-        engine().serve(place.socket) as address,
+        engine().serve(workdir.socket) as address,
         receiving() as thief,
         receiving(status, f"http://{thief.authority}/") as gateway,
     ):
         push = {"FLEETSWEEP_PUSH_GATEWAY": f"http://robot:{SECRET}@{gateway.authority}"}
-        done = run("audit", *place.local(address), environ=push)
-    assert len(gateway.heard) == 1
-    assert thief.heard == []
+        done = run("audit", *workdir.local(address), environ=push)
+    assert len(gateway.received) == 1
+    assert thief.received == []
     assert done.returncode == 3
     assert f"nothing was pushed: it answered {status}, and redirects are not followed" in done.stderr
     assert SECRET not in done.stderr
 
 
 @pytest.mark.parametrize(("words", "code"), [((), 3), (("--cap", "0"), 4), (("--fail-on-stale",), 6)])
-def test_a_push_that_fails_hides_no_other_code(run: Run, place: Place, words: tuple[str, ...], code: int) -> None:
-    file = place.directory / "f.prom"
+def test_a_push_that_fails_hides_no_other_code(run: Run, workdir: Workdir, words: tuple[str, ...], code: int) -> None:
+    file = workdir.directory / "f.prom"
     with receiving() as gone:
         closed = gone.authority
-    with engine().serve(place.socket) as address:
+    with engine().serve(workdir.socket) as address:
         push = ["--push-gateway", f"http://robot:{SECRET}@{closed}", "--metrics", str(file)]
-        done = run("audit", *place.local(address), *push, *words)
+        done = run("audit", *workdir.local(address), *push, *words)
     assert done.returncode == code
     assert "nothing was pushed: Connection refused" in done.stderr
     assert SECRET not in done.stdout + done.stderr
@@ -285,10 +285,10 @@ def test_a_push_that_fails_hides_no_other_code(run: Run, place: Place, words: tu
 @pytest.mark.parametrize(
     "bad", [SECRET, f"ftp://{SECRET}", f"http://x:{SECRET}@", f"http://h:{SECRET}", f"http://h/?{SECRET}", "http://a b"]
 )
-def test_a_gateway_that_is_none_is_refused_unseen(run: Run, place: Place, bad: str) -> None:
+def test_a_gateway_that_is_none_is_refused_unseen(run: Run, workdir: Workdir, bad: str) -> None:
     scripted = engine()
-    with scripted.serve(place.socket) as address:
-        done = run("audit", *place.local(address), "--push-gateway", bad)
+    with scripted.serve(workdir.socket) as address:
+        done = run("audit", *workdir.local(address), "--push-gateway", bad)
     assert done.returncode == 2
     assert scripted.requests == []
     assert done.stderr.startswith("Error: --push-gateway is not an address")

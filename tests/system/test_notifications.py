@@ -15,11 +15,11 @@ import pytest
 
 from tests.conftest import Run
 from tests.lab import Lab, Spec
-from tests.lab.controller import Controller
-from tests.lab.gate import Gate
-from tests.lab.place import Place, deletes, leaks
-from tests.lab.receiver import Receiver, receiving
-from tests.lab.scripted import Answer, ScriptedContainer, ScriptedEngine
+from tests.lab.fleetsweep_process import FleetsweepProcess
+from tests.lab.http_receiver import Receiver, receiving
+from tests.lab.request_gate import Gate
+from tests.lab.scripted_engine import Response, ScriptedContainer, ScriptedEngine
+from tests.lab.workdir import Workdir, deletes, leaks
 
 SECRET = "s3kr1t-t0ken"  # noqa: S105
 YOUNG = ScriptedContainer("a" * 64, age=timedelta(minutes=1))
@@ -31,11 +31,11 @@ def url(receiver: Receiver) -> str:
 
 
 def told(receiver: Receiver) -> list[dict[str, str]]:
-    return [json.loads(heard.body) for heard in receiver.heard]
+    return [json.loads(received.body) for received in receiver.received]
 
 
 def engine(
-    *, answer: Answer | None = None, on: str = "GET /containers/json", count: int = 1, labels: object = None
+    *, answer: Response | None = None, on: str = "GET /containers/json", count: int = 1, labels: object = None
 ) -> ScriptedEngine:
     made = ScriptedEngine(leaks(count))
     for container in made.containers.values():
@@ -55,27 +55,27 @@ class Ending:
 
 
 ENDINGS = [
-    Ending(3, lambda: engine(answer=Answer(500, {"message": "no"})), ("audit",)),
+    Ending(3, lambda: engine(answer=Response(500, {"message": "no"})), ("audit",)),
     Ending(4, lambda: engine(count=3), ("audit", "--cap", "2")),
     Ending(4, engine, ("audit", "--expect", "2")),
-    Ending(5, lambda: engine(on="DELETE", answer=Answer(500, {"message": "busy"})), ("sweep", "--yes")),
+    Ending(5, lambda: engine(on="DELETE", answer=Response(500, {"message": "busy"})), ("sweep", "--yes")),
     Ending(6, engine, ("audit", "--fail-on-stale")),
     # Without --yes and without a terminal.
     Ending(2, engine, ("sweep",)),
     Ending(2, engine, ("teardown", "--baseline", "/nonexistent/before.json")),
     Ending(
         5,
-        lambda: engine(on="DELETE", answer=Answer(500, {"message": "busy"}), labels={"fleetsweep.run": "7"}),
+        lambda: engine(on="DELETE", answer=Response(500, {"message": "busy"}), labels={"fleetsweep.run": "7"}),
         ("teardown", "--run-label", "fleetsweep.run=7"),
     ),
 ]
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: f"{ending.code}-{'-'.join(ending.words)}")
-def test_every_exit_but_0_is_told_once_with_its_code(run: Run, place: Place, ending: Ending) -> None:
+def test_every_exit_but_0_is_told_once_with_its_code(run: Run, workdir: Workdir, ending: Ending) -> None:
     command, *words = ending.words
-    with ending.engine().serve(place.socket) as address, receiving() as chat:
-        done = run(command, *place.local(address), *words, "--notify", url(chat))
+    with ending.engine().serve(workdir.socket) as address, receiving() as chat:
+        done = run(command, *workdir.local(address), *words, "--notify", url(chat))
     assert done.returncode == ending.code, done.stderr
     (message,) = told(chat)
     assert message["title"].startswith(f"fleetsweep {command}: exit {ending.code}, ")
@@ -86,20 +86,20 @@ def test_every_exit_but_0_is_told_once_with_its_code(run: Run, place: Place, end
         again = run(*shlex.split(shown[1]))
         assert f"exit code {ending.code}: " in again.stdout, again.stderr
     assert "fleetsweep audit --local" in message["message"]
-    assert SECRET not in done.stdout + done.stderr + chat.heard[0].body.decode()
+    assert SECRET not in done.stdout + done.stderr + chat.received[0].body.decode()
 
 
-def test_a_good_end_is_told_only_when_asked_for(run: Run, place: Place) -> None:
-    with ScriptedEngine([YOUNG]).serve(place.socket) as address, receiving() as chat:
-        quiet = run("audit", *place.local(address), "--notify", url(chat))
-        assert chat.heard == []
-        always = run("audit", *place.local(address), "--notify", url(chat), "--notify-always")
+def test_a_good_end_is_told_only_when_asked_for(run: Run, workdir: Workdir) -> None:
+    with ScriptedEngine([YOUNG]).serve(workdir.socket) as address, receiving() as chat:
+        quiet = run("audit", *workdir.local(address), "--notify", url(chat))
+        assert chat.received == []
+        always = run("audit", *workdir.local(address), "--notify", url(chat), "--notify-always")
     assert (quiet.returncode, always.returncode) == (0, 0)
     (message,) = told(chat)
     assert message["title"] == "fleetsweep audit: exit 0, all is well"
 
 
-def test_an_inventory_that_cannot_be_read_is_told(run: Run, place: Place) -> None:
+def test_an_inventory_that_cannot_be_read_is_told(run: Run, workdir: Workdir) -> None:
     with receiving() as chat:
         done = run("audit", "-i", "nowhere.yml", "--notify", url(chat))
     assert done.returncode == 2
@@ -110,11 +110,11 @@ def test_an_inventory_that_cannot_be_read_is_told(run: Run, place: Place) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_run_that_was_stopped_is_told(place: Place, gate: Gate, number: signal.Signals) -> None:
+def test_a_run_that_was_stopped_is_told(workdir: Workdir, gate: Gate, number: signal.Signals) -> None:
     scripted = engine()
     scripted.on("GET /containers/json", gate)
-    with scripted.serve(place.socket) as address, receiving() as chat:
-        with Controller(["audit", *place.local(address), "--notify", url(chat)]) as child:
+    with scripted.serve(workdir.socket) as address, receiving() as chat:
+        with FleetsweepProcess(["audit", *workdir.local(address), "--notify", url(chat)]) as child:
             gate.await_held(1)
             child.signal(number)
             gate.release()
@@ -123,14 +123,14 @@ def test_a_run_that_was_stopped_is_told(place: Place, gate: Gate, number: signal
     assert f"exit {128 + number}, stopped by signal {number}" in message["title"]
 
 
-def test_a_sweep_that_is_still_telling_keeps_no_other_waiting(run: Run, place: Place, gate: Gate) -> None:
+def test_a_sweep_that_is_still_telling_keeps_no_other_waiting(run: Run, workdir: Workdir, gate: Gate) -> None:
     scripted = engine()
-    with scripted.serve(place.socket) as address, receiving() as chat:
+    with scripted.serve(workdir.socket) as address, receiving() as chat:
         chat.hold = gate
-        words = place.sweep(address, "--notify", url(chat), "--notify-always")
-        with Controller(words) as child:
+        words = workdir.sweep(address, "--notify", url(chat), "--notify-always")
+        with FleetsweepProcess(words) as child:
             gate.await_held(1)
-            done = run(*place.sweep(address, "--lock-wait", "1s"))
+            done = run(*workdir.sweep(address, "--lock-wait", "1s"))
             assert child.alive()
             gate.release()
             assert child.finish() == 0
@@ -138,12 +138,12 @@ def test_a_sweep_that_is_still_telling_keeps_no_other_waiting(run: Run, place: P
 
 
 @pytest.mark.lab
-def test_a_fleet_with_one_box_that_is_away_is_told_of_by_name(lab: Lab, run: Run, place: Place) -> None:
+def test_a_fleet_with_one_box_that_is_away_is_told_of_by_name(lab: Lab, run: Run, workdir: Workdir) -> None:
     lab.box("runner-1").seed([Spec("ws-1", age=timedelta(days=2))])
-    away = place.directory / "away.yml"
+    away = workdir.directory / "away.yml"
     reached = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_private_key_file": str(lab.client_key)}
     away.write_text(json.dumps({"all": {"hosts": {"away": reached}}}))
-    file = place.directory / "f.prom"
+    file = workdir.directory / "f.prom"
     with receiving() as chat:
         words = ["-i", str(away), "--yes", "--notify", url(chat), "--metrics", str(file)]
         done = run("sweep", *lab.options(), *words)
@@ -167,10 +167,10 @@ def test_somebody_who_only_lists_hosts_tells_nobody(run: Run) -> None:
     with receiving() as chat:
         done = run("audit", "-i", "nowhere.yml", "--list-hosts", "--notify", url(chat))
     assert done.returncode == 2
-    assert chat.heard == []
+    assert chat.received == []
 
 
-def test_a_bug_is_told_and_its_traceback_shows_no_address(run: Run, place: Place, tmp_path: Path) -> None:
+def test_a_bug_is_told_and_its_traceback_shows_no_address(run: Run, workdir: Workdir, tmp_path: Path) -> None:
     with receiving() as chat:
         broken = tmp_path / "broken"
         broken.mkdir()
@@ -184,21 +184,21 @@ def test_a_bug_is_told_and_its_traceback_shows_no_address(run: Run, place: Place
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "RuntimeError: json://…" in done.stderr
-    assert SECRET not in done.stderr + chat.heard[0].body.decode()
+    assert SECRET not in done.stderr + chat.received[0].body.decode()
     assert "exit 1" in told(chat)[0]["title"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("asked", ["", "&redirect=yes"])
-def test_no_redirect_is_followed(run: Run, place: Place, status: int, asked: str) -> None:
+def test_no_redirect_is_followed(run: Run, workdir: Workdir, status: int, asked: str) -> None:
     with (
-        ScriptedEngine([YOUNG]).serve(place.socket) as address,
+        ScriptedEngine([YOUNG]).serve(workdir.socket) as address,
         receiving() as thief,
         receiving(status, f"http://{thief.authority}/") as chat,
     ):
-        done = run("audit", *place.local(address), "--notify-always", "--notify", url(chat) + asked)
-    assert len(chat.heard) == 1
-    assert thief.heard == []
+        done = run("audit", *workdir.local(address), "--notify-always", "--notify", url(chat) + asked)
+    assert len(chat.received) == 1
+    assert thief.received == []
     assert done.returncode == 3
     assert "warning: --notify: 1 of 1 (json://…) was not sent" in done.stderr
 
@@ -208,24 +208,24 @@ def test_no_redirect_is_followed(run: Run, place: Place, status: int, asked: str
     [(("--notify-always",), 3), (("--cap", "0"), 4), (("--fail-on-stale",), 6), (("--expect", "x"), 2)],
 )
 def test_a_notification_that_fails_hides_no_other_code(
-    run: Run, place: Place, words: tuple[str, ...], code: int
+    run: Run, workdir: Workdir, words: tuple[str, ...], code: int
 ) -> None:
-    with engine().serve(place.socket) as address, receiving(500) as chat:
-        done = run("audit", *place.local(address), "--notify", url(chat), *words)
+    with engine().serve(workdir.socket) as address, receiving(500) as chat:
+        done = run("audit", *workdir.local(address), "--notify", url(chat), *words)
     assert done.returncode == code
-    assert len(chat.heard) == 1
+    assert len(chat.received) == 1
     assert "(json://…) was not sent" in done.stderr
     assert SECRET not in done.stdout + done.stderr
     assert chat.authority not in done.stderr
 
 
-def test_one_that_fails_keeps_no_other_from_being_sent(run: Run, place: Place) -> None:
-    with engine().serve(place.socket) as address, receiving(500) as deaf, receiving() as chat:
+def test_one_that_fails_keeps_no_other_from_being_sent(run: Run, workdir: Workdir) -> None:
+    with engine().serve(workdir.socket) as address, receiving(500) as deaf, receiving() as chat:
         # The variable holds several, between spaces.
         both = {"FLEETSWEEP_NOTIFY": f"{url(deaf)} {url(chat)}"}
-        done = run("audit", *place.local(address), "--fail-on-stale", environ=both)
+        done = run("audit", *workdir.local(address), "--fail-on-stale", environ=both)
     assert done.returncode == 6
-    assert len(chat.heard) == 1
+    assert len(chat.received) == 1
     assert "--notify: 1 of 2 (json://…) was not sent" in done.stderr
 
 
@@ -240,10 +240,10 @@ def test_one_that_fails_keeps_no_other_from_being_sent(run: Run, place: Place) -
         (" ", "empty"),
     ],
 )
-def test_a_url_that_apprise_cannot_read_is_refused_unseen(run: Run, place: Place, bad: str, shown: str) -> None:
+def test_a_url_that_apprise_cannot_read_is_refused_unseen(run: Run, workdir: Workdir, bad: str, shown: str) -> None:
     scripted = engine()
-    with scripted.serve(place.socket) as address, receiving() as chat:
-        done = run("sweep", "--yes", *place.local(address), "--notify", url(chat), "--notify", bad)
+    with scripted.serve(workdir.socket) as address, receiving() as chat:
+        done = run("sweep", "--yes", *workdir.local(address), "--notify", url(chat), "--notify", bad)
     assert done.returncode == 2, done.stdout
     assert scripted.requests == []
     assert "--notify" in done.stderr
@@ -283,13 +283,13 @@ def without(module: str, directory: Path) -> dict[str, str]:
     ],
 )
 def test_without_the_extra_it_sweeps_all_the_same_and_says_the_remedy(
-    run: Run, place: Place, tmp_path: Path, module: str, words: tuple[str, ...], extra: str
+    run: Run, workdir: Workdir, tmp_path: Path, module: str, words: tuple[str, ...], extra: str
 ) -> None:
     lacking = without(module, tmp_path)
     scripted = engine()
-    with scripted.serve(place.socket) as address:
-        done = run("sweep", "--yes", *place.local(address), *words, environ=lacking)
-        plain = run("audit", *place.local(address), environ=lacking)
+    with scripted.serve(workdir.socket) as address:
+        done = run("sweep", "--yes", *workdir.local(address), *words, environ=lacking)
+        plain = run("audit", *workdir.local(address), environ=lacking)
     assert done.returncode == 3, done.stdout
     assert len(deletes(scripted)) == 1
     assert f"pip install 'fleetsweep[{extra}]'" in done.stderr

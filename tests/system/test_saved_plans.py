@@ -18,10 +18,10 @@ from fleetsweep.model.container import SECOND
 from fleetsweep.store.artifact import _digest
 from tests.conftest import Run
 from tests.lab import Box, Lab, Spec
-from tests.lab.controller import intents
-from tests.lab.place import Place, deletes, leaks
+from tests.lab.fleetsweep_process import intents
 from tests.lab.process import wait_for
-from tests.lab.scripted import ScriptedContainer, ScriptedEngine
+from tests.lab.scripted_engine import ScriptedContainer, ScriptedEngine
+from tests.lab.workdir import Workdir, deletes, leaks
 
 DAYS = timedelta(days=2)
 
@@ -338,23 +338,23 @@ def test_a_plan_is_never_saved_over_what_is_not_a_plan(
 # What a plan is, with an engine that tells what it was asked
 
 
-def save(place: Place, run: Run, url: str, path: Path, *words: str) -> dict[str, Any]:
-    done = run("audit", *place.local(url), "--save-plan", str(path), *words)
+def save(workdir: Workdir, run: Run, url: str, path: Path, *words: str) -> dict[str, Any]:
+    done = run("audit", *workdir.local(url), "--save-plan", str(path), *words)
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(path.read_text())
     return document
 
 
-def test_a_saved_plan_is_private_replaces_an_older_one_and_holds_no_secret(place: Place, run: Run) -> None:
+def test_a_saved_plan_is_private_replaces_an_older_one_and_holds_no_secret(workdir: Workdir, run: Run) -> None:
     secret = {"token": "hunter2", "fleetsweep.example": "hunter2"}
     engine = ScriptedEngine([ScriptedContainer("a" * 64, labels=secret)])
-    path = place.directory / "plan.json"
+    path = workdir.directory / "plan.json"
     umask = os.umask(0)
     try:
-        with engine.serve(place.socket) as url:
-            first = save(place, run, url, path)
+        with engine.serve(workdir.socket) as url:
+            first = save(workdir, run, url, path)
             engine.containers.clear()
-            second = save(place, run, url, path)
+            second = save(workdir, run, url, path)
     finally:
         os.umask(umask)
     assert first["schema"] == second["schema"] == "fleetsweep.plan/2"
@@ -363,18 +363,18 @@ def test_a_saved_plan_is_private_replaces_an_older_one_and_holds_no_secret(place
     assert "a" * 64 in json.dumps(first)
     assert "a" * 64 not in json.dumps(second)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [entry.name for entry in place.directory.iterdir() if "plan" in entry.name] == ["plan.json"]
+    assert [entry.name for entry in workdir.directory.iterdir() if "plan" in entry.name] == ["plan.json"]
     assert {method for method, _ in engine.requests} == {"GET"}
 
 
-def test_carrying_out_a_plan_looks_at_its_containers_alone(place: Place, run: Run) -> None:
+def test_carrying_out_a_plan_looks_at_its_containers_alone(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(1))
     (container_id,) = engine.containers
-    path = place.directory / "plan.json"
-    with engine.serve(place.socket) as url:
-        save(place, run, url, path)
+    path = workdir.directory / "plan.json"
+    with engine.serve(workdir.socket) as url:
+        save(workdir, run, url, path)
         engine.requests.clear()
-        done = run(*place.sweep(url, "--plan", str(path)))
+        done = run(*workdir.sweep(url, "--plan", str(path)))
     assert done.returncode == 0, done.stderr
     assert [f"{method} {each.replace(container_id, 'ID')}" for method, each in engine.requests] == [
         "GET /containers/json",
@@ -386,40 +386,40 @@ def test_carrying_out_a_plan_looks_at_its_containers_alone(place: Place, run: Ru
     assert json.loads(done.stdout)["totals"]["removed"] == 1
 
 
-def test_a_plans_own_policy_flags_hold_when_none_are_given_and_the_same_ones_may_be(place: Place, run: Run) -> None:
+def test_a_plans_own_policy_flags_hold_when_none_are_given_and_the_same_ones_may_be(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(3))
-    path = place.directory / "plan.json"
+    path = workdir.directory / "plan.json"
     flags = ["--max-age", "3h", "--cap", "5", "--name", "^ws-[01]$"]
-    with engine.serve(place.socket) as url:
-        save(place, run, url, path, *flags)
-        same = run(*place.sweep(url, "--plan", str(path), "--dry-run", *flags))
+    with engine.serve(workdir.socket) as url:
+        save(workdir, run, url, path, *flags)
+        same = run(*workdir.sweep(url, "--plan", str(path), "--dry-run", *flags))
         assert same.returncode == 0, same.stderr
         assert deletes(engine) == []
-        done = run(*place.sweep(url, "--plan", str(path)))
+        done = run(*workdir.sweep(url, "--plan", str(path)))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["totals"]["removed"] == 2
     assert {container.name for container in engine.containers.values()} == {"ws-2"}
 
 
-def test_a_container_that_is_protected_since_the_plan_was_made_lives(place: Place, run: Run) -> None:
+def test_a_container_that_is_protected_since_the_plan_was_made_lives(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(2))
     kept, _ = engine.containers
-    path = place.directory / "plan.json"
-    with engine.serve(place.socket) as url:
-        save(place, run, url, path)
+    path = workdir.directory / "plan.json"
+    with engine.serve(workdir.socket) as url:
+        save(workdir, run, url, path)
         engine.containers[kept].labels = {"fleetsweep.keep": "true"}
-        done = run(*place.sweep(url, "--plan", str(path)))
+        done = run(*workdir.sweep(url, "--plan", str(path)))
     assert done.returncode == 0, done.stderr
     assert outcomes(rows(done.stdout).popitem()[1])[kept] == "changed"
     assert set(engine.containers) == {kept}
 
 
-def test_a_forged_plan_makes_no_young_container_old(place: Place, run: Run) -> None:
+def test_a_forged_plan_makes_no_young_container_old(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(1))
     (container,) = engine.containers.values()
-    path = place.directory / "plan.json"
-    with engine.serve(place.socket) as url:
-        save(place, run, url, path)
+    path = workdir.directory / "plan.json"
+    with engine.serve(workdir.socket) as url:
+        save(workdir, run, url, path)
         container.age = timedelta(minutes=10)
         document = json.loads(path.read_text())
         (host,) = document["hosts"]
@@ -429,20 +429,20 @@ def test_a_forged_plan_makes_no_young_container_old(place: Place, run: Run) -> N
         host["now_ns"] += 10 * 86_400 * SECOND
         del document["digest"]
         path.write_text(json.dumps({**document, "digest": _digest(document)}))
-        done = run(*place.sweep(url, "--plan", str(path)))
+        done = run(*workdir.sweep(url, "--plan", str(path)))
     assert done.returncode == 0, done.stderr
     (item,) = json.loads(done.stdout)["hosts"][0]["decisions"]
     assert (item["outcome"], item["error"]) == ("changed", "it is young now")
     assert deletes(engine) == []
 
 
-def test_a_plan_of_nothing_removes_nothing_and_is_no_error(place: Place, run: Run) -> None:
+def test_a_plan_of_nothing_removes_nothing_and_is_no_error(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine([])
-    path = place.directory / "plan.json"
-    with engine.serve(place.socket) as url:
-        save(place, run, url, path)
+    path = workdir.directory / "plan.json"
+    with engine.serve(workdir.socket) as url:
+        save(workdir, run, url, path)
         engine.containers.update({item.id: item for item in leaks(3)})
-        done = run(*place.sweep(url, "--plan", str(path)))
+        done = run(*workdir.sweep(url, "--plan", str(path)))
     assert done.returncode == 0, done.stderr
     assert len(engine.containers) == 3
     assert deletes(engine) == []

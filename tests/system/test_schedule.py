@@ -15,8 +15,8 @@ import pytest
 from fleetsweep import __version__
 from tests.conftest import Run
 from tests.lab import Box, Lab, Spec, crontab, systemd, workflow
-from tests.lab.place import Place, deletes, leaks
-from tests.lab.scripted import ScriptedContainer, ScriptedEngine
+from tests.lab.scripted_engine import ScriptedContainer, ScriptedEngine
+from tests.lab.workdir import Workdir, deletes, leaks
 
 WORKFLOWS = ("gitea", "github")
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -35,12 +35,12 @@ def runner(directory: Path, **known: str) -> workflow.Runner:
     return workflow.Runner(directory, values, PATH)
 
 
-def test_the_line_for_cron_sweeps_as_the_shell_runs_it(run: Run, place: Place, tmp_path: Path) -> None:
+def test_the_line_for_cron_sweeps_as_the_shell_runs_it(run: Run, workdir: Workdir, tmp_path: Path) -> None:
     engine = ScriptedEngine([*leaks(2), ScriptedContainer("a" * 64, "100%\\mine"), ScriptedContainer("b" * 64, "db")])
     for container in engine.containers.values():
         container.image = "other"
-    with engine.serve(place.socket) as url:
-        options = [*place.local(url), "--name", "^ws-\\d+$", "--name", "%\\\\mine$"]
+    with engine.serve(workdir.socket) as url:
+        options = [*workdir.local(url), "--name", "^ws-\\d+$", "--name", "%\\\\mine$"]
         text = (written(run, tmp_path / "cron.d", "cron", *options) / "fleetsweep-sweep").read_text()
         (entry,) = crontab.entries(text)
         # What cron gives: hardly a path, and somebody's home.
@@ -60,11 +60,11 @@ def test_the_line_for_cron_sweeps_as_the_shell_runs_it(run: Run, place: Place, t
 
 @pytest.mark.parametrize(("job", "code", "left"), [("sweep", 0, 0), ("audit", 6, 2)])
 def test_the_command_of_the_unit_does_its_job(
-    run: Run, place: Place, tmp_path: Path, job: str, code: int, left: int
+    run: Run, workdir: Workdir, tmp_path: Path, job: str, code: int, left: int
 ) -> None:
     engine = ScriptedEngine(leaks(2))
-    with engine.serve(place.socket) as url:
-        directory = written(run, tmp_path / "units", "systemd", *place.local(url), "--job", job)
+    with engine.serve(workdir.socket) as url:
+        directory = written(run, tmp_path / "units", "systemd", *workdir.local(url), "--job", job)
         unit = (directory / f"fleetsweep-{job}.service").read_text()
         (line,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
         done = subprocess.run(
@@ -81,10 +81,10 @@ def test_the_command_of_the_unit_does_its_job(
 
 
 @pytest.mark.parametrize("kind", WORKFLOWS)
-def test_the_workflow_sweeps_step_by_step(run: Run, place: Place, tmp_path: Path, kind: str) -> None:
+def test_the_workflow_sweeps_step_by_step(run: Run, workdir: Workdir, tmp_path: Path, kind: str) -> None:
     engine = ScriptedEngine([*leaks(2), ScriptedContainer("a" * 64, "it's 100%")])
-    with engine.serve(place.socket) as url:
-        options = [*place.local(url), "--name", "^ws-", "--name", "it's \\d+%$"]
+    with engine.serve(workdir.socket) as url:
+        options = [*workdir.local(url), "--name", "^ws-", "--name", "it's \\d+%$"]
         flow = workflow.read(written(run, tmp_path / "w", kind, *options) / "fleetsweep-sweep.yml")
         for container in engine.containers.values():
             container.image = "other"
@@ -106,18 +106,18 @@ def test_the_workflow_sweeps_step_by_step(run: Run, place: Place, tmp_path: Path
     ],
 )
 def test_the_settings_of_a_workflow_mean_what_they_mean_to_the_tool(
-    run: Run, place: Place, tmp_path: Path, known: dict[str, str], code: int, left: int
+    run: Run, workdir: Workdir, tmp_path: Path, known: dict[str, str], code: int, left: int
 ) -> None:
     engine = ScriptedEngine(leaks(3))
-    with engine.serve(place.socket) as url:
-        flow = workflow.read(written(run, tmp_path / "w", "gitea", *place.local(url)) / "fleetsweep-sweep.yml")
+    with engine.serve(workdir.socket) as url:
+        flow = workflow.read(written(run, tmp_path / "w", "gitea", *workdir.local(url)) / "fleetsweep-sweep.yml")
         runs = runner(tmp_path, **known)
         assert runs.carry_out(flow) == [0, code], runs.done
     assert len(engine.containers) == left
 
 
 def test_a_runner_without_the_tool_installs_this_version_and_goes_on_with_it(
-    run: Run, place: Place, tmp_path: Path
+    run: Run, workdir: Workdir, tmp_path: Path
 ) -> None:
     engine = ScriptedEngine(leaks(1))
     # A python3 whose environments hold a pip that notes what it was asked for, and installs the tool of this tree.
@@ -129,8 +129,8 @@ def test_a_runner_without_the_tool_installs_this_version_and_goes_on_with_it(
         f'"$3" "{Path(sys.executable).parent / "fleetsweep"}" "$3" > "$3/bin/pip"\nchmod +x "$3/bin/pip"\n'
     )
     python.chmod(0o755)
-    with engine.serve(place.socket) as url:
-        flow = workflow.read(written(run, tmp_path / "w", "github", *place.local(url)) / "fleetsweep-sweep.yml")
+    with engine.serve(workdir.socket) as url:
+        flow = workflow.read(written(run, tmp_path / "w", "github", *workdir.local(url)) / "fleetsweep-sweep.yml")
         runs = workflow.Runner(tmp_path, path=f"{python.parent}:/usr/bin:/bin")
         assert runs.carry_out(flow) == [0, 0], runs.done
     assert (tmp_path / "fleetsweep" / "asked").read_text() == f"install --quiet fleetsweep=={__version__}\n"

@@ -1,0 +1,192 @@
+"""An audit of many hosts, and of one, next to every peer that does the same; a thousand hosts; and a far fleet."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from tests.bench.bench_fleet import BenchFleet, bench_fleet
+from tests.bench.delay_proxy import delayed
+from tests.bench.measure import Spent, spent
+from tests.bench.peers import Tool, install, tools
+from tests.lab.box import Box
+
+ROUNDS = 3
+ROUNDS_ALONE = 9
+"""For one host, which takes a second: so many that an odd moment of the machine does not decide."""
+
+FORKS = (25, 100)
+"""The numbers of hosts at once that are tried; each tool's better one is told."""
+
+HOSTS = 200
+FEW = 20
+DELAY_S = 0.05
+
+CORES = os.cpu_count() or 1
+
+
+def fleet() -> str:
+    """Many hosts: every tool, with the better of its settings. The docker CLI is asked for few of them only."""
+    install()
+    with bench_fleet(HOSTS) as (found, _):
+        sets = {forks: tools(found, forks) for forks in FORKS}
+        return (
+            _compared(f"{HOSTS} hosts", sets, HOSTS)
+            + "\n\n"
+            + _compared(f"{FEW} hosts", {FEW: [tool for tool in tools(found, FEW) if _is_ours_or_docker(tool)]}, FEW)
+        )
+
+
+def _is_ours_or_docker(tool: Tool) -> bool:
+    return tool.name.startswith(("fleetsweep", "docker"))
+
+
+def one() -> str:
+    """One host: where starting is what counts."""
+    install()
+    with bench_fleet(1) as (found, _):
+        return _compared("one host", {1: tools(found, 1)}, 1, ROUNDS_ALONE)
+
+
+def scale() -> str:
+    """A thousand hosts: what one more costs the controller, and the floor at the same hour of the machine."""
+    with bench_fleet(1000) as (found, _):
+        lines = ["| a large fleet | hosts | wall s | CPU ms a host | peak MiB |", "| --- | --- | --- | --- | --- |"]
+        for hosts in (1, 200, 1000):
+            runs: dict[str, list[Spent]] = {}
+            for _ in range(ROUNDS):
+                for tool in _ours_and_floor(found):
+                    runs.setdefault(tool.name, []).append(_run(tool, hosts))
+            for name, taken in runs.items():
+                lines.append(
+                    f"| {name} | {hosts} | {_middle([run.wall_s for run in taken]):.2f} "
+                    f"| {_middle([run.cpu_s for run in taken]) / hosts * 1000:.1f} "
+                    f"| {_middle([run.peak_mib for run in taken]):.0f} |"
+                )
+        return "\n".join(lines)
+
+
+def _ours_and_floor(found: BenchFleet) -> list[Tool]:
+    return [tool for tool in tools(found, 100) if tool.name.startswith(("fleetsweep", "bare"))]
+
+
+def latency() -> str:
+    """A far fleet: behind a proxy that holds every byte back on its way there and on its way here."""
+    with bench_fleet(HOSTS) as (found, box), _far(found, box) as port:
+        far = _ours_and_floor(replace(found, port=port))
+        runs: dict[tuple[str, int], list[Spent]] = {}
+        for _ in range(ROUNDS):
+            for tool in far:
+                for hosts in (1, HOSTS):
+                    runs.setdefault((tool.name, hosts), []).append(_run(tool, hosts))
+        walls = {key: _middle([run.wall_s for run in taken]) for key, taken in runs.items()}
+        lines = [
+            f"| {DELAY_S * 1000:.0f} ms each way | hosts | wall s | to one host | CPU s | the machine's CPU s a core |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        for (name, hosts), taken in runs.items():
+            lines.append(
+                f"| {name} | {hosts} | {walls[name, hosts]:.2f} | {walls[name, hosts] / walls[name, 1]:.2f} "
+                f"| {_middle([run.cpu_s for run in taken]):.2f} "
+                f"| {_middle([run.machine_s for run in taken]) / CORES:.2f} |"
+            )
+        return "\n".join(lines)
+
+
+@contextmanager
+def _far(found: BenchFleet, box: Box) -> Iterator[int]:
+    with delayed(found.port, DELAY_S, found.directory / "delay") as port:
+        found.know(port, box)
+        yield port
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One tool with one setting, and what came of its runs. It is out once it failed twice."""
+
+    tool: Tool
+    forks: int
+    runs: list[Spent] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def out(self) -> bool:
+        return len(self.failures) > 1 or not self.runs
+
+    @property
+    def wall_s(self) -> float:
+        return _middle([run.wall_s for run in self.runs])
+
+    def run(self, hosts: int) -> str:
+        """Run it once; say what came of it."""
+        try:
+            self.runs.append(_run(self.tool, hosts))
+        except (RuntimeError, OSError) as error:
+            self.failures.append(str(error).strip().splitlines()[-1][-120:])
+            return self.failures[-1]
+        finally:
+            self.tool.after()
+        return f"{self.runs[-1].wall_s:.2f} s"
+
+
+def _compared(title: str, sets: dict[int, list[Tool]], hosts: int, rounds: int = ROUNDS) -> str:
+    """One row a tool, by the settings that were its better ones in the first round, and alone went on.
+
+    All take turns, so that a busy moment burdens them alike.
+    """
+    entries = [_Entry(tool, forks) for forks, these in sets.items() for tool in these if hosts <= tool.most]
+    for number in range(rounds):
+        for entry in entries:
+            if len(entry.failures) > 1:
+                continue
+            said = entry.run(hosts)
+            print(f"{title}, round {number + 1}: {entry.tool.name}, {entry.forks} at once: {said}", file=sys.stderr)
+        if number == 0:
+            entries = _better(entries)
+    return _table(title, entries, hosts)
+
+
+def _better(entries: list[_Entry]) -> list[_Entry]:
+    """Of each tool the entry that was faster; one that failed, where no other ran."""
+    found: dict[str, _Entry] = {}
+    for entry in entries:
+        other = found.setdefault(entry.tool.name, entry)
+        if not other.runs or (entry.runs and entry.wall_s < other.wall_s):
+            found[entry.tool.name] = entry
+    return list(found.values())
+
+
+def _run(tool: Tool, hosts: int) -> Spent:
+    return spent(tool.command(hosts), tool.environment, lambda said: tool.prints(said, hosts))
+
+
+def _table(title: str, entries: list[_Entry], hosts: int) -> str:
+    ours = entries[0].wall_s
+    lines = [
+        f"| {title} | forks | median s | min-max s | times fleetsweep | CPU ms a host | peak MiB "
+        "| the machine's CPU s a core |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for entry in entries:
+        name = entry.tool.name
+        if entry.out:
+            lines.append(f"| {name} | {entry.forks} | missing: {entry.failures[-1]} | | | | | |")
+            continue
+        walls, cpu_s, peak_mib, machine_s = (
+            [getattr(run, what) for run in entry.runs] for what in ("wall_s", "cpu_s", "peak_mib", "machine_s")
+        )
+        failed = f" ({len(entry.failures)} run failed)" if entry.failures else ""
+        lines.append(
+            f"| {name}{failed} | {'default' if name.startswith('fleetsweep') else entry.forks} "
+            f"| {entry.wall_s:.2f} | {min(walls):.2f}-{max(walls):.2f} | {entry.wall_s / ours:.2f} "
+            f"| {_middle(cpu_s) / hosts * 1000:.1f} | {_middle(peak_mib):.0f} | {_middle(machine_s) / CORES:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def _middle(values: Sequence[float]) -> float:
+    return statistics.median(values)

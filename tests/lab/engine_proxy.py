@@ -1,0 +1,99 @@
+"""A Unix socket in front of an engine's: it forwards bytes, and lets a test step in where a removal passes."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+Step = Callable[[str], bool]
+"""Is told the container's id; whether the bytes may go on. If not, the connection ends there."""
+
+_DELETE = re.compile(rb"DELETE /\S*containers/([^\s?/]+)")
+
+
+def go_on(container_id: str) -> bool:
+    """Let it pass."""
+    return True
+
+
+class EngineProxy:
+    """Forwards every connection to ``target``. ``seen`` are the containers whose removal was asked for."""
+
+    def __init__(self, target: Path, *, before: Step = go_on, after: Step = go_on) -> None:
+        self.before = before
+        self.after = after
+        self.seen: list[str] = []
+        self._target = target
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
+
+    @contextmanager
+    def serve(self, path: Path) -> Iterator[str]:
+        """Listen on a Unix socket while the block runs; answers its URL."""
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen(64)
+            thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
+            thread.start()
+            try:
+                yield f"unix://{path}"
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join()
+                with self._lock:
+                    for end in self._open:
+                        with contextlib.suppress(OSError):
+                            end.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        engine = socket.socket(socket.AF_UNIX)
+        with client, engine, contextlib.suppress(OSError):
+            engine.connect(str(self._target))
+            with self._lock:
+                self._open += [client, engine]
+            asked: list[str] = []
+            down = threading.Thread(target=self._down, args=(engine, client, asked), daemon=True)
+            down.start()
+            try:
+                self._up(client, engine, asked)
+            finally:
+                for end in (client, engine):
+                    with contextlib.suppress(OSError):
+                        end.shutdown(socket.SHUT_RDWR)
+                down.join()
+
+    def _up(self, client: socket.socket, engine: socket.socket, asked: list[str]) -> None:
+        while data := client.recv(65536):
+            found = _DELETE.search(data)
+            if found is not None:
+                container_id = found[1].decode()
+                with self._lock:
+                    self.seen.append(container_id)
+                asked.append(container_id)
+                if not self.before(container_id):
+                    return
+            engine.sendall(data)
+
+    def _down(self, engine: socket.socket, client: socket.socket, asked: list[str]) -> None:
+        with contextlib.suppress(OSError):
+            while data := engine.recv(65536):
+                # One request at a time goes over a connection: these bytes are the last one's answer.
+                if asked and not self.after(asked.pop()):
+                    break
+                client.sendall(data)
+        for end in (engine, client):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
