@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
 from fleetsweep.exit_codes import INCOMPLETE
 from fleetsweep.model.host import Host
 from fleetsweep.runtime import files
-from fleetsweep.runtime.children import kill_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +93,3 @@ def deliver(text: str, output: Output, code: int) -> int:
         say(f"the report can't be written: {error.strerror}")
         return code or INCOMPLETE
     return code
-
-
-def leave(code: int) -> NoReturn:
-    """Leave without waiting for a thread that is stuck in a dead connection."""
-    with suppress(OSError):
-        sys.stderr.flush()
-    kill_all()
-    os._exit(code)

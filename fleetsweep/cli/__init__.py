@@ -44,9 +44,23 @@ from fleetsweep.cli.options import (
     target_options,
     telling_options,
 )
+from fleetsweep.exit_codes import INCOMPLETE
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=EPILOG)
+class _Commands(click.Group):
+    """A group that returns INCOMPLETE where its reader closed the pipe: click would exit with 1, the code of a bug."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Return the command's exit code."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return INCOMPLETE
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=EPILOG
+)
 @click.version_option(__version__, prog_name="fleetsweep")
 def cli() -> None:
     """Sweep leaked CI containers from a fleet of Docker boxes, over SSH.
@@ -61,11 +75,11 @@ def cli() -> None:
 @policy_options
 @form_option
 @click.option("-v", "--verbose", is_flag=True, help="Also show each variable and setting, and where it comes from.")
-def hosts(style: str, verbose: bool, **options: object) -> None:
+def hosts(style: str, verbose: bool, **options: object) -> int:
     """Which hosts these options select, and how they are reached. Contacts nobody."""
     from fleetsweep.cli import commands
 
-    commands.hosts(style, verbose, options)
+    return commands.hosts(style, verbose, options)
 
 
 @cli.command(epilog=AUDIT_EPILOG)
@@ -79,14 +93,14 @@ def hosts(style: str, verbose: bool, **options: object) -> None:
     "--max-silence", type=Duration(), help="Name the hosts that no run has looked at for so long, by the journal."
 )
 @telling_options
-def audit(**options: object) -> None:
+def audit(**options: object) -> int:
     """Look at the fleet, remove nothing: sends only GET.
 
     Prints one row a host: what is there, what matches, what is stale, and which guard would stop a sweep.
     """
     from fleetsweep.cli import commands
 
-    commands.audit(options)
+    return commands.audit(options)
 
 
 @cli.command(epilog=SWEEP_EPILOG)
@@ -99,7 +113,7 @@ def audit(**options: object) -> None:
 @sweep_options
 @removal_options
 @telling_options
-def sweep(**options: object) -> None:
+def sweep(**options: object) -> int:
     """Look, ask, remove, and prove it.
 
     Every host is looked at before anything goes anywhere. A container goes if a name, image or label pattern matches
@@ -110,7 +124,7 @@ def sweep(**options: object) -> None:
     """
     from fleetsweep.cli import commands
 
-    commands.sweep(options)
+    return commands.sweep(options)
 
 
 @cli.command(epilog=BASELINE_EPILOG)
@@ -120,7 +134,7 @@ def sweep(**options: object) -> None:
 @run_options
 @selector_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on stderr.")
-def baseline(save: str, **options: object) -> None:
+def baseline(save: str, **options: object) -> int:
     """Remember what is there before a job.
 
     Writes each engine's id, its clock and the ids of the containers that the selectors match. Sends only GET. Where
@@ -128,7 +142,7 @@ def baseline(save: str, **options: object) -> None:
     """
     from fleetsweep.cli import commands
 
-    commands.baseline(save, options)
+    return commands.baseline(save, options)
 
 
 @cli.command(epilog=TEARDOWN_EPILOG)
@@ -141,7 +155,7 @@ def baseline(save: str, **options: object) -> None:
 @output_options
 @removal_options
 @telling_options
-def teardown(**options: object) -> None:
+def teardown(**options: object) -> int:
     """Remove what a job left: by baseline or by run label.
 
     For the end of a job, so it asks nothing and no age protects. With --run-label goes what carries this very label,
@@ -151,7 +165,7 @@ def teardown(**options: object) -> None:
     """
     from fleetsweep.cli import commands
 
-    commands.teardown(options)
+    return commands.teardown(options)
 
 
 @cli.command(epilog=EXPLAIN_EPILOG)
@@ -161,7 +175,7 @@ def teardown(**options: object) -> None:
 @run_options
 @policy_options
 @form_option
-def explain(container: str | None, style: str, **options: object) -> None:
+def explain(container: str | None, style: str, **options: object) -> int:
     """Every rule's verdict on one CONTAINER, and what a sweep would do about it.
 
     CONTAINER is a name, an id, or the beginning of either if no other container's begins so. Looks at the hosts as a
@@ -169,7 +183,7 @@ def explain(container: str | None, style: str, **options: object) -> None:
     """
     from fleetsweep.cli import commands
 
-    commands.explain(container, style, options)
+    return commands.explain(container, style, options)
 
 
 @cli.command(epilog=DOCTOR_EPILOG)
@@ -181,7 +195,7 @@ def explain(container: str | None, style: str, **options: object) -> None:
 @click.option("-o", "--output", type=FILE, help="Write it there instead of to stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Also show keys whole, and each engine's id.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
-def doctor(**options: object) -> None:
+def doctor(**options: object) -> int:
     """Check each phase of reaching each host, with the remedy.
 
     Goes the way that every look and sweep goes: resolve, connect, host key, log-in, tunnel, engine, clock. Sends only
@@ -189,7 +203,7 @@ def doctor(**options: object) -> None:
     """
     from fleetsweep.cli import commands
 
-    commands.doctor(options)
+    return commands.doctor(options)
 
 
 @cli.command(epilog=HOLD_EPILOG)
@@ -199,7 +213,7 @@ def doctor(**options: object) -> None:
 @list_hosts_option
 @run_options
 @form_option
-def hold(container: str | None, style: str, **options: object) -> None:
+def hold(container: str | None, style: str, **options: object) -> int:
     """Keep a container for a while, with a reason.
 
     [CONTAINER] is a name, an id, or the beginning of either if no other container's begins so. Looks at the hosts for
@@ -208,33 +222,33 @@ def hold(container: str | None, style: str, **options: object) -> None:
     """
     from fleetsweep.cli import commands
 
-    commands.hold(container, style, options)
+    return commands.hold(container, style, options)
 
 
 @cli.command(epilog=HISTORY_EPILOG)
 @history_options
-def history(**options: object) -> None:
+def history(**options: object) -> int:
     """Past runs, the newest first.
 
     By the journal of this machine and account: it forgets after 90 days. Contacts nobody.
     """
     from fleetsweep.cli import commands
 
-    commands.history(options)
+    return commands.history(options)
 
 
 @cli.command(epilog=SHOW_EPILOG)
 @click.argument("run", default="", metavar="[RUN]")
 @form_option
 @state_dir_option
-def show(run: str, style: str, **options: object) -> None:
+def show(run: str, style: str, **options: object) -> int:
     """One past run: its hosts, what it meant to remove, and what came of it.
 
     [RUN] is the beginning of a run's id; without it the newest is shown. Contacts nobody.
     """
     from fleetsweep.cli import commands
 
-    commands.show(run, style, options)
+    return commands.show(run, style, options)
 
 
 @cli.command(epilog=SCHEDULE_EPILOG)
@@ -242,7 +256,7 @@ def show(run: str, style: str, **options: object) -> None:
 @target_options
 @schedule_options
 @policy_options
-def schedule(kind: str, **options: object) -> None:
+def schedule(kind: str, **options: object) -> int:
     """Print the units or workflows that run it by themselves, every hour at minute 17.
 
     KIND is systemd, cron, gitea (Forgejo too) or github. The files are filled in with the options given here, each
@@ -250,4 +264,4 @@ def schedule(kind: str, **options: object) -> None:
     """
     from fleetsweep.cli import commands
 
-    commands.schedule(kind, options)
+    return commands.schedule(kind, options)

@@ -13,10 +13,11 @@ from typing import Final
 
 import click
 
-from fleetsweep.cli.config import RunConfig, build, exit_if_unexpected, resolve_all, selection, summary
+from fleetsweep.cli.config import RunConfig, build, check_expected, list_hosts, resolve_all, selection, summary
 from fleetsweep.cli.run import execute, look, with_holds
 from fleetsweep.cli.targets import named_sources, parse_run_label, policy_flags, state_dir
 from fleetsweep.errors import UsageError
+from fleetsweep.exit_codes import INCOMPLETE, OK, USAGE
 from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import FleetPlan, HostPlan
 from fleetsweep.model.host import Host
@@ -32,8 +33,8 @@ LONGEST_HOLD_S: Final = 30 * 86_400
 """So that what somebody forgot is swept all the same."""
 
 
-def hosts(style: str, verbose: bool, options: Options) -> None:
-    """Print the selected hosts; exit 4 where another number was expected."""
+def hosts(style: str, verbose: bool, options: Options) -> int:
+    """Print the selected hosts; return GUARD where another number was expected."""
     from fleetsweep.policy.settings import sources
     from fleetsweep.report.hosts import render_hosts
 
@@ -46,22 +47,26 @@ def hosts(style: str, verbose: bool, options: Options) -> None:
         details = {host.name: (policies[host.name], sources(flags, environ, host)) for host in chosen.hosts}
     click.echo(render_hosts(chosen.hosts, style, details), nl=False)
     click.echo(summary(chosen), err=True)
-    exit_if_unexpected(chosen.hosts, options)
+    return check_expected(chosen.hosts, options)
 
 
-def audit(options: Options) -> None:
-    """Look, report, and exit."""
+def audit(options: Options) -> int:
+    """Look, report and return the exit code."""
+    if options["list_hosts"]:
+        return list_hosts(options)
     silence = options["max_silence"]
-    execute(replace(build("audit", options), max_silence_s=float(str(silence)) if silence is not None else None))
+    return execute(replace(build("audit", options), max_silence_s=float(str(silence)) if silence is not None else None))
 
 
-def sweep(options: Options) -> None:
+def sweep(options: Options) -> int:
     """Look, ask, remove, prove, report, and exit. Raises UsageError where there is nobody to ask."""
     dry_run = resolve_dry_run(policy_flags(options), os.environ)
     asks = not (dry_run or options["yes"] or options["list_hosts"])
     if asks and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
-    execute(
+    if options["list_hosts"]:
+        return list_hosts(options)
+    return execute(
         replace(
             build("sweep", options),
             remove=not dry_run,
@@ -73,14 +78,16 @@ def sweep(options: Options) -> None:
     )
 
 
-def baseline(save: str, options: Options) -> None:
+def baseline(save: str, options: Options) -> int:
     """Write down what is there, and exit."""
     from fleetsweep.cli.baseline import execute as remember
 
-    remember(build("baseline", options), Path(save))
+    if options["list_hosts"]:
+        return list_hosts(options)
+    return remember(build("baseline", options), Path(save))
 
 
-def teardown(options: Options) -> None:
+def teardown(options: Options) -> int:
     """Remove what one run left, report, and exit. Raises UsageError where no run is named."""
     path, label = options["baseline"], options["run_label"]
     if path is None and label is None:
@@ -90,6 +97,8 @@ def teardown(options: Options) -> None:
         raise UsageError(f"--{kinds[0]}s: a baseline does not know them: give --run-label KEY=VALUE, too")
     run_label = parse_run_label(str(label)) if label is not None else None
     dry_run = resolve_dry_run(policy_flags(options), os.environ)
+    if options["list_hosts"]:
+        return list_hosts(options)
     asked = build("teardown", options)
     found: Mapping[str, Baseline] = {}
     if path is not None:
@@ -98,7 +107,7 @@ def teardown(options: Options) -> None:
         found = load(Path(str(path)), asked.hosts, now_ns=time.time_ns())
     if run_label is None and not asked.output.quiet:
         click.echo("fleetsweep: note: jobs that overlap on one box need --run-label: see docs/ci.md", err=True)
-    execute(
+    return execute(
         replace(
             asked,
             policies={
@@ -115,19 +124,23 @@ def teardown(options: Options) -> None:
     )
 
 
-def explain(container: str | None, style: str, options: Options) -> None:
+def explain(container: str | None, style: str, options: Options) -> int:
     """Print the rules' verdict on the one container that is meant, and exit: 2 where that is none or several."""
     from fleetsweep.policy.explain import explain_container
     from fleetsweep.report import render_explanation
 
+    if options["list_hosts"]:
+        return list_hosts(options)
     asked = with_holds(build("explain", options))
     if container is None:
         raise UsageError("which container? give its name or id")
     found = _find(asked, container)
+    if isinstance(found, int):
+        return found
     host_plan = next(each for each in found.plan.hosts if isinstance(each, HostPlan) and each.host is found.host)
     told = explain_container(found.container, host_plan, asked.policies[found.host.name], found.plan.guard)
     click.echo(render_explanation(told, style), nl=False)
-    sys.exit(3 if found.lost else 0)
+    return INCOMPLETE if found.lost else OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +153,8 @@ class _Found:
     lost: bool
 
 
-def _find(asked: RunConfig, text: str) -> _Found:
-    """Look at the hosts for the one container that ``text`` means. Exits where that is none or several."""
+def _find(asked: RunConfig, text: str) -> _Found | int:
+    """Survey the hosts for the one container that ``text`` means; return the exit code if it means none or several."""
     from fleetsweep.policy.explain import matching
     from fleetsweep.report import printable
 
@@ -156,12 +169,12 @@ def _find(asked: RunConfig, text: str) -> _Found:
         names = ", ".join(f"{printable(each.name)} on {printable(survey.host.name)}" for survey, each in found[:5])
         what = f"means {len(found)} containers ({names})" if found else "is the name or id of no container"
         click.echo(f"Error: {text!r} {what}: give the whole name or id, or one --host", err=True)
-        sys.exit(3 if lost and not found else 2)
+        return INCOMPLETE if lost and not found else USAGE
     ((survey, container),) = found
     return _Found(survey.host, container, plan, bool(lost))
 
 
-def hold(container: str | None, style: str, options: Options) -> None:
+def hold(container: str | None, style: str, options: Options) -> int:
     """Hold a container, or list or end holds. Raises UsageError where it is not said which, why or how long."""
     from fleetsweep.report import render_holds
     from fleetsweep.store.journal import holds
@@ -171,12 +184,13 @@ def hold(container: str | None, style: str, options: Options) -> None:
         if container is not None or options["release"]:
             raise UsageError("--list shows all holds: leave CONTAINER and --release out")
         click.echo(render_holds(holds(directory, now_ns), style), nl=False)
-    elif container is None:
+        return OK
+    if container is None:
         raise UsageError("which container? give its name or id, or --list")
-    elif options["release"]:
+    if options["release"]:
         _release(container, directory, now_ns)
-    else:
-        _hold(container, directory, now_ns, options)
+        return OK
+    return _hold(container, directory, now_ns, options)
 
 
 def _release(text: str, directory: Path, now_ns: int) -> None:
@@ -192,7 +206,7 @@ def _release(text: str, directory: Path, now_ns: int) -> None:
     click.echo(f"{printable(found[0].name)} on {printable(found[0].host)} is no longer {printable(found[0].words)}")
 
 
-def _hold(text: str, directory: Path, now_ns: int, options: Options) -> None:
+def _hold(text: str, directory: Path, now_ns: int, options: Options) -> int:
     from fleetsweep.report import printable
     from fleetsweep.store.journal import place_hold
     from fleetsweep.store.state_dir import prepare_state_dir
@@ -204,7 +218,11 @@ def _hold(text: str, directory: Path, now_ns: int, options: Options) -> None:
     if not 0 < seconds <= LONGEST_HOLD_S:
         raise UsageError(f"--for: a hold lasts {LONGEST_HOLD_S // 86400} days at the most, and can be placed again")
     prepare_state_dir(directory)
+    if options["list_hosts"]:
+        return list_hosts(options)
     found = _find(build("hold", options), text)
+    if isinstance(found, int):
+        return found
     placed = Hold(
         found.container.id,
         found.host.name,
@@ -221,17 +239,19 @@ def _hold(text: str, directory: Path, now_ns: int, options: Options) -> None:
         "Other accounts and machines have a state directory of their own: hold it there too, or label the container.",
         err=True,
     )
-    sys.exit(3 if found.lost else 0)
+    return INCOMPLETE if found.lost else OK
 
 
-def doctor(options: Options) -> None:
+def doctor(options: Options) -> int:
     """Examine the hosts, print how far each was reached, and exit."""
     from fleetsweep.cli.doctor import execute as examine
 
-    examine(build("doctor", options))
+    if options["list_hosts"]:
+        return list_hosts(options)
+    return examine(build("doctor", options))
 
 
-def history(options: Options) -> None:
+def history(options: Options) -> int:
     """Print past runs. Raises UsageError where there is no journal."""
     from fleetsweep.report import render_history
     from fleetsweep.store.journal import past_runs
@@ -247,17 +267,19 @@ def history(options: Options) -> None:
     click.echo(render_history(runs, str(options["style"])), nl=False)
     if not runs:
         click.echo("No run was like that.", err=True)
+    return OK
 
 
-def show(run: str, style: str, options: Options) -> None:
+def show(run: str, style: str, options: Options) -> int:
     """Print one past run. Raises UsageError where that is none or several."""
     from fleetsweep.report import render_record
     from fleetsweep.store.journal import record
 
     click.echo(render_record(record(state_dir(options), run), style), nl=False)
+    return OK
 
 
-def schedule(kind: str, options: Options) -> None:
+def schedule(kind: str, options: Options) -> int:
     """Print the files, or write them."""
     from fleetsweep.schedule import Job, Kind, plan, render, write
 
@@ -271,12 +293,14 @@ def schedule(kind: str, options: Options) -> None:
     local = job is Job.TEARDOWN or bool(options["local"])
     chosen = selection({**options, "local": local}).hosts
     sources = () if local else named_sources(tuple(options["inventory"]))  # type: ignore[arg-type]
-    exit_if_unexpected(chosen, options)
+    if code := check_expected(chosen, options):
+        return code
     # Nothing of the environment: a unit doesn't have it, and a workflow has its own.
     policies, _ = resolve_all(chosen, flags, {})
     files = render(plan(Kind(kind), job, options, flags, chosen, sources, policies[chosen[0].name]))
     if options["write"] is None:
         click.echo("\n".join(file.text for file in files), nl=False)
-        return
+        return OK
     for line in write(files, Path(str(options["write"])), force=bool(options["force"])):
         click.echo(line)
+    return OK

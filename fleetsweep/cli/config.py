@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from fleetsweep.cli.targets import (
     telling,
 )
 from fleetsweep.console import Output, count
+from fleetsweep.exit_codes import GUARD, OK
 from fleetsweep.model.decision import Guard
 from fleetsweep.model.host import Host
 from fleetsweep.model.run_scope import ResourceKind
@@ -91,14 +91,15 @@ def _unexpected(selected: Sequence[Host], options: dict[str, object]) -> Guard |
     return expect_guard(len(selected), expected, fold([host.name for host in selected]))
 
 
-def exit_if_unexpected(selected: Sequence[Host], options: dict[str, object]) -> None:
-    """Exit as a run would whose --expect guard trips."""
+def check_expected(selected: Sequence[Host], options: dict[str, object]) -> int:
+    """Return GUARD, having printed why, where --expect asks for another number of hosts; else OK."""
     from fleetsweep.report import printable
 
     guard = _unexpected(selected, options)
-    if guard is not None:
-        click.echo(printable(guard.message, limit=1000), err=True)
-        sys.exit(4)
+    if guard is None:
+        return OK
+    click.echo(printable(guard.message, limit=1000), err=True)
+    return GUARD
 
 
 def resolve_all(
@@ -111,28 +112,39 @@ def resolve_all(
     return {host.name: resolve(flags, environ, host) for host in hosts}, resolve_fleet_cap(flags, environ)
 
 
-def build(command: str, options: dict[str, object]) -> RunConfig:
-    """What the options ask for. Raises UsageError: nobody was contacted yet. With --list-hosts, the end."""
+def list_hosts(options: dict[str, object]) -> int:
+    """Print the selected hosts as Ansible's --list-hosts does; return the exit code. Raises UsageError."""
+    from fleetsweep.report.hosts import list_hosts as render
+
+    selected, _, _ = _select(options)
+    click.echo(render(selected), nl=False)
+    return check_expected(selected, options)
+
+
+def _select(options: dict[str, object]) -> tuple[tuple[Host, ...], Flags, SavedPlan | None]:
+    """Return the hosts, policy flags and saved plan that the options name. Raises UsageError."""
     selected = selection(options).hosts
     flags = policy_flags(options)
-    saved = None
+    saved: SavedPlan | None = None
     if options.get("plan"):
-        from fleetsweep.store.plan_file import check_policies, load
+        from fleetsweep.store.plan_file import load
 
         path, ttl_s = Path(str(options["plan"])), float(str(options["plan_ttl"]))
         saved = load(path, now_ns=time.time_ns(), ttl_s=ttl_s, hosts={host.name: host for host in selected})
         selected = tuple(item.host for item in saved.plan.hosts)
         if replace(flags, dry_run=False) == Flags():
             flags = saved.flags
-    if options["list_hosts"]:
-        from fleetsweep.report.hosts import list_hosts
+    return selected, flags, saved
 
-        click.echo(list_hosts(selected), nl=False)
-        exit_if_unexpected(selected, options)
-        sys.exit(0)
+
+def build(command: str, options: dict[str, object]) -> RunConfig:
+    """Return what the options ask for. Raises UsageError; no host is contacted."""
+    selected, flags, saved = _select(options)
     environ = dict(os.environ)
     policies, fleet_cap = resolve_all(selected, flags, environ)
     if saved is not None:
+        from fleetsweep.store.plan_file import check_policies
+
         check_policies(saved, policies, fleet_cap)
     return RunConfig(
         command=command,

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from fleetsweep.cli.config import RunConfig
 from fleetsweep.cli.signals import SignalHandler
-from fleetsweep.console import deliver, leave, progress
+from fleetsweep.console import deliver, progress
 from fleetsweep.model.report import Checkup, HostReport
 from fleetsweep.model.survey import Status
 from fleetsweep.sweep.checkup import examine
 from fleetsweep.sweep.phases import reaching
 
 
-def execute(request: RunConfig) -> NoReturn:
-    """Examine, print, and exit as the table of exit codes says."""
+def execute(config: RunConfig) -> int:
+    """Examine the hosts, print the result and return the exit code."""
     from fleetsweep.report import exit_code, render_checkups
 
-    stopper = SignalHandler(request.reach.stopped)
-    if request.unexpected is not None:
-        found = tuple(Checkup(host, Status.GUARDED, {}, guard=request.unexpected) for host in request.hosts)
+    stopper = SignalHandler(config.reach.stopped)
+    if config.unexpected is not None:
+        found = tuple(Checkup(host, Status.GUARDED, {}, guard=config.unexpected) for host in config.hosts)
     else:
         stopper.install()
-        identify = request.output.verbose or request.output.style == "json"
+        identify = config.output.verbose or config.output.style == "json"
         with (
-            reaching(request.hosts, request.reach) as reach,
-            progress("Examining", len(request.hosts), request.output) as advance,
+            reaching(config.hosts, config.reach) as reach,
+            progress("Examining", len(config.hosts), config.output) as advance,
         ):
-            found = examine(request.hosts, request.policies, reach, advance, identify=identify)
+            found = examine(config.hosts, config.policies, reach, advance, identify=identify)
     rows = [HostReport(item.host, item.status, fault=item.fault, guard=item.guard) for item in found]
-    code = exit_code(rows, request.unexpected, fail_on_stale=False, stopped_by=stopper.signal)
-    text = render_checkups(found, code, request.output.style, verbose=request.output.verbose)
-    leave(deliver(text, request.output, code))
+    code = exit_code(rows, config.unexpected, fail_on_stale=False, stopped_by=stopper.signal)
+    text = render_checkups(found, code, config.output.style, verbose=config.output.verbose)
+    return deliver(text, config.output, code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import wraps
 from typing import Final, Literal, ParamSpec, TypeVar
 
@@ -288,17 +287,18 @@ def guard_options(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
-def telling_options(command: Callable[P, R]) -> Callable[P, R]:
+def telling_options(command: Callable[P, int]) -> Callable[P, int]:
     """Whom a run tells besides, also where it fails before it begins."""
 
     @wraps(command)
-    def told(*args: P.args, **options: P.kwargs) -> R:
+    def told(*args: P.args, **options: P.kwargs) -> int:
         from fleetsweep.cli.targets import telling
-        from fleetsweep.notify.dispatch import loud
+        from fleetsweep.notify.dispatch import notify_of_failure
 
-        # --list-hosts is asked by somebody who is there to read the answer.
-        with nullcontext() if options.get("list_hosts") else loud(telling(options)):
+        # Whoever asks for --list-hosts reads the result.
+        if options.get("list_hosts"):
             return command(*args, **options)
+        return notify_of_failure(telling(options), lambda: command(*args, **options))
 
     return _together(
         click.option(

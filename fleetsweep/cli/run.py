@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from fleetsweep.cli.config import RunConfig
 from fleetsweep.cli.signals import SignalHandler
-from fleetsweep.console import Output, count, deliver, leave, note, progress, say, warn
+from fleetsweep.console import Output, count, deliver, note, progress, say, warn
 from fleetsweep.errors import FleetsweepError, UsageError
-from fleetsweep.exit_codes import BUG, INCOMPLETE
+from fleetsweep.exit_codes import BUG, INCOMPLETE, OK, worst
 from fleetsweep.model.decision import FleetPlan, Guard, HostPlan
 from fleetsweep.model.journal import OpenIntent, Settlement
 from fleetsweep.model.report import FleetReport, HostReport
@@ -38,60 +38,59 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def execute(request: RunConfig) -> NoReturn:
-    """Carry out a run, print its report, and exit as the table of exit codes says.
+def execute(config: RunConfig) -> int:
+    """Carry out a run, print its report and return its exit code.
 
     Raises UsageError as long as nobody was contacted.
     """
     run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(3)
     started_ns = time.time_ns()
-    if request.output.save_plan is not None:
+    if config.output.save_plan is not None:
         from fleetsweep.store.plan_file import check_target
 
-        check_target(request.output.save_plan)
-    if request.unexpected is not None:
-        guarded = [HostReport(host, Status.GUARDED, guard=request.unexpected) for host in request.hosts]
-        done = _report(request, run_id, started_ns, guarded, request.unexpected, None)
-        code = _print_report(done, request.output)
-        leave(tell(replace(done, exit_code=code), replace(request.telling, show=None)))
-    stopper = SignalHandler(request.reach.stopped)
+        check_target(config.output.save_plan)
+    if config.unexpected is not None:
+        guarded = [HostReport(host, Status.GUARDED, guard=config.unexpected) for host in config.hosts]
+        done = _report(config, run_id, started_ns, guarded, config.unexpected, None)
+        code = _print_report(done, config.output)
+        return tell(replace(done, exit_code=code), replace(config.telling, show=None))
+    stopper = SignalHandler(config.reach.stopped)
     stopper.install()
     with ExitStack() as stack:
         # Opened first: a state directory that can't be used must be told before anyone is contacted.
-        journal = _open_journal(request, run_id)
+        journal = _open_journal(config, run_id)
         if journal is not None:
             stack.enter_context(journal)
-        request = with_holds(request)
-        last_looks = _last_looks(request, journal)
-        course = _carry_out(request, run_id, journal, stopper, stack)
-        rows = _rows(request, course)
+        config = with_holds(config)
+        last_looks = _last_looks(config, journal)
+        course = _carry_out(config, run_id, journal, stopper, stack)
+        rows = _rows(config, course)
         guard = course.plan.guard if course.plan is not None else None
-        if request.max_silence_s is not None:
-            rows = mark(rows, last_looks, started_ns, request.max_silence_s)
-        done = _report(request, run_id, started_ns, rows, guard, stopper.signal)
-        code = _print_report(done, request.output)
-        code = code if course.whole else code or INCOMPLETE
-        code = code if course.bug is None else code or BUG
-        telling = _with_memory(request, journal)
+        if config.max_silence_s is not None:
+            rows = mark(rows, last_looks, started_ns, config.max_silence_s)
+        done = _report(config, run_id, started_ns, rows, guard, stopper.signal)
+        code = _print_report(done, config.output)
+        code = worst(code, OK if course.whole else INCOMPLETE, OK if course.bug is None else BUG)
+        telling = _with_memory(config, journal)
         try:
             if journal is not None:
                 journal.finish(
                     replace(done, exit_code=code),
-                    looked=request.saved is None,
-                    forget_before_ns=_forget_before(request, journal, done),
+                    looked=config.saved is None,
+                    forget_before_ns=_forget_before(config, journal, done),
                 )
         except FleetsweepError as error:
             warn(f"{error}: this run is missing in the journal")
-            code = code or INCOMPLETE if request.remove else code
-    leave(tell(replace(done, exit_code=code), telling))
+            code = worst(code, INCOMPLETE) if config.remove else code
+    return tell(replace(done, exit_code=code), telling)
 
 
-def _forget_before(request: RunConfig, journal: Journal, done: FleetReport) -> int | None:
+def _forget_before(config: RunConfig, journal: Journal, done: FleetReport) -> int | None:
     """Before when runs and holds may be forgotten; None where this machine's clock may be wrong."""
     from fleetsweep.policy.retention import clock_is_sound
     from fleetsweep.store.journal import KEPT_NS
 
-    if request.saved is not None:
+    if config.saved is not None:
         # The skews in its rows are of the look that made the plan.
         return None
     skews = [row.plan.skew_s for row in done.hosts if row.plan is not None]
@@ -100,41 +99,41 @@ def _forget_before(request: RunConfig, journal: Journal, done: FleetReport) -> i
     return min(done.started_ns, done.finished_ns) - KEPT_NS
 
 
-def _open_journal(request: RunConfig, run_id: str) -> Journal | None:
+def _open_journal(config: RunConfig, run_id: str) -> Journal | None:
     """The journal; an audit goes on without one."""
     from fleetsweep.store.journal import Journal
 
     try:
-        return Journal(request.state_dir, run_id, request.command, dry_run=request.dry_run)
+        return Journal(config.state_dir, run_id, config.command, dry_run=config.dry_run)
     except UsageError as error:
         # Without a journal nobody can tell how long a host has been silent.
-        if request.remove or request.max_silence_s is not None:
+        if config.remove or config.max_silence_s is not None:
             raise
         warn(f"{error}: this look is not remembered")
         return None
 
 
 def _carry_out(
-    request: RunConfig, run_id: str, journal: Journal | None, stopper: SignalHandler, stack: ExitStack
+    config: RunConfig, run_id: str, journal: Journal | None, stopper: SignalHandler, stack: ExitStack
 ) -> _Course:
     """The phases, under the lock that one sweep holds."""
     from fleetsweep.store.state_dir import sweep_lock
     from fleetsweep.sweep import phases
 
     holder = f"run {run_id} (process {os.getpid()})"
-    if request.remove:
+    if config.remove:
         lock = sweep_lock(
-            request.state_dir,
+            config.state_dir,
             holder,
-            request.lock_wait_s,
-            request.reach.stopped,
-            lambda text: note(text, request.output),
+            config.lock_wait_s,
+            config.reach.stopped,
+            lambda text: note(text, config.output),
         )
         if not stack.enter_context(lock):
             fault = Fault(Status.INTERRUPTED, None, "stopped", "stopped while it waited for another sweep")
-            return _Course(plan=FleetPlan(tuple(FailedSurvey(host, fault, 0.0) for host in request.hosts)))
-    with phases.reaching(request.hosts, request.reach) as reach:
-        return _look_and_act(request, run_id, journal, stopper, reach, holder)
+            return _Course(plan=FleetPlan(tuple(FailedSurvey(host, fault, 0.0) for host in config.hosts)))
+    with phases.reaching(config.hosts, config.reach) as reach:
+        return _look_and_act(config, run_id, journal, stopper, reach, holder)
 
 
 @dataclass(slots=True)
@@ -152,13 +151,13 @@ class _Course:
 
 
 def _look_and_act(
-    request: RunConfig, run_id: str, journal: Journal | None, stopper: SignalHandler, reach: ConnectConfig, holder: str
+    config: RunConfig, run_id: str, journal: Journal | None, stopper: SignalHandler, reach: ConnectConfig, holder: str
 ) -> _Course:
     """The phases, one after the other. A bug in one ends them; what was done by then is kept."""
     course = _Course()
     try:
-        _look(request, journal, reach, holder, course)
-        _act(request, run_id, journal, stopper, reach, course)
+        _look(config, journal, reach, holder, course)
+        _act(config, run_id, journal, stopper, reach, course)
     except FleetsweepError:
         raise
     except Exception as error:
@@ -167,29 +166,29 @@ def _look_and_act(
     return course
 
 
-def _look(request: RunConfig, journal: Journal | None, reach: ConnectConfig, holder: str, course: _Course) -> None:
+def _look(config: RunConfig, journal: Journal | None, reach: ConnectConfig, holder: str, course: _Course) -> None:
     """Survey, plan and settle; or take the plan that was saved."""
     from fleetsweep.policy.reconcile import settle
     from fleetsweep.sweep import phases
 
-    if request.saved is not None:
-        plan = guard_fleet(request.saved.plan.hosts, request.policies, request.fleet_cap)
-        course.plan = replace(plan, guard=request.saved.plan.guard or plan.guard)
+    if config.saved is not None:
+        plan = guard_fleet(config.saved.plan.hosts, config.policies, config.fleet_cap)
+        course.plan = replace(plan, guard=config.saved.plan.guard or plan.guard)
         return
     # Read before the look: what a sweep does meanwhile is not to be settled by what was seen before it.
-    open_intents = _open_intents(request, journal, holder)
-    acts = request.remove or request.output.save_plan is not None
-    concerned = to_identify(request.hosts, open_intents)
-    with progress("Surveying", len(request.hosts), request.output) as advance:
+    open_intents = _open_intents(config, journal, holder)
+    acts = config.remove or config.output.save_plan is not None
+    concerned = to_identify(config.hosts, open_intents)
+    with progress("Surveying", len(config.hosts), config.output) as advance:
         surveys = phases.survey(
-            request.hosts,
-            request.policies,
+            config.hosts,
+            config.policies,
             reach,
             advance,
             identify=lambda host: acts or host in concerned,
-            kinds=request.resource_kinds,
+            kinds=config.resource_kinds,
         )
-    course.plan = plan_fleet(surveys, request.policies, request.fleet_cap)
+    course.plan = plan_fleet(surveys, config.policies, config.fleet_cap)
     course.settled = settle(open_intents, surveys)
     try:
         if journal is not None:
@@ -199,7 +198,7 @@ def _look(request: RunConfig, journal: Journal | None, reach: ConnectConfig, hol
 
 
 def _act(
-    request: RunConfig,
+    config: RunConfig,
     run_id: str,
     journal: Journal | None,
     stopper: SignalHandler,
@@ -212,79 +211,79 @@ def _act(
     plan = course.plan
     if plan is None:
         return
-    course.whole = _save_plan(request, run_id, plan, stopper)
+    course.whole = _save_plan(config, run_id, plan, stopper)
     todo = phases.actionable(plan)
-    if not (request.remove and journal is not None and todo) or request.reach.stopped.is_set():
+    if not (config.remove and journal is not None and todo) or config.reach.stopped.is_set():
         return
-    if not (request.yes or _confirmed(todo, stopper, verbose=request.output.verbose)):
+    if not (config.yes or _confirmed(todo, stopper, verbose=config.output.verbose)):
         return
     try:
         # Somebody may have held one while the plan was looked at: its second look tells.
-        request = with_holds(request)
-        journal.record_plan(_plan_document(request, run_id, plan))
+        config = with_holds(config)
+        journal.record_plan(_plan_document(config, run_id, plan))
     except FleetsweepError as error:
         # The hosts were looked at by now: they have their rows, and nothing is removed from any of them.
         course.applied = {item.host.name: phases.Applied((), phases.journal_fault(error), 0.0) for item in todo}
         return
-    with progress("Removing", len(todo), request.output) as advance:
+    with progress("Removing", len(todo), config.output) as advance:
         course.applied = phases.apply(
             todo,
-            request.policies,
+            config.policies,
             reach,
             lambda item: journal.for_host(item.host, identity_of(item.host, item.engine)),
-            volumes=request.volumes,
+            volumes=config.volumes,
             on_done=advance,
         )
 
 
-def _rows(request: RunConfig, course: _Course) -> Sequence[HostReport]:
+def _rows(config: RunConfig, course: _Course) -> Sequence[HostReport]:
     """Every selected host's row, whatever happened."""
     from fleetsweep.sweep import phases
 
     fault = Fault.of_bug(course.bug) if course.bug is not None else None
     if course.plan is None:
-        return [HostReport(host, Status.FAILED, fault=fault) for host in request.hosts]
+        return [HostReport(host, Status.FAILED, fault=fault) for host in config.hosts]
     rows = phases.host_reports(course.plan, course.applied, course.settled)
-    if fault is None or not request.remove:
+    if fault is None or not config.remove:
         return rows
     # Nobody knows what became of a host that had work when the bug came.
     unknown = {item.host.name for item in phases.actionable(course.plan)} - set(course.applied)
     return [replace(row, status=Status.FAILED, fault=fault) if row.host.name in unknown else row for row in rows]
 
 
-def with_holds(request: RunConfig) -> RunConfig:
-    """The request under the holds there are now. Raises UsageError where that can't be told and something may go."""
+def with_holds(config: RunConfig) -> RunConfig:
+    """The config with the holds there are now. Raises UsageError where that can't be told and something may go."""
     from fleetsweep.store.journal import holds
 
     try:
-        found = {hold.container_id: hold.words for hold in holds(request.state_dir, time.time_ns())}
+        found = {hold.container_id: hold.words for hold in holds(config.state_dir, time.time_ns())}
     except UsageError as error:
-        if request.remove:
+        if config.remove:
             raise
         warn(f"{error}: holds are not known")
-        return request
+        return config
     if not found:
-        return request
-    return replace(request, policies={name: replace(rule, held=found) for name, rule in request.policies.items()})
+        return config
+    return replace(config, policies={name: replace(rule, held=found) for name, rule in config.policies.items()})
 
 
-def _with_memory(request: RunConfig, journal: Journal | None) -> NotifyConfig:
+def _with_memory(config: RunConfig, journal: Journal | None) -> NotifyConfig:
     """Whom to tell, and what only the journal knows of that."""
-    telling = request.telling
+    telling = config.telling
     if journal is None:
         return replace(telling, show=None)
     if telling.push_gateway is None or telling.metrics is not None:
         return telling
     try:
-        return replace(telling, before=journal.last_successes(request.command))
+        return replace(telling, before=journal.last_successes(config.command))
     except FleetsweepError as error:
         warn(f"{error}: the last successes of hosts that fail now are not pushed")
         return telling
 
 
-def _last_looks(request: RunConfig, journal: Journal | None) -> Mapping[str, int]:
+def _last_looks(config: RunConfig, journal: Journal | None) -> Mapping[str, int]:
     """When each host was looked at last, where that is asked for. Raises UsageError."""
-    if journal is None or request.max_silence_s is None:
+    if journal is None or config.max_silence_s is None:
         return {}
     try:
         return journal.last_looks()
@@ -292,47 +291,47 @@ def _last_looks(request: RunConfig, journal: Journal | None) -> Mapping[str, int
         raise UsageError(f"--max-silence: {error}") from error
 
 
-def _open_intents(request: RunConfig, journal: Journal | None, holder: str) -> Sequence[OpenIntent]:
+def _open_intents(config: RunConfig, journal: Journal | None, holder: str) -> Sequence[OpenIntent]:
     """What earlier runs left open. While another sweep runs, its intents are open for good reason: none then."""
     from fleetsweep.store.state_dir import try_sweep_lock
 
     if journal is None:
         return ()
     try:
-        if request.remove:
+        if config.remove:
             return journal.open_intents()
-        with try_sweep_lock(request.state_dir, holder) as free:
+        with try_sweep_lock(config.state_dir, holder) as free:
             return journal.open_intents() if free else ()
     except FleetsweepError as error:
-        if request.remove:
+        if config.remove:
             raise UsageError(str(error)) from error
         return ()
 
 
-def _saved(request: RunConfig, run_id: str, plan: FleetPlan) -> SavedPlan:
+def _saved(config: RunConfig, run_id: str, plan: FleetPlan) -> SavedPlan:
     from fleetsweep.store.plan_file import SavedPlan, cap_object, policy_object
 
-    policies = {name: policy_object(policy) for name, policy in request.policies.items()}
-    return SavedPlan(plan, run_id, time.time_ns(), request.flags, cap_object(request.fleet_cap), policies)
+    policies = {name: policy_object(policy) for name, policy in config.policies.items()}
+    return SavedPlan(plan, run_id, time.time_ns(), config.flags, cap_object(config.fleet_cap), policies)
 
 
-def _plan_document(request: RunConfig, run_id: str, plan: FleetPlan) -> str:
+def _plan_document(config: RunConfig, run_id: str, plan: FleetPlan) -> str:
     from fleetsweep.store.plan_file import summarize
 
-    return summarize(_saved(request, run_id, plan))
+    return summarize(_saved(config, run_id, plan))
 
 
-def _save_plan(request: RunConfig, run_id: str, plan: FleetPlan, stopper: SignalHandler) -> bool:
-    path = request.output.save_plan
+def _save_plan(config: RunConfig, run_id: str, plan: FleetPlan, stopper: SignalHandler) -> bool:
+    path = config.output.save_plan
     if path is None:
         return True
     if stopper.signal is not None:
-        note(f"{path}: no plan was saved: the look was not finished", request.output)
+        note(f"{path}: no plan was saved: the look was not finished", config.output)
         return True
     from fleetsweep.store.plan_file import save
 
     try:
-        save(_saved(request, run_id, plan), path)
+        save(_saved(config, run_id, plan), path)
     except (OSError, UsageError) as error:
         say(
             f"no plan was saved: {error if isinstance(error, UsageError) else f'--save-plan: {path}: {error.strerror}'}"
@@ -342,7 +341,7 @@ def _save_plan(request: RunConfig, run_id: str, plan: FleetPlan, stopper: Signal
 
 
 def _report(
-    request: RunConfig,
+    config: RunConfig,
     run_id: str,
     started_ns: int,
     rows: Sequence[HostReport],
@@ -351,8 +350,8 @@ def _report(
 ) -> FleetReport:
     from fleetsweep.report import exit_code
 
-    code = exit_code(rows, guard, fail_on_stale=request.output.fail_on_stale, stopped_by=stopped_by)
-    return FleetReport(run_id, request.command, request.dry_run, started_ns, time.time_ns(), code, tuple(rows), guard)
+    code = exit_code(rows, guard, fail_on_stale=config.output.fail_on_stale, stopped_by=stopped_by)
+    return FleetReport(run_id, config.command, config.dry_run, started_ns, time.time_ns(), code, tuple(rows), guard)
 
 
 def _confirmed(todo: Sequence[HostPlan], stopper: SignalHandler, *, verbose: bool) -> bool:
@@ -388,17 +387,17 @@ def _print_report(done: FleetReport, output: Output) -> int:
     except Exception:
         log.exception("a bug in the report")
         text = "".join(f"{printable(row.host.name)}: {row.status}\n" for row in done.hosts)
-        return deliver(text, output, done.exit_code or BUG)
+        return deliver(text, output, worst(done.exit_code, BUG))
     return deliver(text, output, done.exit_code)
 
 
-def look(request: RunConfig) -> tuple[Sequence[Survey | FailedSurvey], FleetPlan]:
+def look(config: RunConfig) -> tuple[Sequence[Survey | FailedSurvey], FleetPlan]:
     """Survey and plan alone, for a command that explains what a sweep would do."""
     from fleetsweep.sweep import phases
 
     with (
-        phases.reaching(request.hosts, request.reach) as reach,
-        progress("Surveying", len(request.hosts), request.output) as advance,
+        phases.reaching(config.hosts, config.reach) as reach,
+        progress("Surveying", len(config.hosts), config.output) as advance,
     ):
-        surveys = phases.survey(request.hosts, request.policies, reach, advance)
-    return surveys, plan_fleet(surveys, request.policies, request.fleet_cap)
+        surveys = phases.survey(config.hosts, config.policies, reach, advance)
+    return surveys, plan_fleet(surveys, config.policies, config.fleet_cap)

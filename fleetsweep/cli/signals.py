@@ -7,6 +7,7 @@ import signal
 import threading
 from types import FrameType
 
+from fleetsweep.exit_codes import SIGNAL
 from fleetsweep.runtime.children import kill_all
 
 
@@ -27,7 +28,8 @@ class SignalHandler:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
             kill_all()
-            os._exit(128 + number)
+            # The operator insists: threads that are stuck in dead connections must not delay the end.
+            os._exit(SIGNAL + number)
         self.signal = number
         self._stopped.set()
         if self.asking:

@@ -10,8 +10,8 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ import click
 
 from fleetsweep.console import say, warn
 from fleetsweep.errors import FleetsweepError, UsageError
-from fleetsweep.exit_codes import INCOMPLETE
+from fleetsweep.exit_codes import BUG, INCOMPLETE, INTERRUPTED, USAGE
 from fleetsweep.model.journal import LastSuccesses
 from fleetsweep.model.report import FleetReport
 from fleetsweep.runtime import files
@@ -59,28 +59,27 @@ class NotifyConfig:
         return (*self.notify, *((self.push_gateway,) if self.push_gateway else ()))
 
 
-@contextmanager
-def loud(telling: NotifyConfig) -> Iterator[None]:
-    """Run a command so that its failure is told too: a timer that can't read its inventory must not fail unheard.
+def notify_of_failure(telling: NotifyConfig, command: Callable[[], int]) -> int:
+    """Run a command and return its exit code; notify if it raises, so that a timer does not fail unnoticed.
 
-    Raises UsageError where a channel can't be used as asked, having told the others. A bug's traceback is printed here,
-    since an exception may quote an address.
+    Passes the exception on. Raises UsageError for a channel that can't be used, after notifying the others. Prints a
+    bug's traceback and returns BUG: the exception may quote an address, which only this function knows to redact.
     """
     started_ns = time.time_ns()
     sound, objection = _checked(telling)
     try:
         _refuse(objection)
-        yield
+        return command()
     except (Exception, KeyboardInterrupt) as error:
         code, words = _ending(error)
         words = masked(words, telling.secrets)
-        if code == 1:
+        if code == BUG:
             import traceback
 
             say(masked(traceback.format_exc(), telling.secrets).rstrip())
         tell(FleetReport("", telling.command, False, started_ns, time.time_ns(), code, ()), sound, words)
-        if code == 1:
-            sys.exit(1)
+        if code == BUG:
+            return BUG
         raise
 
 
@@ -90,16 +89,16 @@ def _refuse(objection: UsageError | None) -> None:
 
 
 def _ending(error: BaseException) -> tuple[int, str]:
-    """The exit code that ``__main__.main`` gives an exception, and what to say of it."""
+    """Return the exit code that ``__main__.run`` gives an exception, and the message to send."""
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        return 130, "stopped before anything was contacted"
+        return INTERRUPTED, "stopped before anything was contacted"
     if isinstance(error, click.ClickException):
-        return 2, error.format_message()
+        return USAGE, error.format_message()
     if isinstance(error, UsageError):
-        return 2, str(error)
+        return USAGE, str(error)
     if isinstance(error, (FleetsweepError, BrokenPipeError)):
         return INCOMPLETE, str(error)
-    return 1, f"{type(error).__name__}: the traceback is in the log"
+    return BUG, f"{type(error).__name__}: the traceback is in the log"
 
 
 def _checked(telling: NotifyConfig) -> tuple[NotifyConfig, UsageError | None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.__main__ import main
+from fleetsweep.__main__ import run as run_main
 from fleetsweep.cli.targets import inventory_sources
 from fleetsweep.errors import UsageError
 
@@ -39,11 +39,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fleetsweep", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        code = run_main()
         out, err = capsys.readouterr()
         return code, out, err
 

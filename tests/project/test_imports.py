@@ -31,7 +31,7 @@ def loaded(code: str) -> set[str]:
 def test_the_help_loads_no_library_but_click_and_no_more_of_the_program_than_it_prints() -> None:
     ours = "print(*(name for name in sys.modules if name.startswith('fleetsweep.')))"
     found = loaded(f"import sys, fleetsweep.__main__\n{ours}")
-    assert found == {f"fleetsweep.{room}" for room in ("__main__", "cli", "cli.options", "cli.help_text", "errors")}
+    assert found == {f"fleetsweep.{room}" for room in ("__main__", "cli", "cli.options", "cli.help_text", "exit_codes")}
 
 
 @pytest.mark.parametrize("before", ["", "import docker", "import paramiko"])
