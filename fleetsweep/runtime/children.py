@@ -38,7 +38,7 @@ class Child:
         # Here and not above: a help text starts nothing.
         import subprocess
 
-        with _undisturbed():
+        with _starting(), _undisturbed():
             self.process = subprocess.Popen(  # noqa: S603 - the operator named this program
                 command,
                 stdin=stdin,
@@ -88,10 +88,25 @@ class Child:
 
 # No lock: a signal handler must not wait for one. What is done to it is done by the interpreter in one step.
 _running: Final[dict[int, Child]] = {}
+_being_started: Final[set[object]] = set()
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    token = object()
+    _being_started.add(token)
+    try:
+        yield
+    finally:
+        _being_started.remove(token)
 
 
 def kill_all() -> None:
     """End whatever still runs, at once: this process is about to end."""
+    # A program that another thread is starting runs before it is known here.
+    ends = time.monotonic() + PATIENCE_S
+    while _being_started and time.monotonic() < ends:
+        time.sleep(_POLL_S)
     for child in list(_running.values()):
         child.signal(signal.SIGTERM)
     for child in list(_running.values()):

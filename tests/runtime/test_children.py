@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.errors import HostError
+from fleetsweep.runtime import children
 from fleetsweep.ssh import ssh_config
 
 
@@ -92,3 +94,31 @@ def test_a_second_signal_ends_a_run_at_once_with_what_it_started(tmp_path: Path)
     assert run.returncode in {128 + signal.SIGTERM, 128 + signal.SIGINT}
     wait_for(lambda: not any(map(alive, pids)), "the end of the ProxyCommand and its child")
     assert os.getpid() not in pids
+
+
+def test_a_program_that_a_thread_is_just_starting_is_ended_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    started, may_return = threading.Event(), threading.Event()
+    real = subprocess.Popen
+
+    class SlowToReturn(real):  # type: ignore[misc,valid-type]
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)
+            started.set()
+            may_return.wait(20)
+
+    monkeypatch.setattr(subprocess, "Popen", SlowToReturn)
+    nothing = subprocess.DEVNULL
+    command = ["sleep", "300"]
+    found: list[children.Child] = []
+    thread = threading.Thread(
+        target=lambda: found.append(children.Child(command, stdin=nothing, stdout=nothing, stderr=nothing))
+    )
+    thread.start()
+    assert started.wait(20)
+    ending = threading.Thread(target=children.kill_all)
+    ending.start()
+    may_return.set()
+    ending.join(20)
+    thread.join(20)
+    wait_for(lambda: not alive(found[0].process.pid), "the end of the program")
+    found[0].end()

@@ -137,7 +137,7 @@ def test_with_no_key_at_all_that_is_told_before_any_connection(boxes: SshBoxes) 
 
 
 def test_an_agent_that_never_answers_is_left(boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("fleetsweep.ssh.keys.AGENT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("fleetsweep.ssh.identities.AGENT_TIMEOUT_S", 0.5)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "s"))
         silent.listen()
