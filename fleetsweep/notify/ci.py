@@ -12,7 +12,7 @@ from typing import Final
 
 from fleetsweep import exit_codes
 from fleetsweep.model.report import FleetReport
-from fleetsweep.report import printable, render, troubles
+from fleetsweep.report import printable, problems, render
 from fleetsweep.report.escape import markdown_text
 
 MOST: Final = 50
@@ -36,7 +36,7 @@ def errors(report: FleetReport, failure: str = "") -> list[str]:
 def _found(report: FleetReport, failure: str) -> Iterator[tuple[str, str]]:
     if failure:
         yield f"exit {report.exit_code}", failure
-    yield from troubles(report)
+    yield from problems(report)
 
 
 def _error(title: str, message: str) -> str:

@@ -18,8 +18,9 @@ from fleetsweep import exit_codes
 from fleetsweep.errors import UsageError
 from fleetsweep.model.report import FleetReport
 from fleetsweep.model.survey import Status
-from fleetsweep.report import fleet_totals, host_totals, note, printable
-from fleetsweep.report.rows import NAME_LIMIT, guard_line
+from fleetsweep.report import fleet_totals, host_note, host_totals, printable
+from fleetsweep.report.cells import NAME_LIMIT
+from fleetsweep.report.problems import guard_line
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -53,9 +54,9 @@ def compose(report: FleetReport, look: str, show: Sequence[str] | None, failure:
     lines = [printable(failure, LINE_LIMIT)] if failure else []
     if report.guard:
         lines.append(f"fleet: {guard_line(report.guard)}")
-    told = sorted(report.hosts, key=lambda host: (host.status is Status.OK, not note(host, host_totals(host))))
+    told = sorted(report.hosts, key=lambda host: (host.status is Status.OK, not host_note(host, host_totals(host))))
     for host in told[:MOST_HOSTS]:
-        what = ", ".join(filter(None, (host.status.value, note(host, host_totals(host)))))
+        what = ", ".join(filter(None, (host.status.value, host_note(host, host_totals(host)))))
         lines.append(f"{printable(host.host.name, NAME_LIMIT)}: {what}")
     if len(told) > MOST_HOSTS:
         lines.append(f"and {len(told) - MOST_HOSTS} more")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from fleetsweep.model.report import FleetReport
+from fleetsweep.report.cells import host_note, humanize
 from fleetsweep.report.checkup import render_checkups
 from fleetsweep.report.csv_report import render_csv
 from fleetsweep.report.escape import printable
@@ -14,7 +15,7 @@ from fleetsweep.report.history import render_history, render_holds, render_recor
 from fleetsweep.report.json_report import render_json
 from fleetsweep.report.jsonl import render_jsonl
 from fleetsweep.report.markdown import render_markdown
-from fleetsweep.report.rows import humanize, note, troubles
+from fleetsweep.report.problems import problems
 from fleetsweep.report.table import render_table
 from fleetsweep.report.totals import exit_code, fleet_totals, host_totals
 
@@ -23,17 +24,17 @@ __all__ = [
     "confirmation",
     "exit_code",
     "fleet_totals",
+    "host_note",
     "host_totals",
     "humanize",
-    "note",
     "printable",
+    "problems",
     "render",
     "render_checkups",
     "render_explanation",
     "render_history",
     "render_holds",
     "render_record",
-    "troubles",
 ]
 
 

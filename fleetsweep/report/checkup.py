@@ -10,9 +10,10 @@ from fleetsweep.errors import Phase
 from fleetsweep.model.decision import GuardName
 from fleetsweep.model.host import Connection
 from fleetsweep.model.report import Checkup
+from fleetsweep.report.cells import NAME_LIMIT, NOTHING, fine_seconds
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.json_report import engine_object, fault_object, guard_object, rounded
-from fleetsweep.report.rows import NAME_LIMIT, NOTHING, fine_seconds, guard_line
+from fleetsweep.report.problems import guard_line
 from fleetsweep.report.table import grid
 
 SCHEMA: Final = "fleetsweep.doctor/1"

@@ -8,8 +8,8 @@ import math
 from typing import Final
 
 from fleetsweep.model.report import FleetReport, HostReport
+from fleetsweep.report.cells import iso_utc
 from fleetsweep.report.escape import csv_cell
-from fleetsweep.report.rows import iso_utc
 from fleetsweep.report.totals import host_totals
 
 COLUMNS: Final = (

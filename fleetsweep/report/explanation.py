@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 
 from fleetsweep.model.decision import Explanation, HostPlan, Verdict
+from fleetsweep.report.cells import IMAGE_LIMIT, NAME_LIMIT, NOTHING, SHORT_ID, humanize
 from fleetsweep.report.escape import printable, well_formed
-from fleetsweep.report.rows import IMAGE_LIMIT, NAME_LIMIT, NOTHING, SHORT_ID, guard_line, humanize
+from fleetsweep.report.problems import guard_line
 from fleetsweep.report.table import grid
 
 SCHEMA = "fleetsweep.explanation/1"

@@ -9,9 +9,9 @@ from typing import Final
 from fleetsweep import exit_codes
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.journal import Hold, PastHost, PastRemoval, PastRun, Record
+from fleetsweep.report.cells import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.json_report import JsonObject, rounded
-from fleetsweep.report.rows import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.table import grid
 
 HISTORY_SCHEMA: Final = "fleetsweep.history/1"

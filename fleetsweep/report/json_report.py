@@ -12,8 +12,8 @@ from fleetsweep.model.outcome import Removal
 from fleetsweep.model.report import FleetReport, HostReport, Silence
 from fleetsweep.model.run_scope import Resource
 from fleetsweep.model.survey import Engine, Fault
+from fleetsweep.report.cells import created_age_s, iso_utc, removals_by_id, resource_removal
 from fleetsweep.report.escape import well_formed
-from fleetsweep.report.rows import created_age_s, iso_utc, removals_by_id, resource_removal
 from fleetsweep.report.totals import counted_plan, fleet_totals, host_totals
 
 SCHEMA: Final = "fleetsweep.report/1"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fleetsweep.model.report import FleetReport
-from fleetsweep.report.escape import LIMIT, markdown_text
-from fleetsweep.report.rows import (
+from fleetsweep.report.cells import (
     CONTAINER_ALIGN,
     CONTAINER_HEADERS,
     HOST_ALIGN,
     HOST_HEADERS,
-    attention,
     container_rows,
     host_row,
     iso_utc,
     totals_row,
 )
+from fleetsweep.report.escape import LIMIT, markdown_text
+from fleetsweep.report.problems import problem_lines
 
 # The parts of a line were cut one by one; the line as a whole must not lose its remedy.
 LINE_LIMIT = 4 * LIMIT
@@ -32,7 +32,7 @@ def render_markdown(report: FleetReport, *, verbose: bool = False, color: bool =
     blocks = [f"### fleetsweep {_text(report.command)}{dry}, {_text(when)}, exit code {report.exit_code}"]
     rows = [*(host_row(host, report) for host in report.hosts), totals_row(report)]
     blocks.append(_pipes(HOST_HEADERS, rows, HOST_ALIGN))
-    lines = attention(report, verbose=verbose)
+    lines = problem_lines(report, verbose=verbose)
     if lines:
         blocks.append("\n".join(f"- {_text(line)}" for line in lines))
     if verbose:

@@ -7,18 +7,18 @@ from typing import Final
 
 from fleetsweep.model.report import FleetReport
 from fleetsweep.model.survey import Status
-from fleetsweep.report.escape import printable
-from fleetsweep.report.rows import (
+from fleetsweep.report.cells import (
     CONTAINER_ALIGN,
     CONTAINER_HEADERS,
     HOST_ALIGN,
     HOST_HEADERS,
     NAME_LIMIT,
-    attention,
     container_rows,
     host_row,
     totals_row,
 )
+from fleetsweep.report.escape import printable
+from fleetsweep.report.problems import problem_lines
 
 WIDTH: Final = 100
 NOTE_AT_LEAST: Final = 20
@@ -56,7 +56,7 @@ def render_table(report: FleetReport, *, verbose: bool = False, color: bool = Fa
     head, *body, totals = grid(HOST_HEADERS, rows, HOST_ALIGN)
     rule = "-" * width
     blocks.append([head, rule, *body, rule, totals])
-    lines = attention(report, verbose=verbose)
+    lines = problem_lines(report, verbose=verbose)
     if lines:
         blocks.append(lines)
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"

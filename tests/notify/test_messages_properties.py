@@ -17,7 +17,7 @@ from fleetsweep.notify import messages as notify
 from fleetsweep.notify import prometheus as metrics
 from fleetsweep.notify.dispatch import masked, without_addresses
 from fleetsweep.report import printable
-from fleetsweep.report.rows import NAME_LIMIT
+from fleetsweep.report.cells import NAME_LIMIT
 from tests.report.hostile import reports, texts
 
 many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from fleetsweep.model.outcome import Outcome
 from fleetsweep.model.report import FleetReport
 from fleetsweep.report import FORMATS, render
+from fleetsweep.report.cells import NAME_LIMIT
 from fleetsweep.report.csv_report import COLUMNS
 from fleetsweep.report.escape import csv_cell, printable, well_formed
-from fleetsweep.report.rows import NAME_LIMIT
 from tests.report.build import candidates, lost, report, surveyed
 from tests.report.hostile import NASTY, reports
 

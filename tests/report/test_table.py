@@ -13,7 +13,8 @@ from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import FleetReport
 from fleetsweep.model.survey import Status
 from fleetsweep.report import humanize, render
-from fleetsweep.report.rows import LINES_A_HOST, fine_seconds, iso_utc
+from fleetsweep.report.cells import fine_seconds, iso_utc
+from fleetsweep.report.problems import LINES_A_HOST
 from tests.report.build import (
     DAY_S,
     HOUR_S,
