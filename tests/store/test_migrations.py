@@ -1,7 +1,8 @@
-"""A journal of every earlier version is brought up to this one; a newer one is refused and left as it is."""
+"""A journal of every earlier version is migrated; a newer one, and another program's database, is left as it is."""
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,9 +11,16 @@ import pytest
 
 from fleetsweep.errors import UsageError
 from fleetsweep.model.host import Host
-from fleetsweep.store.journal import Journal, holds, past_runs
-from fleetsweep.store.journal.database import MIGRATIONS, VERSION, journal_file
+from fleetsweep.store.journal import Journal, holds, migrations, past_runs
+from fleetsweep.store.journal.database import journal_file
+from fleetsweep.store.journal.migrations import MIGRATIONS, VERSION, migrate, schema_version
 from tests.policy.test_rules import many
+
+RELEASED = (
+    "688fbed48e1b022f",
+    "27ce4a7bda24cca8",
+)
+"""The SHA-256 of each migration, 16 digits of it, white space folded. Append one; never change one."""
 
 HOLDS = """CREATE TABLE hold (container_id TEXT PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL,
 reason TEXT NOT NULL, by TEXT NOT NULL, since_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL) WITHOUT ROWID"""
@@ -37,6 +45,7 @@ def write(directory: Path, version: int, *more: str) -> Path:
 
 
 def tables(path: Path) -> list[tuple[str, ...]]:
+    """Each table and view with its columns, then the schema version."""
     with closing(sqlite3.connect(path)) as database:
         names = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
         columns = [
@@ -47,9 +56,15 @@ def tables(path: Path) -> list[tuple[str, ...]]:
         return [*columns, *((str(row[0]),) for row in database.execute("PRAGMA user_version"))]
 
 
+def test_a_released_migration_is_never_edited() -> None:
+    # Databases that had it before the edit would lack the change for ever.
+    folded = (" ".join(script.split()) for script in MIGRATIONS)
+    assert tuple(hashlib.sha256(script.encode()).hexdigest()[:16] for script in folded) == RELEASED
+
+
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
 @pytest.mark.parametrize("more", [(), (HOLDS,)], ids=["as made", "with holds"])
-def test_a_journal_of_each_earlier_version_is_read_and_brought_up(
+def test_a_journal_of_each_earlier_version_is_read_and_migrated(
     tmp_path: Path, version: int, more: tuple[str, ...]
 ) -> None:
     fresh = tmp_path / "fresh"
@@ -70,6 +85,28 @@ def test_a_journal_of_each_earlier_version_is_read_and_brought_up(
     assert tables(path) == tables(journal_file(fresh))
 
 
+def test_a_migration_that_fails_halfway_leaves_the_database_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, 1)
+    before = tables(path)
+    broken = "CREATE TABLE half (id INTEGER); ALTER TABLE no_such_table ADD COLUMN x"
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, broken))
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        with pytest.raises(sqlite3.OperationalError, match="no_such_table"):
+            migrate(database, path)
+        assert not database.in_transaction
+    assert tables(path) == before
+
+
+def test_a_database_without_tables_has_version_0_and_is_migrated_once(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as database:
+        assert schema_version(database, tmp_path) == 0
+        for _ in range(2):
+            migrate(database, tmp_path)
+            assert schema_version(database, tmp_path) == VERSION
+
+
 def test_a_journal_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = write(tmp_path, VERSION)
     with closing(sqlite3.connect(path)) as database:
@@ -84,8 +121,11 @@ def test_a_journal_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Pat
 
 def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    with closing(sqlite3.connect(journal_file(tmp_path), isolation_level=None)) as database:
+    path = journal_file(tmp_path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("CREATE TABLE precious (id INTEGER)")
-    with pytest.raises(UsageError, match="not written by fleetsweep"):
-        Journal(tmp_path, "run", "sweep")
-    assert tables(journal_file(tmp_path))[0] == ("precious", "id")
+    before = tables(path)
+    for refused in (lambda: Journal(tmp_path, "run", "sweep"), lambda: past_runs(tmp_path)):
+        with pytest.raises(UsageError, match="not written by fleetsweep"):
+            refused()
+    assert tables(path) == before

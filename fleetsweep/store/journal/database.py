@@ -1,4 +1,4 @@
-"""The file: its tables, how it is opened to write and to read, and what is wrong with it."""
+"""The journal's database file: opening it to write and to read, and reporting what is wrong with it."""
 
 from __future__ import annotations
 
@@ -12,41 +12,11 @@ from typing import Final
 
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.model.container import SECOND
+from fleetsweep.store.journal.migrations import migrate, not_a_journal, schema_version
 from fleetsweep.store.state_dir import free_space, open_private, prepare_state_dir
 
 KEPT_NS: Final = 90 * 86_400 * SECOND
 """How long runs, and holds that have ended, are remembered. Runs with an open intent stay until it is settled."""
-
-_FIRST: Final = """
-CREATE TABLE run (
-    id TEXT PRIMARY KEY, command TEXT NOT NULL, dry_run INTEGER NOT NULL, started_ns INTEGER NOT NULL,
-    finished_ns INTEGER, exit_code INTEGER, plan TEXT);
-CREATE TABLE host (
-    run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, name TEXT NOT NULL, endpoint TEXT NOT NULL,
-    status TEXT NOT NULL, surveyed INTEGER NOT NULL, error TEXT, containers INTEGER NOT NULL,
-    matched INTEGER NOT NULL, stale INTEGER NOT NULL, removed INTEGER NOT NULL, skew_s REAL,
-    duration_s REAL NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID;
-CREATE TABLE intent (
-    id INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, host TEXT NOT NULL,
-    endpoint TEXT NOT NULL, container_id TEXT NOT NULL, name TEXT NOT NULL, at_ns INTEGER NOT NULL,
-    outcome TEXT, error TEXT, concluded_ns INTEGER, settled TEXT, settled_run TEXT, settled_ns INTEGER);
-CREATE INDEX unsettled ON intent (id) WHERE settled IS NULL AND (outcome IS NULL OR outcome = 'unknown');
-CREATE VIEW open_intent AS SELECT * FROM intent WHERE settled IS NULL AND (outcome IS NULL OR outcome = 'unknown')
-"""
-
-# A database of the first version may have the table of holds already, or may not.
-_HOLDS_AND_IDENTITIES: Final = """
-CREATE TABLE IF NOT EXISTS hold (
-    container_id TEXT PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL,
-    since_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL) WITHOUT ROWID;
-ALTER TABLE intent ADD COLUMN identity TEXT NOT NULL DEFAULT ''
-"""
-
-MIGRATIONS: Final = (_FIRST, _HOLDS_AND_IDENTITIES)
-"""What brings the tables from each version to the next one, in order. Statements end with a semicolon."""
-
-VERSION: Final = len(MIGRATIONS)
-"""Of the tables. An older file is brought up to it, a newer one is refused and left as it is."""
 
 
 class JournalError(FleetsweepError):
@@ -101,24 +71,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     execute("PRAGMA journal_mode = WAL")
     execute("PRAGMA synchronous = FULL")
     execute("PRAGMA foreign_keys = ON")
-    # Two runs may open a new file at once: the second finds the first one's tables.
-    execute("BEGIN IMMEDIATE")
-    (version,) = execute("PRAGMA user_version").fetchone()
-    foreign = version == 0 and execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,)
-    if foreign or not 0 <= version <= VERSION:
-        execute("ROLLBACK")
-        raise _other_version(path, version)
-    for number, script in enumerate(MIGRATIONS[version:], version + 1):
-        for statement in script.split(";"):
-            execute(statement)
-        execute(f"PRAGMA user_version = {number}")
-    execute("COMMIT")
-
-
-def _other_version(path: Path, version: int) -> UsageError:
-    if version > VERSION:
-        return UsageError(f"journal {path} was written by a newer version of fleetsweep: update this one")
-    return UsageError(f"journal {path} was not written by fleetsweep: move it away")
+    migrate(database, path)
 
 
 @contextmanager
@@ -141,10 +94,9 @@ def reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)) as opened:
             # A reader that may not write would leave the files behind that it makes beside the journal.
             opened.execute("PRAGMA query_only = ON")
-            (version,) = opened.execute("PRAGMA user_version").fetchone()
-            # An older one is read as it is: whoever only reads may not be the one who may write.
-            if not 0 < version <= VERSION:
-                raise _other_version(path, version)
+            # An older schema is read as it is: the account that reads may not be allowed to write.
+            if schema_version(opened, path) == 0:
+                raise not_a_journal(path)
             opened.execute("BEGIN")
             yield opened
     except sqlite3.Error as error:
