@@ -11,7 +11,7 @@ import pytest
 
 from fleetsweep.errors import UsageError
 from fleetsweep.model.host import Host
-from fleetsweep.store.journal import Journal, holds, migrations, past_runs
+from fleetsweep.store.journal import Journal, NoJournalError, holds, migrations, past_runs
 from fleetsweep.store.journal.database import journal_file
 from fleetsweep.store.journal.migrations import MIGRATIONS, VERSION, migrate, schema_version
 from tests.policy.test_rules import many
@@ -111,12 +111,12 @@ def test_a_journal_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Pat
     path = write(tmp_path, VERSION)
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {VERSION + 1}")
-    before = tables(path)
+    before = path.read_bytes()
     with pytest.raises(UsageError, match="newer version of fleetsweep"):
         Journal(tmp_path, "run", "sweep")
     with pytest.raises(UsageError, match="newer version of fleetsweep"):
         past_runs(tmp_path)
-    assert tables(path) == before
+    assert path.read_bytes() == before
 
 
 def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -124,8 +124,16 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Pa
     path = journal_file(tmp_path)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("CREATE TABLE precious (id INTEGER)")
-    before = tables(path)
+    before = path.read_bytes()
     for refused in (lambda: Journal(tmp_path, "run", "sweep"), lambda: past_runs(tmp_path)):
         with pytest.raises(UsageError, match="not written by fleetsweep"):
             refused()
-    assert tables(path) == before
+    assert path.read_bytes() == before
+
+
+def test_a_journal_that_a_run_is_just_making_holds_no_run_yet(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    journal_file(tmp_path).touch(0o600)
+    assert holds(tmp_path, 0) == ()
+    with pytest.raises(NoJournalError, match="no run is remembered"):
+        past_runs(tmp_path)

@@ -12,7 +12,7 @@ from typing import Final
 
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.model.container import SECOND
-from fleetsweep.store.journal.migrations import migrate, not_a_journal, schema_version
+from fleetsweep.store.journal.migrations import migrate, schema_version
 from fleetsweep.store.state_dir import free_space, open_private, prepare_state_dir
 
 KEPT_NS: Final = 90 * 86_400 * SECOND
@@ -67,10 +67,12 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    execute = database.execute
-    execute("PRAGMA journal_mode = WAL")
-    execute("PRAGMA synchronous = FULL")
-    execute("PRAGMA foreign_keys = ON")
+    # Before anything is changed: WAL mode is written into the file, and a newer journal, or another program's
+    # database, must stay as it is.
+    schema_version(database, path)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA foreign_keys = ON")
     migrate(database, path)
 
 
@@ -85,7 +87,7 @@ def reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
         # Not what a link leads to: SQLite makes files beside a journal that it reads.
         found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        raise NoJournalError(f"no run is remembered in {state_dir}: give the runs' own --state-dir") from None
+        raise _no_journal(state_dir) from None
     except OSError as error:
         raise _unreadable(path, error.strerror or type(error).__name__) from error
     if not stat.S_ISREG(found.st_mode):
@@ -96,11 +98,16 @@ def reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
             opened.execute("PRAGMA query_only = ON")
             # An older schema is read as it is: the account that reads may not be allowed to write.
             if schema_version(opened, path) == 0:
-                raise not_a_journal(path)
+                # A run has made the file and not yet its tables.
+                raise _no_journal(state_dir)
             opened.execute("BEGIN")
             yield opened
     except sqlite3.Error as error:
         raise _unreadable(path, str(error)) from error
+
+
+def _no_journal(state_dir: Path) -> NoJournalError:
+    return NoJournalError(f"no run is remembered in {state_dir}: give the runs' own --state-dir")
 
 
 def _unreadable(path: Path, why: str) -> UsageError:

@@ -50,18 +50,14 @@ def schema_version(database: sqlite3.Connection, path: Path) -> int:
 
     Raises UsageError for a newer schema and for another program's database, and sqlite3.Error. Changes nothing.
     """
+    # In this order: between the two reads another run may commit the first tables, together with their version.
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
         raise UsageError(f"journal {path} was written by a newer version of fleetsweep: update this one")
-    foreign = version == 0 and database.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,)
-    if version < 0 or foreign:
-        raise not_a_journal(path)
+    if version < 0 or (version == 0 and tables):
+        raise UsageError(f"journal {path} was not written by fleetsweep: move it away")
     return int(version)
-
-
-def not_a_journal(path: Path) -> UsageError:
-    """Return the error for a database that fleetsweep did not write."""
-    return UsageError(f"journal {path} was not written by fleetsweep: move it away")
 
 
 def migrate(database: sqlite3.Connection, path: Path) -> None:
