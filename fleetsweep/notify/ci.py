@@ -25,7 +25,7 @@ LINE_LIMIT: Final = 2_000
 
 
 def errors(report: FleetReport, failure: str = "") -> list[str]:
-    """Give an ``::error`` line for each host that is not ok, each guard and each failed removal."""
+    """Return an ``::error`` line for each host that is not ok, each guard and each failed removal."""
     found = list(_found(report, failure))
     lines = [_error(f"fleetsweep {report.command}: {where}", what) for where, what in found[:MOST]]
     if len(found) > MOST:
@@ -53,7 +53,7 @@ def _property(text: str) -> str:
 
 
 def summary(report: FleetReport, failure: str = "") -> str:
-    """Give the Markdown for the job's page: the report, or what ended a run that has none."""
+    """Return the Markdown for the job's page: the report, or what ended a run that has none."""
     if report.hosts:
         text = render(report, "markdown")
     else:

@@ -79,7 +79,7 @@ def _here() -> str:
 
 
 def look_again(report: FleetReport, look: Sequence[str], chosen: Sequence[str], *, narrow: bool) -> str:
-    """Give the command that looks at the hosts with something amiss, or at all of the run's where they are many.
+    """Return the command that looks at the hosts with something amiss, or at all of the run's where they are many.
 
     ``look`` is the command up to the choice of hosts, ``chosen`` that choice as typed. Where ``narrow``, hosts may be
     named in its place.
@@ -104,7 +104,7 @@ def check(urls: Sequence[str]) -> None:
 
 
 def readable(urls: Sequence[str]) -> tuple[str, ...]:
-    """Give those of ``urls`` that Apprise can read; none of them where it is missing."""
+    """Return those of ``urls`` that Apprise can read; none of them where it is missing."""
     return () if missing() else tuple(url for url in urls if _server(url) is not None)
 
 
@@ -132,7 +132,7 @@ def send(url: str, message: Message) -> str:
 
 
 def scheme(url: str) -> str:
-    """Give as much of a URL as may be shown."""
+    """Return as much of a URL as may be shown."""
     found = re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]{0,31})://", url)
     return f"{found[1].lower()}://…" if found else "without a scheme"
 

@@ -93,7 +93,7 @@ def check_gateway(url: str) -> None:
 
 
 def registry(report: FleetReport, before: Remembered) -> CollectorRegistry:
-    """Give the run's metrics alone: none of this process. ``before`` is what the last run's said."""
+    """Return the run's metrics alone: none of this process. ``before`` is what the last run's said."""
     from prometheus_client import CollectorRegistry, Gauge
 
     made = CollectorRegistry(auto_describe=False)
@@ -153,7 +153,7 @@ def _run_values(report: FleetReport, before: float | None) -> list[tuple[str, fl
 
 
 def remembered(path: Path) -> Remembered:
-    """Give the last successes that the file of an earlier run tells; none where it can't be read."""
+    """Return the last successes that the file of an earlier run tells; none where it can't be read."""
     from prometheus_client.parser import text_string_to_metric_families
 
     found: Remembered = {}

@@ -1,4 +1,4 @@
-"""What a run found and did, as text: one renderer a file, each a pure function of the report."""
+"""Reports as text: one renderer a file, each a pure function of the report."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ __all__ = [
 
 
 class Renderer(Protocol):
-    """Writes a report; the text ends with one line end."""
+    """A report format. Its text ends with one newline."""
 
     def __call__(self, report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
-        """Give the report as text."""
+        """Return the report as text."""
 
 
 FORMATS: Final[Mapping[str, Renderer]] = {
@@ -55,5 +55,5 @@ FORMATS: Final[Mapping[str, Renderer]] = {
 
 
 def render(report: FleetReport, format: str, *, verbose: bool = False, color: bool = False) -> str:
-    """Give the report in one of FORMATS, ending with one line end. Any other ``format`` is a KeyError."""
+    """Return the report in one of FORMATS, ending with one newline. Raises KeyError for any other ``format``."""
     return FORMATS[format](report, verbose=verbose, color=color)

@@ -44,7 +44,10 @@ CONTAINER_HEADERS: Final = (
 CONTAINER_ALIGN: Final = ("left", "left", "left", "left", "right", *("left",) * 5)
 
 NOTHING: Final = "-"
+"""The cell of a value that is unknown or does not apply."""
+
 SHORT_ID: Final = 12
+"""Hex digits of an id, as Docker prints them."""
 NAME_LIMIT: Final = 64
 IMAGE_LIMIT: Final = 80
 WORD_LIMIT: Final = 24
@@ -56,10 +59,7 @@ _NOTABLE_AGE_GAP_S: Final = 3_600
 
 
 def humanize(seconds: float | None) -> str:
-    """Give a duration as a person says it, rounded down: ``3d``, ``2h10m``, ``45s``; ``-`` for None.
-
-    At most two neighbouring units: beside days, minutes tell nobody anything.
-    """
+    """Return a duration in at most two neighbouring units, rounded down: ``3d``, ``2h10m``, ``45s``; ``-`` for None."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     rest = int(abs(seconds))
@@ -75,23 +75,23 @@ def humanize(seconds: float | None) -> str:
 
 
 def fine_seconds(seconds: float) -> str:
-    """Give a short duration or an offset: tenths below ten seconds, else as ``humanize`` does."""
+    """Return a short duration or an offset: with tenths below ten seconds, else as ``humanize`` does."""
     if not math.isfinite(seconds) or abs(seconds) >= 10:
         return humanize(seconds)
     return f"{round(seconds, 1) + 0.0:.1f}s"  # + 0.0: there is no minus zero
 
 
 def iso_utc(time_ns: int) -> str:
-    """Give nanoseconds since the epoch as ``2026-06-15T07:00:00Z``, rounded down to the second."""
+    """Return nanoseconds since the epoch as ``2026-06-15T07:00:00Z``, rounded down to the second."""
     try:
         time = _EPOCH + timedelta(seconds=time_ns // SECOND)
-    except OverflowError:  # An engine may say any number.
+    except OverflowError:  # An engine may send any number.
         return "beyond the calendar"
     return time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def host_row(host: HostReport, report: FleetReport) -> list[str]:
-    """Give one host's cells, under HOST_HEADERS."""
+    """Return one host's cells, under HOST_HEADERS."""
     plan = counted_plan(host)
     totals = host_totals(host)
     counts = _count_cells(totals, _removed_cell(report, totals.removed, would_remove(host, report)))
@@ -106,7 +106,7 @@ def host_row(host: HostReport, report: FleetReport) -> list[str]:
 
 
 def totals_row(report: FleetReport) -> list[str]:
-    """Give the last row's cells. Its TIME is the run's, from start to end."""
+    """Return the last row's cells. Its TIME is the run's, from start to end."""
     totals = fleet_totals(report)
     would = sum(would_remove(host, report) for host in report.hosts)
     return [
@@ -132,14 +132,14 @@ def _removed_cell(report: FleetReport, removed: int, would: int) -> str:
 
 
 def would_remove(host: HostReport, report: FleetReport) -> int:
-    """Give how many containers a sweep in place of this dry run would try to remove on one host."""
+    """Return how many containers of one host a sweep would try to remove in place of this dry run."""
     if report.guard or host.guarded_by or host.status is not Status.OK:
         return 0
     return host_totals(host).stale
 
 
 def host_note(host: HostReport, totals: HostTotals) -> str:
-    """Give what is odd about a host in a few words; the lines below the table say the rest."""
+    """Return what is unusual about a host in a few words; the lines below the table have the details."""
     parts: list[str] = []
     guard = host.guarded_by
     if host.fault:
@@ -160,8 +160,8 @@ def host_note(host: HostReport, totals: HostTotals) -> str:
     )
     parts += [f"{count} {what}" for count, what in counts if count]
     if host.plan and host.plan.resources:
-        done = sum(removal.outcome is Outcome.REMOVED for removal in host.resources)
-        parts.append(f"{done} of {len(host.plan.resources)} volumes and networks")
+        removed = sum(removal.outcome is Outcome.REMOVED for removal in host.resources)
+        parts.append(f"{removed} of {len(host.plan.resources)} volumes and networks")
     return ", ".join(parts)
 
 
@@ -178,7 +178,7 @@ def _guard_value(guard: Guard, value: float | str) -> str:
 
 
 def container_rows(host: HostReport) -> list[list[str]]:
-    """Give a row for each matched container of one host, under CONTAINER_HEADERS, in the plan's order."""
+    """Return a row for each matched container of one host, under CONTAINER_HEADERS, in the plan's order."""
     plan = counted_plan(host)
     if plan is None:
         return []
@@ -201,17 +201,17 @@ def container_rows(host: HostReport) -> list[list[str]]:
 
 
 def removals_by_id(host: HostReport) -> dict[str, Removal]:
-    """Give the host's removals by the full id of their container."""
+    """Return the host's removals by the full id of their container."""
     return {removal.container_id: removal for removal in host.removals}
 
 
 def resource_removal(host: HostReport, resource: Resource) -> Removal | None:
-    """Give what became of a volume or network; None if it was not touched."""
+    """Return the outcome of a volume or network; None if its removal was not tried."""
     return next((removal for removal in host.resources if removal.container_id == resource.id), None)
 
 
 def created_age_s(decision: Decision, plan: HostPlan) -> int | None:
-    """Give the whole seconds since a container was created, by its engine's clock; None if it can't be told."""
+    """Return the whole seconds since a container was created, by its engine's clock; None if that is unknown."""
     created = decision.container.created_ns
     return (plan.now_ns - created) // SECOND if UNREADABLE < created <= plan.now_ns else None
 
@@ -221,7 +221,7 @@ def _outcome(removal: Removal | None) -> str:
 
 
 def _detail(decision: Decision, plan: HostPlan) -> str:
-    """Why the age is what it is: an old leak that restarts is young by its start."""
+    """Return what explains the decision. An old container that keeps restarting is young by its start time."""
     if decision.reason is Reason.UNKNOWN_AGE:
         return timestamps(decision)
     if decision.detail:
@@ -240,6 +240,7 @@ def _detail(decision: Decision, plan: HostPlan) -> str:
 
 
 def timestamps(decision: Decision) -> str:
+    """Return when a container was created and, if known, started, by its engine."""
     container = decision.container
     named = [("created", container.created_ns)]
     if container.started_ns is not None:

@@ -1,4 +1,4 @@
-"""What ``fleetsweep doctor`` prints: one row a host, one column a phase, and a command for each that failed."""
+"""What ``fleetsweep doctor`` prints: one row a host, one column a phase, and a command to try for each failed host."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ COMMAND_LIMIT: Final = 2000
 _SHORT_KEY: Final = 15
 
 _CLOCK: Final = "CLOCK"
-_GUARDED: Final[Mapping[GuardName, str]] = {GuardName.SKEW: _CLOCK, GuardName.IDENTITY: Phase.ENGINE.value.upper()}
+_GUARD_COLUMNS: Final[Mapping[GuardName, str]] = {
+    GuardName.SKEW: _CLOCK,
+    GuardName.IDENTITY: Phase.ENGINE.value.upper(),
+}
 _COLUMNS: Final = (*(phase.value.upper() for phase in Phase), _CLOCK)
 
 
 def render_checkups(checkups: Sequence[Checkup], exit_code: int, format: str, *, verbose: bool = False) -> str:
-    """Give the examination; ``format`` is table or json. ``verbose`` shows keys and ids whole."""
+    """Return the checkups; ``format`` is table or json. ``verbose`` shows keys and ids whole."""
     if format == "json":
         return _as_json(checkups, exit_code)
     rows = [[printable(item.host.name, NAME_LIMIT), *_cells(item, verbose=verbose)] for item in checkups]
@@ -38,49 +41,51 @@ def render_checkups(checkups: Sequence[Checkup], exit_code: int, format: str, *,
 
 
 def _cells(item: Checkup, *, verbose: bool) -> list[str]:
-    """One cell a column; after the first phase that failed there is nothing to tell."""
-    told = _told(item, verbose=verbose)
-    failed = _failed(item, told)
+    """Return one cell a column; the columns after the failed phase are empty."""
+    passed = _passed(item, verbose=verbose)
+    failed = _failed_column(item, passed)
     cells = []
     for column in _COLUMNS:
         if column == failed and item.fault is not None:
             cells.append(f"failed: {printable(item.fault.kind, CELL_LIMIT)}")
             break
-        cells.append(printable(told[column], CELL_LIMIT) if column in told else NOTHING)
+        cells.append(printable(passed[column], CELL_LIMIT) if column in passed else NOTHING)
     cells += [NOTHING] * (len(_COLUMNS) - len(cells))
-    column_of_guard = _GUARDED.get(item.guard.name) if item.guard is not None else None
-    if column_of_guard is not None:
-        cells[_COLUMNS.index(column_of_guard)] += " (guarded)"
+    guard_column = _GUARD_COLUMNS.get(item.guard.name) if item.guard is not None else None
+    if guard_column is not None:
+        cells[_COLUMNS.index(guard_column)] += " (guarded)"
     return cells
 
 
-def _failed(item: Checkup, told: Mapping[str, str]) -> str | None:
-    """The column in which the way ended. A host that was given up may have told no phase: the next one, then."""
+def _failed_column(item: Checkup, passed: Mapping[str, str]) -> str | None:
+    """Return the column of the failed phase. A host that timed out may name none: take the first not passed."""
     if item.fault is None:
         return None
     if item.fault.phase is not None:
         return item.fault.phase.value.upper()
-    return next((column for column in _COLUMNS if column not in told), _CLOCK)
+    return next((column for column in _COLUMNS if column not in passed), _CLOCK)
 
 
-def _told(item: Checkup, *, verbose: bool) -> dict[str, str]:
-    told: dict[str, str] = {}
+def _passed(item: Checkup, *, verbose: bool) -> dict[str, str]:
+    """Return the cell of each phase that was passed, by its column."""
+    passed: dict[str, str] = {}
     if item.host.connection is Connection.LOCAL:
-        told.update({phase.value.upper(): "local" for phase in (Phase.RESOLVE, Phase.CONNECT)})
+        passed.update({phase.value.upper(): "local" for phase in (Phase.RESOLVE, Phase.CONNECT)})
     for phase, facts in item.seen.items():
-        told[phase.value.upper()] = _in_words(phase, facts, verbose=verbose)
+        passed[phase.value.upper()] = _facts_text(phase, facts, verbose=verbose)
     if item.engine is not None:
-        words = [item.engine.kind, item.engine.server.partition("/")[2].partition(" ")[0], f"API {item.engine.api}"]
+        parts = [item.engine.kind, item.engine.server.partition("/")[2].partition(" ")[0], f"API {item.engine.api}"]
         if verbose:
-            words.append(item.engine.id or "without an id")
-        told[Phase.ENGINE.value.upper()] = " ".join(filter(None, words))
+            parts.append(item.engine.id or "without an id")
+        passed[Phase.ENGINE.value.upper()] = " ".join(filter(None, parts))
     if item.skew_s is not None and item.round_trip_s is not None:
-        told[_CLOCK] = f"{'+' if item.skew_s > 0 else ''}{fine_seconds(item.skew_s)}, {item.round_trip_s * 1000:.1f} ms"
-    return told
+        sign = "+" if item.skew_s > 0 else ""
+        passed[_CLOCK] = f"{sign}{fine_seconds(item.skew_s)}, {item.round_trip_s * 1000:.1f} ms"
+    return passed
 
 
-def _in_words(phase: Phase, facts: Mapping[str, str], *, verbose: bool) -> str:
-    """A few words; the user's own key is cut, since its owner knows it by its beginning."""
+def _facts_text(phase: Phase, facts: Mapping[str, str], *, verbose: bool) -> str:
+    """Return a phase's facts on one line. The user's own key is cut: its first characters identify it to its owner."""
     shown = dict(facts)
     if "through" in shown:
         return f"through {shown['through']}"

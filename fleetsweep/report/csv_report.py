@@ -42,10 +42,10 @@ COLUMNS: Final = (
 
 
 def render_csv(report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
-    """Give a header and one row a host, under COLUMNS. ``verbose`` and ``color`` change nothing.
+    """Return a header and one row a host, under COLUMNS. ``verbose`` and ``color`` change nothing.
 
-    Empty cells are what is not known. ``guard`` is the host's, or else the fleet's: what kept this host from
-    being swept. The last four columns repeat on each row, so that the files of many runs can be put together.
+    An empty cell is an unknown value. ``guard`` is the host's, or else the fleet's. The last four columns are the same
+    on each row, so that the files of many runs can be concatenated.
     """
     text = io.StringIO()
     # Every string is quoted: where a semicolon separates, a bare "a;=cmd" would be two cells, one a formula.

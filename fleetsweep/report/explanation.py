@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Final
 
 from fleetsweep.model.decision import Explanation, HostPlan, Verdict
 from fleetsweep.report.cells import IMAGE_LIMIT, NAME_LIMIT, NOTHING, SHORT_ID, humanize
@@ -11,11 +12,11 @@ from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.problems import guard_line
 from fleetsweep.report.table import grid
 
-SCHEMA = "fleetsweep.explanation/1"
+SCHEMA: Final = "fleetsweep.explanation/1"
 
 
 def render_explanation(explanation: Explanation, format: str) -> str:
-    """Give the rules in order with what each saw and said, then the verdict; ``format`` is table or json."""
+    """Return each rule's input and finding in order, then the verdict; ``format`` is table or json."""
     return _as_json(explanation) if format == "json" else _as_table(explanation)
 
 
@@ -25,9 +26,9 @@ def _as_table(explanation: Explanation) -> str:
     decided = False
     rows = []
     for finding in explanation.findings:
-        said = finding.reason.value if finding.reason else NOTHING
-        # The first rule with a say decides; what the later ones would have said is shown, and marked as idle.
-        rows.append([finding.rule, printable(finding.saw), f"({said})" if decided and finding.reason else said])
+        reason = finding.reason.value if finding.reason else NOTHING
+        # The first rule with a reason decides; the reasons of later ones are shown in parentheses.
+        rows.append([finding.rule, printable(finding.saw), f"({reason})" if decided and finding.reason else reason])
         decided = decided or finding.reason is not None
     head = (
         f"{printable(container.name, NAME_LIMIT)} ({printable(container.id[:SHORT_ID])}) on "
@@ -73,7 +74,7 @@ def _as_json(explanation: Explanation) -> str:
 
 
 def confirmation(plans: Sequence[HostPlan], *, verbose: bool) -> str:
-    """Give one line for each host that has candidates, and with ``verbose`` one for each of those."""
+    """Return one line for each host that has candidates, with ``verbose`` also one for each candidate."""
     lines = []
     for plan in plans:
         oldest = humanize(max((d.age_s for d in plan.candidates if d.age_s is not None), default=None))

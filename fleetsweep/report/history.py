@@ -27,14 +27,14 @@ _REMOVAL_ALIGN: Final = ("left",) * 6
 
 
 def render_history(runs: Sequence[PastRun], format: str) -> str:
-    """Give one row a run, as ``table`` or ``json``, ending with one line end."""
+    """Return one row a run, as ``table`` or ``json``, ending with one newline."""
     if format == "json":
         return _dump({"schema": HISTORY_SCHEMA, "runs": [_run_object(run) for run in runs]})
     return "\n".join(grid(_RUN_HEADERS, [_run_row(run) for run in runs], _RUN_ALIGN)) + "\n"
 
 
 def render_record(record: Record, format: str) -> str:
-    """Give one run, its hosts and its removals, as ``table`` or ``json``, ending with one line end."""
+    """Return one run, its hosts and its removals, as ``table`` or ``json``, ending with one newline."""
     if format == "json":
         return _dump(
             {
@@ -49,13 +49,13 @@ def render_record(record: Record, format: str) -> str:
         blocks.append(grid(_HOST_HEADERS, [_host_row(host, record.run) for host in record.hosts], _HOST_ALIGN))
     if record.removals:
         blocks.append(grid(_REMOVAL_HEADERS, [_removal_row(each) for each in record.removals], _REMOVAL_ALIGN))
-    # After the tables: one long message would make every row as wide.
-    told = [f"{printable(host.name, NAME_LIMIT)}: {printable(host.trouble)}" for host in record.hosts if host.trouble]
-    return "\n\n".join("\n".join(block) for block in [*blocks, told] if block) + "\n"
+    # After the tables: in a column, one long message would make every row as wide.
+    errors = [f"{printable(host.name, NAME_LIMIT)}: {printable(host.trouble)}" for host in record.hosts if host.trouble]
+    return "\n\n".join("\n".join(block) for block in [*blocks, errors] if block) + "\n"
 
 
 def render_holds(holds: Sequence[Hold], format: str) -> str:
-    """Give one row a hold, as ``table`` or ``json``, ending with one line end."""
+    """Return one row a hold, as ``table`` or ``json``, ending with one newline."""
     if format == "json":
         return _dump({"schema": HOLDS_SCHEMA, "holds": [_hold_object(hold) for hold in holds]})
     rows = [
@@ -72,11 +72,11 @@ def render_holds(holds: Sequence[Hold], format: str) -> str:
     return "\n".join(grid(("HOST", "ID", "NAME", "UNTIL", "BY", "REASON"), rows, ("left",) * 6)) + "\n"
 
 
-def _what(run: PastRun) -> str:
+def _command(run: PastRun) -> str:
     return printable(run.command) + (" --dry-run" if run.dry_run else "")
 
 
-def _took(run: PastRun) -> str:
+def _duration(run: PastRun) -> str:
     return NOTHING if run.finished_ns is None else fine_seconds((run.finished_ns - run.started_ns) / SECOND)
 
 
@@ -85,9 +85,9 @@ def _run_row(run: PastRun) -> list[str]:
     notes = {"not ended": not ended, f"{run.unknown} unknown": run.unknown}
     return [
         printable(run.id, NAME_LIMIT),
-        _what(run),
+        _command(run),
         iso_utc(run.started_ns),
-        _took(run),
+        _duration(run),
         f"{run.ok}/{run.hosts} ok" if ended else NOTHING,
         str(run.stale) if ended else NOTHING,
         _removed(run.removed, run),
@@ -97,29 +97,29 @@ def _run_row(run: PastRun) -> list[str]:
 
 
 def _removed(count: int, run: PastRun) -> str:
-    # A 0 would read as "tried and removed none".
+    # A 0 would be read as "tried, and removed none".
     return NOTHING if run.command == "audit" or run.dry_run else str(count)
 
 
 def _head(run: PastRun) -> str:
-    head = f"{printable(run.id, NAME_LIMIT)}: {_what(run)}, began {iso_utc(run.started_ns)}, "
+    head = f"{printable(run.id, NAME_LIMIT)}: {_command(run)}, started {iso_utc(run.started_ns)}, "
     if run.exit_code is None:
-        return head + "did not end: it is at work, or was killed"
-    return head + f"took {_took(run)}, exit code {run.exit_code}: {exit_codes.meaning(run.exit_code)}"
+        return head + "did not end: it is still running, or was killed"
+    return head + f"took {_duration(run)}, exit code {run.exit_code}: {exit_codes.meaning(run.exit_code)}"
 
 
 def _host_row(host: PastHost, run: PastRun) -> list[str]:
-    seen = [NOTHING] * 5
+    found = [NOTHING] * 5
     if host.skew_s is not None:
         counts = map(str, (host.containers, host.matched, host.stale))
-        seen = [*counts, _removed(host.removed, run), fine_seconds(host.skew_s)]
-    return [printable(host.name, NAME_LIMIT), printable(host.status), *seen, fine_seconds(host.duration_s)]
+        found = [*counts, _removed(host.removed, run), fine_seconds(host.skew_s)]
+    return [printable(host.name, NAME_LIMIT), printable(host.status), *found, fine_seconds(host.duration_s)]
 
 
 def _removal_row(removal: PastRemoval) -> list[str]:
     detail = [printable(removal.error)] if removal.error else []
     if removal.settled:
-        detail.append(f"{removal.settled} when run {printable(removal.settled_run or '', NAME_LIMIT)} looked")
+        detail.append(f"{removal.settled}, as run {printable(removal.settled_run or '', NAME_LIMIT)} found")
     kind, colon, _ = removal.container_id.partition(":")
     return [
         printable(removal.host, NAME_LIMIT),

@@ -1,4 +1,4 @@
-"""``fleetsweep hosts``: the selected hosts as a table or as JSON, and where each value came from. Pure."""
+"""What ``fleetsweep hosts`` prints: the selected hosts and the source of each value. Pure."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from fleetsweep.report import humanize, printable
 from fleetsweep.report.escape import well_formed
 
 Details = Mapping[str, tuple[Policy, Mapping[str, str]]]
-"""Each host's policy, by its name, and the source of each setting, by its name in Policy."""
+"""By host name: the host's policy, and the source of each setting by its name in Policy."""
 
 _HEADERS: Final = ("HOST", "ADDRESS", "PORT", "USER", "CONNECTION", "ENGINE", "GROUPS")
 _VALUE: Final = 120
-"""Characters of one value that a person is shown."""
+"""Characters shown of one value."""
 
 
 def render_hosts(hosts: Sequence[Host], style: str, details: Details | None = None) -> str:
-    """The hosts as ``table`` or ``json``, ending with one line end; with ``details``, where each value is from."""
+    """Return the hosts as ``table`` or ``json``, ending with one newline; with ``details``, each value's source."""
     return _json(hosts, details) if style == "json" else _table(hosts, details)
 
 
 def list_hosts(hosts: Sequence[Host]) -> str:
-    """The names as Ansible's ``--list-hosts`` prints them."""
+    """Return the names as Ansible's ``--list-hosts`` prints them."""
     return "".join([f"  hosts ({len(hosts)}):\n", *(f"    {printable(host.name)}\n" for host in hosts)])
 
 
@@ -54,19 +54,19 @@ def _table(hosts: Sequence[Host], details: Details | None) -> str:
     for host, line in zip(hosts, lines, strict=True):
         shown.append(line.rstrip())
         if details is not None:
-            shown += _explained(host, *details[host.name])
+            shown += _detail_lines(host, *details[host.name])
     return "\n".join(shown) + "\n"
 
 
-def _explained(host: Host, policy: Policy, sources: Mapping[str, str]) -> list[str]:
+def _detail_lines(host: Host, policy: Policy, sources: Mapping[str, str]) -> list[str]:
     from tabulate import tabulate
 
-    idle = dict(unused(host.variables))
+    ignored = dict(unused(host.variables))
     rows = [
         (
             printable(name),
             _shown(value),
-            printable(_origin(host, name) + (f" (unused: {idle[name]})" if name in idle else "")),
+            printable(_origin(host, name) + (f" (unused: {ignored[name]})" if name in ignored else "")),
         )
         for name, value in masked(host.variables).items()
     ]
@@ -90,7 +90,7 @@ def _shown(value: object) -> str:
 
 
 def _settings(policy: Policy, sources: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Each setting by the name of its flag, its value as it may be written there, and its source."""
+    """Return each setting: the name of its flag, its value as that flag takes it, and its source."""
     lifetime, cap = policy.max_lifetime_s, policy.cap
     values = {
         "names": ("name", " ".join(policy.names)),
@@ -110,7 +110,7 @@ def _settings(policy: Policy, sources: Mapping[str, str]) -> list[tuple[str, str
 
 
 def _duration(seconds: int) -> str:
-    """Exact: ``humanize`` leaves the minutes of days out."""
+    """Return an exact duration: ``humanize`` drops the minutes of a duration of days."""
     return humanize(seconds) if seconds < 86400 and not (seconds >= 3600 and seconds % 60) else f"{seconds}s"
 
 
@@ -133,19 +133,19 @@ def _json(hosts: Sequence[Host], details: Details | None) -> str:
                 name: {"value": value, "source": well_formed(source)} for name, value, source in settings
             }
         listed.append(item)
-    # A host a line: it can be searched by line, and json indents only in Python, which is slow for thousands.
+    # One host a line, for grep. Indented output would use json's slow Python encoder.
     return "[" + ",".join("\n" + json.dumps(item, allow_nan=False) for item in listed) + "\n]\n"
 
 
 def plain(value: object) -> object:
-    """A variable's value with its type as far as JSON has it; else as text."""
+    """Return a variable's value with its type where JSON has that type, else as text."""
     if isinstance(value, Mapping):
         return {well_formed(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
     if isinstance(value, (VaultValue, date)):
         return jsonable(value)
-    # Python refuses to write thousands of digits, and JSON has no word for infinity.
+    # Python refuses to print thousands of digits, and JSON has no infinity.
     writable = not isinstance(value, int) or value.bit_length() < 10_000
     if writable and (value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))):
         return value

@@ -1,4 +1,4 @@
-"""``--format json``: the whole report as one object. Its keys are a promise: they are only ever added."""
+"""``--format json``: the whole report as one object. Its keys are stable: new ones are added, none is renamed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JsonObject = dict[str, object]
 
 
 def render_json(report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
-    """Give the report as one indented JSON object. ``verbose`` and ``color`` change nothing.
+    """Return the report as one indented JSON object. ``verbose`` and ``color`` change nothing.
 
     Pure ASCII: control and bidirectional characters are escaped, so that ``cat`` on a report is safe.
     """
@@ -30,12 +30,12 @@ def render_json(report: FleetReport, *, verbose: bool = False, color: bool = Fal
 
 
 def report_object(report: FleetReport) -> JsonObject:
-    """Give the whole report: its head, then ``hosts``."""
+    """Return the whole report: its head, then ``hosts``."""
     return {**head_object(report), "hosts": [host_object(host) for host in report.hosts]}
 
 
 def head_object(report: FleetReport) -> JsonObject:
-    """Give what the report says of the whole run."""
+    """Return the keys that describe the whole run."""
     totals = fleet_totals(report)
     return {
         "schema": SCHEMA,
@@ -62,9 +62,9 @@ def head_object(report: FleetReport) -> JsonObject:
 
 
 def host_object(host: HostReport) -> JsonObject:
-    """Give one host, with every container that a selector matched.
+    """Return one host, with every container that a selector matched.
 
-    A host that was not surveyed counts 0, its ``engine``, ``clock_skew_s`` and ``oldest_s`` are null.
+    For a host that was not surveyed the counts are 0, and ``engine``, ``clock_skew_s`` and ``oldest_s`` are null.
     """
     plan = counted_plan(host)
     totals = host_totals(host)
@@ -106,11 +106,11 @@ def _decision(decision: Decision, plan: HostPlan, removal: Removal | None) -> Js
         "age_s": decision.age_s,
         "age_from": decision.age_from.value if decision.age_from else None,
         "outcome": removal.outcome.value if removal else None,
-        # What became of its removal, or else what its reason rests on.
+        # The removal's error, or else the details of the reason.
         "error": well_formed(removal.error)
         if removal and removal.error is not None
         else well_formed(decision.detail) or None,
-        # Why a container that was made days ago is young: it keeps restarting.
+        # An old container that keeps restarting is young by its start time.
         "restarts": container.restarts,
         "created_age_s": created_age_s(decision, plan),
     }
@@ -144,7 +144,7 @@ def _settlement(settlement: Settlement) -> JsonObject:
 
 
 def engine_object(engine: Engine) -> JsonObject:
-    """Give who answered, and how it was reached."""
+    """Return the engine's kind, version and identity, and how it was reached."""
     return {
         "kind": well_formed(engine.kind),
         "server": well_formed(engine.server),
@@ -156,7 +156,7 @@ def engine_object(engine: Engine) -> JsonObject:
 
 
 def fault_object(fault: Fault | None) -> JsonObject | None:
-    """Give why a host has no answer."""
+    """Return the error of a host that could not be surveyed."""
     if fault is None:
         return None
     return {
@@ -168,7 +168,7 @@ def fault_object(fault: Fault | None) -> JsonObject | None:
 
 
 def guard_object(guard: Guard | None) -> JsonObject | None:
-    """Give the guard that tripped."""
+    """Return the guard that tripped."""
     if guard is None:
         return None
     return {
@@ -186,5 +186,5 @@ def _value(value: float | str | None) -> float | str | None:
 
 
 def rounded(value: float, digits: int) -> float | None:
-    """Give null for what JSON has no number for."""
+    """Return a rounded number; None for NaN and infinity, which JSON does not have."""
     return round(value, digits) + 0.0 if math.isfinite(value) else None  # + 0.0: there is no minus zero

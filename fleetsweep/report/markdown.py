@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from fleetsweep.model.report import FleetReport
 from fleetsweep.report.cells import (
@@ -18,12 +19,12 @@ from fleetsweep.report.cells import (
 from fleetsweep.report.escape import LIMIT, markdown_text
 from fleetsweep.report.problems import problem_lines
 
-# The parts of a line were cut one by one; the line as a whole must not lose its remedy.
-LINE_LIMIT = 4 * LIMIT
+LINE_LIMIT: Final = 4 * LIMIT
+"""Characters of one line. Its parts were cut before; cutting the whole line would lose the remedy at its end."""
 
 
 def render_markdown(report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
-    """Give a heading, one row a host with the totals last, then a list of what to act on.
+    """Return a heading, one row a host with the totals last, then a list of problems.
 
     ``verbose`` adds a table of each host's matched containers. ``color`` changes nothing.
     """

@@ -20,7 +20,7 @@ from fleetsweep.report.cells import (
     timestamps,
 )
 from fleetsweep.report.escape import printable
-from fleetsweep.report.totals import AT_REST, in_use, unknown_age, unreadable
+from fleetsweep.report.totals import NO_LONGER_THERE, in_use, unknown_age, unreadable
 
 LINES_A_HOST: Final = 20
 """Lines of one kind for one host. A hostile box has 10,000 containers of unknown age."""
@@ -28,19 +28,19 @@ LINES_A_HOST: Final = 20
 _SETTLED: Final = {
     SettledAs.GONE: "it is gone",
     SettledAs.STILL_THERE: "it is still there",
-    SettledAs.UNKNOWN: "where it was could not be looked at, so it is not known now either",
+    SettledAs.UNKNOWN: "its engine could not be asked, so its outcome stays unknown",
 }
 _NOT_REMOVED: Final = (
     (Outcome.FAILED, "was not removed", ""),
-    (Outcome.UNKNOWN, "may or may not have been removed", " -> the next run settles it"),
+    (Outcome.UNKNOWN, "may or may not have been removed", " -> the next run finds out"),
 )
 
 
 def problem_lines(report: FleetReport, *, verbose: bool) -> list[str]:
-    """Give one line for each thing an operator must act on, in inventory order.
+    """Return one line for each problem and each settled intent of an earlier run, in inventory order.
 
-    Each begins with ``fleet:`` or the host's name, never with a box's words: a CI log obeys some lines by
-    how they begin (``::add-mask::``). Many of one kind on one host are cut short unless ``verbose``.
+    Each begins with ``fleet:`` or the host's name, never with text from a box: a CI runner obeys lines that begin with
+    a workflow command (``::add-mask::``). At most LINES_A_HOST of one kind a host, unless ``verbose``.
     """
     lines = [f"fleet: {guard_line(report.guard)}"] if report.guard else []
     for host in report.hosts:
@@ -50,7 +50,7 @@ def problem_lines(report: FleetReport, *, verbose: bool) -> list[str]:
 
 
 def problems(report: FleetReport) -> Iterator[tuple[str, str]]:
-    """Give each thing that went wrong, with whose it is: ``fleet`` or the host's name. Bounded for each host."""
+    """Yield each problem with its owner: ``fleet`` or the host's name. At most LINES_A_HOST of one kind a host."""
     if report.guard:
         yield "fleet", guard_line(report.guard)
     for host in report.hosts:
@@ -77,21 +77,21 @@ def _host_problems(host: HostReport, most: int | None) -> Iterator[str]:
     if host.status is not Status.OK and not host.fault and not guard:
         yield host.status.value
     decisions = {d.container.id: d for d in host.plan.decisions} if host.plan else {}
-    for outcome, words, remedy in _NOT_REMOVED:
+    for outcome, text, remedy in _NOT_REMOVED:
         removals = [removal for removal in host.removals if removal.outcome is outcome]
         for removal in removals[:most]:
             label = _label(removal.container_id, decisions.get(removal.container_id))
-            yield f"{label} {words}" + (f": {printable(removal.error)}" if removal.error else "") + remedy
+            yield f"{label} {text}" + (f": {printable(removal.error)}" if removal.error else "") + remedy
         yield from _more(len(removals), most)
     for resource in host.plan.resources if host.plan else ():
-        done = resource_removal(host, resource)
-        if done is not None and done.outcome not in AT_REST:
-            what = f"{resource.kind} {printable(resource.name, NAME_LIMIT)}: {done.outcome.value}"
-            yield what + (f": {printable(done.error)}" if done.error else "")
-    doubtful = unknown_age(host)
-    for d in doubtful[:most]:
-        yield f"{_label(d.container.id, d)} was kept: its age can't be known ({timestamps(d)})"
-    yield from _more(len(doubtful), most)
+        attempt = resource_removal(host, resource)
+        if attempt is not None and attempt.outcome not in NO_LONGER_THERE:
+            what = f"{resource.kind} {printable(resource.name, NAME_LIMIT)}: {attempt.outcome.value}"
+            yield what + (f": {printable(attempt.error)}" if attempt.error else "")
+    ageless = unknown_age(host)
+    for d in ageless[:most]:
+        yield f"{_label(d.container.id, d)} was kept: its age is unknown ({timestamps(d)})"
+    yield from _more(len(ageless), most)
     for kept, why in ((unreadable(host), "it could not be read"), (in_use(host), "it is in use")):
         for d in kept[:most]:
             yield f"{_label(d.container.id, d)} was kept: {why}" + (f": {printable(d.detail)}" if d.detail else "")
@@ -101,17 +101,17 @@ def _host_problems(host: HostReport, most: int | None) -> Iterator[str]:
 def _silence_line(silence: Silence) -> str:
     limit = humanize(silence.limit_s)
     if silence.since_ns is None:
-        found = "no run in the journal has ever looked at it"
+        found = "no run in the journal has ever surveyed it"
     else:
-        found = f"the last run that looked at it began at {iso_utc(silence.since_ns)}, more than {limit} ago"
-    return f"silent: {found} -> have it reached, or take it out of the inventory"
+        found = f"the last run that surveyed it began at {iso_utc(silence.since_ns)}, more than {limit} ago"
+    return f"silent: {found} -> make it reachable, or take it out of the inventory"
 
 
 def _settlement_line(settlement: Settlement) -> str:
     intent = settlement.intent
     label = f"{printable(intent.name, NAME_LIMIT)} ({printable(intent.container_id[:SHORT_ID])})"
     run_id = printable(intent.run_id, NAME_LIMIT)
-    return f"{label}: run {run_id} did not learn whether it was removed: {_SETTLED[settlement.outcome]}"
+    return f"{label}: run {run_id} ended without knowing whether it was removed: {_SETTLED[settlement.outcome]}"
 
 
 def _more(count: int, most: int | None) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _fault_line(host: HostReport, fault: Fault) -> str:
 
 
 def guard_line(guard: Guard) -> str:
-    """Give what a guard says, on one line."""
+    """Return a guard's message on one line."""
     return f"guarded ({guard.name.value}): {printable(guard.message)}"
 
 

@@ -1,4 +1,4 @@
-"""``--format table``: what an operator reads on a terminal or in mail."""
+"""``--format table``: for an operator at a terminal, or in mail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from fleetsweep.report.escape import printable
 from fleetsweep.report.problems import problem_lines
 
 WIDTH: Final = 100
+"""Columns that the table should fit into; notes are cut to make it fit."""
+
 NOTE_AT_LEAST: Final = 20
+"""Columns that a note always gets."""
 
 _STATUS: Final = HOST_HEADERS.index("STATUS")
 _GAP: Final = "  "
@@ -36,10 +39,10 @@ _COLORS: Final[Mapping[Status, str]] = {
 
 
 def render_table(report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
-    """Give one row a host, the totals, then a line for each thing to act on.
+    """Return one row a host, the totals, then a line for each problem.
 
-    ``verbose`` puts each host's matched containers in front, so that what matters most is still the last
-    thing on the screen. ``color`` colours the statuses.
+    ``verbose`` puts each host's matched containers first, so that what matters most is still the last thing on the
+    screen. ``color`` colours the statuses.
     """
     blocks: list[list[str]] = []
     if verbose:
@@ -63,7 +66,7 @@ def render_table(report: FleetReport, *, verbose: bool = False, color: bool = Fa
 
 
 def _shorten_notes(rows: list[list[str]]) -> int:
-    """Cut the notes so that the table fits WIDTH, if the other columns leave them room; give its width."""
+    """Cut the notes so that the table fits WIDTH, if the other columns leave room; return the table's width."""
     columns = zip(HOST_HEADERS[:-1], *(row[:-1] for row in rows), strict=True)
     taken = sum(max(map(len, column)) + len(_GAP) for column in columns)
     room = max(NOTE_AT_LEAST, WIDTH - taken)
@@ -73,11 +76,11 @@ def _shorten_notes(rows: list[list[str]]) -> int:
 
 
 def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str]) -> list[str]:
-    """Give the lines of a plain table; ``align`` is left or right for each column."""
+    """Return the lines of a plain table; ``align`` is left or right for each column."""
     # Imported here: most commands print no table, and each shell completion would wait for it.
     from tabulate import tabulate
 
-    # The headers go in as a row: as headers tabulate would pad each by two, and 100 columns are few.
+    # The headers go in as a row: tabulate would pad headers by two columns each.
     # Without disable_numparse a host called 1e5 would be printed as 100000.
     text = tabulate([headers, *rows], tablefmt="plain", disable_numparse=True, colalign=align)
     return [line.rstrip() for line in text.splitlines()]

@@ -1,4 +1,4 @@
-"""Counting: what a host's row and the fleet's totals say, and the exit code that follows from them."""
+"""Counting: a host's and the fleet's totals, and the exit code that follows from them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fleetsweep.model.outcome import Outcome
 from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.model.survey import Status
 
-_WITHOUT_ANSWER: Final = frozenset({Status.UNREACHABLE, Status.FAILED, Status.INTERRUPTED})
-AT_REST: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
+_NOT_SURVEYED: Final = frozenset({Status.UNREACHABLE, Status.FAILED, Status.INTERRUPTED})
+NO_LONGER_THERE: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
 _NOT_REMOVED: Final = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 
 
@@ -21,11 +21,11 @@ _NOT_REMOVED: Final = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 class HostTotals:
     """Counts of one host, or their sum over the fleet.
 
-    ``containers`` are all that the engine listed, ``matched`` those that a selector picked, ``stale`` those
-    to be removed, whether or not a guard forbids it. ``removed`` to ``unknown`` are outcomes of removals.
-    ``unknown_age`` are matched containers that live because their age can't be known, ``unreadable`` those that could
-    not be looked at, ``in_use`` those that another one lives on. ``oldest_s`` is the
-    age in seconds of the oldest of the ``stale``, None without one.
+    ``containers`` are all that the engine listed, ``matched`` those that a selector picked, ``stale`` those to be
+    removed, whether or not a guard forbids it. ``removed`` to ``unknown`` are outcomes of removals. Kept are
+    ``unknown_age``: matched containers whose age is unknown; ``unreadable``: those that could not be inspected; and
+    ``in_use``: those that another container, which stays, depends on. ``oldest_s`` is the age in seconds of the oldest
+    ``stale`` container, None without one.
     """
 
     containers: int = 0
@@ -52,10 +52,10 @@ class Totals:
 
 
 def counted_plan(host: HostReport) -> HostPlan | None:
-    """Give the plan whose containers are this host's own, None where there is nothing to count.
+    """Return the plan whose containers are this host's own; None where there is nothing to count.
 
-    A host that is guarded for its identity shows another host's containers, or those of a box that it should
-    not be: counted here, one box under two names would read as twice the leak.
+    A host under the identity guard shows another host's containers, or those of an unexpected engine. Counting them
+    would report one engine under two names as twice the leak.
     """
     guard = host.guarded_by
     return None if guard and guard.name is GuardName.IDENTITY else host.plan
@@ -108,17 +108,17 @@ def fleet_totals(report: FleetReport) -> Totals:
 
 
 def unknown_age(host: HostReport) -> tuple[Decision, ...]:
-    """Give the matched containers that were kept because their age can't be known."""
+    """Return the matched containers that were kept because their age is unknown."""
     return _kept_for(host, Reason.UNKNOWN_AGE)
 
 
 def unreadable(host: HostReport) -> tuple[Decision, ...]:
-    """Give the containers that were kept because they could not be looked at, and might have been matched."""
+    """Return the containers that were kept because they could not be inspected and may be matched by a selector."""
     return _kept_for(host, Reason.UNREADABLE)
 
 
 def in_use(host: HostReport) -> tuple[Decision, ...]:
-    """Give the containers that would go if another one that stays did not live on them."""
+    """Return the containers that were kept only because another container, which stays, depends on them."""
     return _kept_for(host, Reason.IN_USE)
 
 
@@ -128,18 +128,18 @@ def _kept_for(host: HostReport, reason: Reason) -> tuple[Decision, ...]:
 
 
 def remaining(host: HostReport) -> tuple[Decision, ...]:
-    """Give the candidates that may still be there: all of them where nothing was to be removed."""
+    """Return the candidates that may still be there: all of them after an audit or a dry run."""
     plan = counted_plan(host)
-    at_rest = {removal.container_id for removal in host.removals if removal.outcome in AT_REST}
-    return tuple(d for d in plan.candidates if d.container.id not in at_rest) if plan else ()
+    gone = {removal.container_id for removal in host.removals if removal.outcome in NO_LONGER_THERE}
+    return tuple(d for d in plan.candidates if d.container.id not in gone) if plan else ()
 
 
 def exit_code(hosts: Sequence[HostReport], guard: Guard | None, *, fail_on_stale: bool, stopped_by: int | None) -> int:
     """Return the exit code of a run that got as far as contacting hosts.
 
-    ``guard`` is the fleet's; ``stopped_by`` the number of the signal that stopped the run. A matched
-    container of unknown age counts as an unusable answer, and so does one that could not be looked at: it lives, so
-    the exit code must not say that all is well.
+    ``guard`` is the fleet's; ``stopped_by`` is the number of the signal that stopped the run. A matched container of
+    unknown age counts as an unusable response, and so does one that could not be inspected: it is kept though it may
+    be stale, so the exit code must not be OK.
     """
     applies = (
         (guard is not None or any(_guarded(host) for host in hosts), exit_codes.GUARD),
@@ -165,4 +165,4 @@ def _bug(host: HostReport) -> bool:
 
 
 def _unusable(host: HostReport) -> bool:
-    return (host.status in _WITHOUT_ANSWER or host.fault is not None) and not _bug(host)
+    return (host.status in _NOT_SURVEYED or host.fault is not None) and not _bug(host)

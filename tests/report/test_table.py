@@ -46,7 +46,7 @@ TOTAL     3/7 ok               26       19     17       13      3d         12s
 
 FLEET_LINES = [
     "runner-2: ws-stuck-0 (a25d5433553a) was not removed: device or resource busy",
-    "runner-3: ws-odd (b2ed47f7334e) was kept: its age can't be known "
+    "runner-3: ws-odd (b2ed47f7334e) was kept: its age is unknown "
     "(created 2026-06-13T07:00:00Z, started 2026-06-13T07:00:00Z)",
     "runner-4: unreachable (connect): no TCP connection to box port 22 within 10 s -> check that the box is up",
     "runner-5: guarded (cap): 3 candidates are more than the cap of 2",
@@ -142,7 +142,7 @@ def test_a_removal_of_unknown_fate_names_the_container_and_what_settles_it() -> 
     made = report(surveyed("box", candidates("ws", 1), outcome=Outcome.UNKNOWN, error="connection lost"))
     assert below(made) == [
         f"box: ws-0 ({container_id('ws-0')[:12]}) may or may not have been removed: connection lost"
-        " -> the next run settles it"
+        " -> the next run finds out"
     ]
 
 

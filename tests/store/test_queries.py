@@ -188,7 +188,7 @@ def test_a_record_says_how_the_run_ended(state: Path) -> None:
     killed(state, "k", Outcome.FAILED, None)
     assert "took 1.5s, exit code 3: a host was unreachable" in render_record(record(state, "a"), "table")
     table = render_record(record(state, "k"), "table")
-    assert "did not end: it is at work, or was killed" in table
+    assert "did not end: it is still running, or was killed" in table
     assert table.splitlines()[3].split()[-2:] == ["failed", "busy"]
     assert table.splitlines()[4].endswith("unknown")
 

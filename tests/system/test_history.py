@@ -63,7 +63,7 @@ def test_a_killed_sweep_says_what_it_left_open_and_then_who_settled_it(workdir: 
         before = run("show", *state).stdout
         settling = json.loads(run("audit", *workdir.local(url), "--format", "json").stdout)["run_id"]
     assert "not ended, 1 unknown" in at_work
-    assert "did not end: it is at work, or was killed" in before
+    assert "did not end: it is still running, or was killed" in before
     assert before.splitlines()[3].endswith("unknown")
     killed = json.loads(run("history", *state, "--format", "json").stdout)["runs"][-1]
     assert (killed["exit_code"], killed["unknown"]) == (None, 0)

@@ -43,7 +43,7 @@ def test_a_host_that_fails_now_is_silent_once_its_last_good_look_is_too_old(
     (row,) = json.loads(text)["hosts"]
     assert code == 3
     assert (row["silent_since"] is not None) is silent
-    assert ("silent: the last run that looked at it began at" in table) is silent
+    assert ("silent: the last run that surveyed it began at" in table) is silent
 
 
 def test_looks_that_failed_are_no_looks(workdir: Workdir, run: Run) -> None:
