@@ -1,1 +1,1 @@
-"""What is on disk: the state directory, the journal, saved plans and baselines."""
+"""Files that fleetsweep keeps: the state directory, the journal, saved plans and baselines."""

@@ -1,6 +1,6 @@
-"""A plan on disk: written by a look at the fleet, carried out by a later sweep.
+"""Saved plans: written by an audit, carried out by a later sweep.
 
-The document holds no label, no environment and no secret: what must not have changed since is there as a digest.
+The document holds no labels, environment or secrets. Labels, which must not have changed since, are stored as a digest.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ from fleetsweep.store.artifact import (
     Kind,
     as_bool,
     as_count,
+    as_float,
     as_full_id,
+    as_int,
     as_list,
-    as_number,
     as_object,
-    as_optional_text,
+    as_optional_str,
     as_scalar,
-    as_text,
-    as_whole,
+    as_str,
 )
 
 SUMMARY: Final = "fleetsweep.plan-summary/1"
-"""The schema of what the journal keeps of a plan."""
+"""The schema of the summary that the journal keeps of a plan."""
 
 KIND: Final = Kind("plan", 2, "--plan", "make one with fleetsweep audit --save-plan")
 
 CLOCK_TOLERANCE_NS: Final = 5 * 60 * SECOND
-"""How far in the future a plan may have been made: controllers' clocks differ a little."""
+"""Nanoseconds that a plan may be from the future: controllers' clocks differ a little."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A plan and what it was made under: the policy flags as typed, and each host's resolved policy as JSON values.
+    """A plan, the policy flags as typed, and each host's resolved policy as JSON values.
 
-    ``created_ns`` is nanoseconds since the epoch by the clock of the controller that made it.
+    ``created_ns`` is nanoseconds since the epoch, by the clock of the controller that made the plan.
     """
 
     plan: FleetPlan
@@ -71,7 +71,7 @@ class SavedPlan:
 
 
 def dump(saved: SavedPlan) -> str:
-    """The document, with its digest as the last key."""
+    """Return the document as JSON, with its digest as the last key."""
     return KIND.dump(_body(saved))
 
 
@@ -87,15 +87,15 @@ def _body(saved: SavedPlan) -> JsonObject:
 
 
 def policy_object(policy: Policy) -> JsonObject:
-    """A policy as JSON values, equal for equal policies. Holds are none of it: they may come and go under a plan."""
-    told = asdict(replace(policy, held={}))
-    del told["held"], told["matcher"]
-    value: JsonObject = json.loads(json.dumps(told))
+    """Return a policy as JSON values, equal for equal policies. Holds are left out: they may change under a plan."""
+    settings = asdict(replace(policy, held={}))
+    del settings["held"], settings["matcher"]
+    value: JsonObject = json.loads(json.dumps(settings))
     return value
 
 
 def cap_object(fleet_cap: int | Percent | None) -> int | str | None:
-    """A fleet cap as a JSON value."""
+    """Return a fleet cap as a JSON value."""
     return str(fleet_cap) if isinstance(fleet_cap, Percent) else fleet_cap
 
 
@@ -105,15 +105,15 @@ def check_target(path: Path) -> None:
 
 
 def save(saved: SavedPlan, path: Path) -> None:
-    """Write the plan, mode 0600, whole or not at all. Raises OSError, or UsageError as ``check_target`` does."""
+    """Write the plan, mode 0600, whole or not at all. Raises OSError, and UsageError as ``check_target``."""
     KIND.save(_body(saved), path, "--save-plan")
 
 
 def load(path: Path, *, now_ns: int, ttl_s: float, hosts: Mapping[str, Host]) -> SavedPlan:
-    """Read a plan back. ``hosts`` are the inventory's, by name: a plan says what to remove, never where to connect.
+    """Read a plan. ``hosts`` are the inventory's, by name: a plan determines what to remove, never where to connect.
 
-    Raises UsageError when the plan can't be read, was changed after it was written, is older than ``ttl_s`` seconds,
-    or names a host that is not among ``hosts`` or has moved since.
+    Raises UsageError where the plan can't be read, was changed after it was written, is older than ``ttl_s`` seconds,
+    or names a host that is not in ``hosts`` or has another endpoint now.
     """
     where = f"plan {path}"
     document = KIND.load(path)
@@ -130,10 +130,10 @@ def load(path: Path, *, now_ns: int, ttl_s: float, hosts: Mapping[str, Host]) ->
 
 
 def summarize(saved: SavedPlan) -> str:
-    """A plan for the journal, as JSON: the decision on each container that goes, and counts by reason of the others.
+    """Return a plan for the journal, as JSON: the decision on each container to remove, the others counted by reason.
 
-    A box may list thousands that are kept, every hour. Where a guard stands in the way nothing goes: all are counted.
-    A host that nothing matched on is left out, and a lost one: the journal has every host's row.
+    A box may list thousands of kept containers, every hour. Where a guard tripped nothing is removed: all are counted.
+    Hosts without a match and hosts that were not surveyed are left out: the journal has a row for every host.
     """
     policies: dict[str, int] = {}
     hosts = [
@@ -147,16 +147,16 @@ def summarize(saved: SavedPlan) -> str:
 
 
 def _summary(item: HostPlan, saved: SavedPlan, policies: dict[str, int]) -> JsonObject:
-    """One host of a summary. ``policies`` numbers the policies, each as JSON: most hosts have the same."""
-    free = item.guard is None and saved.plan.guard is None
-    going = item.candidates if free else ()
+    """Return one host of a summary. ``policies`` numbers the policies, each as JSON: most hosts have the same one."""
+    unguarded = item.guard is None and saved.plan.guard is None
+    to_remove = item.candidates if unguarded else ()
     counts = Counter(decision.reason.value for decision in item.decisions)
-    counts.subtract(decision.reason.value for decision in going)
+    counts.subtract(decision.reason.value for decision in to_remove)
     others = {reason: number for reason, number in sorted(counts.items()) if number}
-    if not going and not (free and item.resources):
+    if not to_remove and not (unguarded and item.resources):
         return {"host": item.host.name, "others": others}
     policy = json.dumps(saved.policies.get(item.host.name, {}), sort_keys=True)
-    whole = _host_object(replace(item, decisions=going), {})
+    whole = _host_object(replace(item, decisions=to_remove), {})
     return {
         **{key: whole[key] for key in ("host", "endpoint", "engine", "now_ns", "skew_s", "containers", "decisions")},
         "policy": policies.setdefault(policy, len(policies)),
@@ -203,18 +203,18 @@ def _guard_object(guard: Guard | None) -> JsonObject | None:
     if guard is None:
         return None
     found = guard.found
-    # JSON has no number for the skew of an engine whose clock can't be told.
+    # The skew of an engine whose clock can't be read is NaN, which JSON does not have.
     return {**asdict(guard), "found": found if not isinstance(found, float) or math.isfinite(found) else str(found)}
 
 
 def _saved_plan(document: JsonObject, created_ns: int, where: str, hosts: Mapping[str, Host]) -> SavedPlan:
     rows = [as_object(row) for row in as_list(document["hosts"])]
-    names = [as_text(row["host"]) for row in rows]
+    names = [as_str(row["host"]) for row in rows]
     if len(set(names)) != len(names):
-        raise ValueError("a host stands there twice")
+        raise ValueError("duplicate host")
     for name, row in zip(names, rows, strict=True):
         if name not in hosts:
-            raise UsageError(f"{where} is for {name} too, which these options don't select: give those of its audit")
+            raise UsageError(f"{where} includes {name}, which these options don't select: give those of its audit")
         if hosts[name].endpoint != row["endpoint"]:
             raise UsageError(f"{where} was made when {name} was at {row['endpoint']}, now it is at "
                              f"{hosts[name].endpoint}: make a new one")  # fmt: skip
@@ -224,34 +224,34 @@ def _saved_plan(document: JsonObject, created_ns: int, where: str, hosts: Mappin
             tuple(_host_plan(row, hosts[name]) for name, row in zip(names, rows, strict=True)),
             _guard(document["guard"]),
         ),
-        run_id=as_text(document["run_id"]),
+        run_id=as_str(document["run_id"]),
         created_ns=created_ns,
         flags=_flags(as_object(document["flags"])),
-        fleet_cap=fleet_cap if fleet_cap is None or isinstance(fleet_cap, str) else as_whole(fleet_cap),
+        fleet_cap=fleet_cap if fleet_cap is None or isinstance(fleet_cap, str) else as_int(fleet_cap),
         policies={name: as_object(row["policy"]) for name, row in zip(names, rows, strict=True)},
     )
 
 
 def _flags(item: JsonObject) -> Flags:
-    """The flags as they were typed, each of its own type. Raises TypeError."""
+    """Return the flags as they were typed. Raises TypeError and ValueError."""
     default = asdict(Flags())
     if item.keys() != default.keys():
         raise ValueError("the flags are not those of this version")
     made: dict[str, object] = {}
     for name, value in item.items():
         if isinstance(default[name], tuple):
-            made[name] = tuple(as_text(word) for word in as_list(value))
+            made[name] = tuple(as_str(word) for word in as_list(value))
         elif isinstance(default[name], bool):
             made[name] = as_bool(value)
         else:
-            made[name] = as_optional_text(value)
-    return Flags(**made)  # type: ignore[arg-type]  # each was told by its default
+            made[name] = as_optional_str(value)
+    return Flags(**made)  # type: ignore[arg-type]  # each has the type of its default
 
 
 def _decisions(row: JsonObject) -> tuple[Decision, ...]:
     made = tuple(_decision(as_object(item)) for item in as_list(row["decisions"]))
     if len({decision.container.id for decision in made}) != len(made):
-        raise ValueError("a container stands there twice")
+        raise ValueError("duplicate container")
     return made
 
 
@@ -260,28 +260,28 @@ def _host_plan(row: JsonObject, host: Host) -> HostPlan | FailedSurvey:
         fault = as_object(row["fault"])
         phase = fault["phase"]
         made = Fault(
-            Status(as_text(fault["status"])),
-            None if phase is None else Phase(as_text(phase)),
-            as_text(fault["kind"]),
-            f"when the plan was made: {as_text(fault['message'])}",
-            as_text(fault["remedy"]),
+            Status(as_str(fault["status"])),
+            None if phase is None else Phase(as_str(phase)),
+            as_str(fault["kind"]),
+            f"when the plan was made: {as_str(fault['message'])}",
+            as_str(fault["remedy"]),
         )
-        return FailedSurvey(host, made, as_number(row["duration_s"]))
+        return FailedSurvey(host, made, as_float(row["duration_s"]))
     engine = as_object(row["engine"])
     return HostPlan(
         host=host,
         engine=Engine(
-            kind=as_text(engine["kind"]),
-            server=as_text(engine["server"]),
-            api=as_text(engine["api"]),
-            via=as_text(engine["via"]),
-            id=as_optional_text(engine["id"]),
-            host_key=as_optional_text(engine["host_key"]),
+            kind=as_str(engine["kind"]),
+            server=as_str(engine["server"]),
+            api=as_str(engine["api"]),
+            via=as_str(engine["via"]),
+            id=as_optional_str(engine["id"]),
+            host_key=as_optional_str(engine["host_key"]),
         ),
-        now_ns=as_whole(row["now_ns"]),
-        # An unknown skew is over any limit.
-        skew_s=math.nan if row["skew_s"] is None else as_number(row["skew_s"]),
-        duration_s=as_number(row["duration_s"]),
+        now_ns=as_int(row["now_ns"]),
+        # An unknown skew exceeds any limit.
+        skew_s=math.nan if row["skew_s"] is None else as_float(row["skew_s"]),
+        duration_s=as_float(row["duration_s"]),
         containers=as_count(row["containers"]),
         decisions=_decisions(row),
         guard=_guard(row["guard"]),
@@ -291,31 +291,31 @@ def _host_plan(row: JsonObject, host: Host) -> HostPlan | FailedSurvey:
 def _decision(item: JsonObject) -> Decision:
     started, restarts, age = item["started_ns"], item["restarts"], item["age_s"]
     age_from = item["age_from"]
-    digest = as_text(item["labels_digest"])
+    digest = as_str(item["labels_digest"])
     container = Container(
         id=as_full_id(item["id"]),
-        name=as_text(item["name"]),
-        image=as_text(item["image"]),
-        image_id=as_text(item["image_id"]),
-        state=as_text(item["state"]),
-        created_ns=as_whole(item["created_ns"]),
+        name=as_str(item["name"]),
+        image=as_str(item["image"]),
+        image_id=as_str(item["image_id"]),
+        state=as_str(item["state"]),
+        created_ns=as_int(item["created_ns"]),
         labels=None,
-        started_ns=None if started is None else as_whole(started),
-        restarts=None if restarts is None else as_whole(restarts),
+        started_ns=None if started is None else as_int(started),
+        restarts=None if restarts is None else as_int(restarts),
         inspected=as_bool(item["inspected"]),
-        trouble=as_text(item["trouble"]),
+        trouble=as_str(item["trouble"]),
         lives_on=tuple(as_full_id(each) for each in as_list(item["lives_on"])),
-        managed_by=as_text(item["managed_by"]),
+        managed_by=as_str(item["managed_by"]),
     )
     return Decision(
         container,
-        Verdict(as_text(item["verdict"])),
-        Reason(as_text(item["reason"])),
-        tuple(Selector(as_text(word)) for word in as_list(item["matched_by"])),
-        None if age is None else as_whole(age),
-        None if age_from is None else AgeFrom(as_text(age_from)),
+        Verdict(as_str(item["verdict"])),
+        Reason(as_str(item["reason"])),
+        tuple(Selector(as_str(word)) for word in as_list(item["matched_by"])),
+        None if age is None else as_int(age),
+        None if age_from is None else AgeFrom(as_str(age_from)),
         digest and as_full_id(digest),
-        as_text(item["detail"]),
+        as_str(item["detail"]),
     )
 
 
@@ -324,11 +324,11 @@ def _guard(value: object) -> Guard | None:
         return None
     item = as_object(value)
     limit, found = (None if part is None else as_scalar(part) for part in (item["limit"], item["found"]))
-    return Guard(GuardName(as_text(item["name"])), as_text(item["message"]), limit, found)
+    return Guard(GuardName(as_str(item["name"])), as_str(item["message"]), limit, found)
 
 
 def check_policies(saved: SavedPlan, policies: Mapping[str, Policy], fleet_cap: int | Percent | None) -> None:
-    """Raise UsageError unless the plan was made by the very rules that hold now: they are the operator's yes."""
+    """Raise UsageError unless the plan was made with the policies of this run: the operator approved it under those."""
     remedy = "give the flags of its audit, or make a new plan"
     if cap_object(fleet_cap) != saved.fleet_cap:
         raise UsageError(f"--plan: it was made with fleet cap {saved.fleet_cap}, now it is {fleet_cap}: {remedy}")

@@ -1,4 +1,4 @@
-"""The state directory: safe to write in, and one sweep in it at a time."""
+"""The state directory: checks that it is safe to write, and a lock for one sweep at a time."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from fleetsweep.errors import UsageError
 from fleetsweep.runtime.files import pasted
 
 POLL_S: Final = 0.2
+"""Seconds between attempts to take the lock."""
 
 GRACE_S: Final = 1.0
-"""An audit holds the lock for the blink of an eye: that is neither worth a word nor a refusal."""
+"""Seconds to wait without a message or an error: an audit holds the lock for an instant."""
 
 
 def prepare_state_dir(path: Path) -> Path:
-    """The state directory, made 0700 if it isn't there. Raises UsageError unless it is safe to write in."""
+    """Return the state directory, created with mode 0700 if missing. Raises UsageError unless it is safe to use."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
@@ -34,17 +35,17 @@ def prepare_state_dir(path: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode):
         raise UsageError(f"state directory {path} is not a real directory: give another one with --state-dir")
     if found.st_uid != os.geteuid():
-        owner = _name_of(found.st_uid)
+        owner = _account(found.st_uid)
         raise UsageError(
             f"state directory {path} belongs to {owner}: run this as that account "
             f"(sudo -u {shlex.quote(owner)} fleetsweep ...), or give another one with --state-dir"
         )
     if found.st_mode & 0o022:
-        raise UsageError(f"state directory {path} must be yours alone to write: chmod 700 {pasted(path)}")
+        raise UsageError(f"state directory {path} can be written by others: chmod 700 {pasted(path)}")
     return path
 
 
-def _name_of(uid: int) -> str:
+def _account(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -52,24 +53,26 @@ def _name_of(uid: int) -> str:
 
 
 def open_private(path: Path) -> int:
-    """A descriptor of a file of ours in the state directory, made 0600 if it isn't there. Raises UsageError.
+    """Open our own file in the state directory, created with mode 0600 if it is missing. Raises UsageError.
 
-    A symlink there would have us write where somebody else chose.
+    Symlinks are refused: another user could redirect the write.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         what = "is a symlink" if path.is_symlink() else error.strerror
-        raise UsageError(f"{path}: {what}: remove it, or give another place with --state-dir") from error
+        raise UsageError(f"{path}: {what}: remove it, or give another directory with --state-dir") from error
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
         os.close(descriptor)
-        raise UsageError(f"{path} is not a file of yours: remove it, or give another place with --state-dir")
+        raise UsageError(
+            f"{path} is not a regular file of this account: remove it, or give another directory with --state-dir"
+        )
     return descriptor
 
 
 def free_space(path: Path) -> str:
-    """How much is left where ``path`` lies, in words for a message about a full disk."""
+    """Return the free space of the file system of ``path``, for a message; empty if it is unknown."""
     try:
         found = os.statvfs(path)
     except OSError:
@@ -79,47 +82,47 @@ def free_space(path: Path) -> str:
 
 @contextmanager
 def try_sweep_lock(state_dir: Path, holder: str) -> Iterator[bool]:
-    """Whether no sweep runs on this state directory; if so, none begins until the block ends."""
+    """Take the sweep lock without waiting. Yields whether it was free; if so, no sweep starts until the block ends."""
     with _Lock(state_dir) as lock:
         yield lock.take(holder)
 
 
 @contextmanager
 def sweep_lock(
-    state_dir: Path, holder: str, wait_s: float, stopped: threading.Event, tell: Callable[[str], None]
+    state_dir: Path, holder: str, wait_s: float, stopped: threading.Event, on_wait: Callable[[str], None]
 ) -> Iterator[bool]:
-    """The lock that one sweep holds while it runs. The kernel drops it when its holder dies.
+    """Hold the lock that allows one sweep at a time. The kernel releases it when its holder dies.
 
-    ``tell`` is called once with who has it, if somebody has it for longer than GRACE_S. Gives False once ``stopped``
-    is set. Raises UsageError after ``wait_s`` seconds: nothing was contacted by then.
+    ``on_wait`` is called once, with a message that names the holder, after waiting for GRACE_S. Yields True with the
+    lock, False once ``stopped`` is set. Raises UsageError after ``wait_s`` seconds; no host is contacted by then.
     """
     with _Lock(state_dir) as lock:
-        began = time.monotonic()
-        ends = began + max(wait_s, GRACE_S)
-        told = False
+        started = time.monotonic()
+        deadline = started + max(wait_s, GRACE_S)
+        reported = False
         while not lock.take(holder):
             other = lock.holder()
             if stopped.is_set():
                 yield False
                 return
-            if time.monotonic() >= ends:
+            if time.monotonic() >= deadline:
                 raise UsageError(
-                    f"{state_dir}: {other} is at work and did not end within {wait_s:g} s: "
+                    f"{state_dir}: {other} is running and did not end within {wait_s:g} s: "
                     "wait for it, raise --lock-wait, or give another --state-dir"
                 )
-            if not told and time.monotonic() >= began + GRACE_S:
-                told = True
-                tell(f"waiting for {other} (--lock-wait {wait_s:g}s)")
-            stopped.wait(min(POLL_S, max(0.0, ends - time.monotonic())))
+            if not reported and time.monotonic() >= started + GRACE_S:
+                reported = True
+                on_wait(f"waiting for {other} (--lock-wait {wait_s:g}s)")
+            stopped.wait(min(POLL_S, max(0.0, deadline - time.monotonic())))
         yield True
 
 
 class _Lock:
-    """A lock on the state directory itself, and on a file in it that names the holder.
+    """A lock on the state directory itself and on a file in it that names the holder.
 
-    A file's lock is gone with the file: a clean-up of old files once let two sweeps run at once. The directory can't be
-    deleted as long as the journal lies in it. The file is locked besides, for earlier versions and for file systems
-    that lock no directories, such as NFS.
+    A lock on a file alone is lost with the file: a clean-up of old files once let two sweeps run at once. The directory
+    can't be deleted while it holds the journal. The file is locked too, for earlier versions of fleetsweep and for file
+    systems that can't lock directories, such as NFS.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -140,14 +143,14 @@ class _Lock:
         os.close(self._directory)
 
     def take(self, holder: str) -> bool:
-        """Whether the lock is held now. Raises UsageError where the file can't be opened."""
+        """Try to take the lock; return whether it is held now. Raises UsageError where the file can't be opened."""
         if not _flock(self._directory):
             return False
         if not self._take_file():
-            # Whoever holds the file alone, an earlier version perhaps, must not be waited for with this in hand.
+            # Another process, perhaps an earlier version, holds the file alone: don't keep the directory meanwhile.
             fcntl.flock(self._directory, fcntl.LOCK_UN)
             return False
-        # Only to name the holder to others: a full disk must not cost the lock.
+        # The name is only for messages: a full disk must not fail the lock.
         try:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{holder}\n".encode(), 0)
@@ -156,16 +159,16 @@ class _Lock:
         return True
 
     def holder(self) -> str:
-        """Who holds the lock, as far as that can be told."""
+        """Return the holder's name, or what is known of it."""
         try:
             with closing_descriptor(open_private(self._path)) as descriptor:
-                named = os.pread(descriptor, 500, 0).decode("utf-8", "replace").strip()
+                name = os.pread(descriptor, 500, 0).decode("utf-8", "replace").strip()
         except UsageError:
-            named = ""
-        return named or _process_that_locks(self._directory) or "another sweep"
+            name = ""
+        return name or _process_that_locks(self._directory) or "another sweep"
 
     def _take_file(self) -> bool:
-        """Lock the file that is there once the lock is held: it may have been deleted, and another made, meanwhile."""
+        """Lock the file, again if it was deleted or replaced before the lock was taken. Return whether it was free."""
         while True:
             self._close_file()
             self._file = open_private(self._path)
@@ -190,7 +193,7 @@ class _Lock:
 
 @contextmanager
 def closing_descriptor(descriptor: int) -> Iterator[int]:
-    """Close a descriptor as the block ends."""
+    """Close a descriptor when the block ends."""
     try:
         yield descriptor
     finally:
@@ -198,7 +201,7 @@ def closing_descriptor(descriptor: int) -> Iterator[int]:
 
 
 def _flock(descriptor: int) -> bool:
-    """Whether nobody else has the lock. A file system that can't lock a directory says neither."""
+    """Try to lock; return False if another process holds the lock. Return True where directories can't be locked."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -210,7 +213,7 @@ def _flock(descriptor: int) -> bool:
 
 
 def _process_that_locks(descriptor: int) -> str:
-    """By the kernel's list, where there is one (proc_locks(5))."""
+    """Return the process that holds the lock, by /proc/locks (proc_locks(5)); empty if it is not listed."""
     found = os.fstat(descriptor)
     place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
     try:

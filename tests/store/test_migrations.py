@@ -135,5 +135,5 @@ def test_a_journal_that_a_run_is_just_making_holds_no_run_yet(tmp_path: Path) ->
     tmp_path.chmod(0o700)
     journal_file(tmp_path).touch(0o600)
     assert holds(tmp_path, 0) == ()
-    with pytest.raises(NoJournalError, match="no run is remembered"):
+    with pytest.raises(NoJournalError, match="no run is recorded"):
         past_runs(tmp_path)

@@ -219,7 +219,7 @@ def test_a_plan_that_others_can_change_is_refused(tmp_path: Path) -> None:
 def test_a_plan_says_what_to_remove_and_never_where_to_connect(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     save(saved(), path)
-    with pytest.raises(UsageError, match="is for d too"):
+    with pytest.raises(UsageError, match="includes d,"):
         read(path, hosts={name: host for name, host in HOSTS.items() if name != "d"})
     with pytest.raises(UsageError, match=r"now it is at ssh 192\.0\.2\.1"):
         read(path, hosts={**HOSTS, "a": Host("a", "192.0.2.1")})

@@ -142,7 +142,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id_and_without_one_it_is_the_new
     assert record(state, "2025").run.id == "2025-c"
     assert record(state, "2026-a").run.id == "2026-a"
     assert record(state, "").run.id == "2025-c"
-    with pytest.raises(UsageError, match=r"begins several runs' ids, 2026-b and 2026-a: give more"):
+    with pytest.raises(UsageError, match=r"several runs' ids begin with '2026', 2026-b and 2026-a: give more"):
         record(state, "2026")
     for nobody in ("2024", "026", "2026-a%", "_"):
         with pytest.raises(UsageError, match="no run's id begins with"):
@@ -228,7 +228,7 @@ def test_what_a_box_said_is_escaped_again(state: Path) -> None:
 
 def test_without_a_journal_the_error_says_which_option_names_it(state: Path) -> None:
     for missing in (state, state / "below", Path(os.devnull) / "x"):
-        with pytest.raises(UsageError, match=r"no run is remembered in .*--state-dir"):
+        with pytest.raises(UsageError, match=r"no run is recorded in .*--state-dir"):
             past_runs(missing)
     assert not state.exists()
 

@@ -26,14 +26,14 @@ def refusal(state_dir: Path) -> str:
 def test_a_second_sweep_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:
     with try_sweep_lock(tmp_path, "run a (process 7)") as free:
         assert free
-        assert "run a (process 7) is at work" in refusal(tmp_path)
+        assert "run a (process 7) is running" in refusal(tmp_path)
 
 
 def test_a_lock_whose_file_was_deleted_still_holds_and_its_process_is_named(tmp_path: Path) -> None:
     with try_sweep_lock(tmp_path, "run a"):
         (tmp_path / "lock").unlink()
-        assert f"(process {os.getpid()}) is at work" in refusal(tmp_path)
-        assert f"(process {os.getpid()}) is at work" in refusal(tmp_path), "the file is there again, and empty"
+        assert f"(process {os.getpid()}) is running" in refusal(tmp_path)
+        assert f"(process {os.getpid()}) is running" in refusal(tmp_path), "the file is there again, and empty"
 
 
 def test_a_lock_whose_file_was_replaced_still_holds(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_sweep_of_an_earlier_version_which_locks_the_file_alone_is_waited_for(
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write("run old\n")
         file.flush()
-        assert "run old is at work" in refusal(tmp_path)
+        assert "run old is running" in refusal(tmp_path)
     with try_sweep_lock(tmp_path, "run b") as free:
         assert free
 

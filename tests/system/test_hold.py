@@ -181,7 +181,7 @@ def test_a_journal_that_can_not_be_written_is_told_before_anybody_is_contacted(w
     with engine.serve(workdir.socket) as url:
         done = run("hold", *workdir.local(url), "ws-0", "-m", "mine")
     assert (done.returncode, engine.requests) == (2, [])
-    assert "must be yours alone to write" in done.stderr
+    assert "can be written by others" in done.stderr
 
 
 def test_a_look_by_a_clock_that_is_months_ahead_forgets_neither_holds_nor_runs(workdir: Workdir, run: Run) -> None:

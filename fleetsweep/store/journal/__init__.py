@@ -1,4 +1,4 @@
-"""What is on disk: runs, intents and outcomes before and after each removal, and holds."""
+"""The journal: runs, an intent before and an outcome after each removal, and holds, in an SQLite database."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from fleetsweep.store.journal.migrations import migrate, schema_version
 from fleetsweep.store.state_dir import free_space, open_private, prepare_state_dir
 
 KEPT_NS: Final = 90 * 86_400 * SECOND
-"""How long runs, and holds that have ended, are remembered. Runs with an open intent stay until it is settled."""
+"""Nanoseconds that runs and ended holds are kept. A run with an open intent is kept until the intent is settled."""
 
 
 class JournalError(FleetsweepError):
@@ -24,27 +24,27 @@ class JournalError(FleetsweepError):
 
 
 class NoJournalError(UsageError):
-    """There is no journal: nothing has been written down in that state directory."""
+    """The state directory has no journal, so no run is recorded in it."""
 
 
 def journal_file(state_dir: Path) -> Path:
-    """Where the journal lies in its state directory."""
+    """Return the path of a state directory's journal."""
     return state_dir / "journal.db"
 
 
 @contextmanager
 def writing(state_dir: Path) -> Iterator[sqlite3.Connection]:
-    """The journal to write in outside of any run; each statement is durable once it was executed. Raises UsageError."""
+    """Open the journal to write outside a run; each statement is durable after ``execute``. Raises UsageError."""
     with closing(open_journal(state_dir)) as opened, translated(journal_file(state_dir)):
         yield opened
 
 
 def open_journal(state_dir: Path) -> sqlite3.Connection:
-    """The journal to write in: made if there is none, brought up to this version. Raises UsageError."""
+    """Open the journal to write: create it if there is none, migrate an older one. Raises UsageError."""
     path = journal_file(prepare_state_dir(state_dir))
     os.close(open_private(path))
     with translated(path):
-        # The thread that opens it is not the one that writes.
+        # Opened by one thread, written by another.
         database = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None)
         try:
             _prepare(database, path)
@@ -56,11 +56,11 @@ def open_journal(state_dir: Path) -> sqlite3.Connection:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into UsageErrors that say what to do."""
+    """Turn SQLite's errors into UsageErrors that name a remedy."""
     try:
         yield
     except sqlite3.Error as error:
-        # What is wrong with the file is a DatabaseError itself, what is wrong with the disk is one of its kinds.
+        # SQLite raises DatabaseError itself for a damaged file, and a subclass of it for a full or failing disk.
         broken = type(error) is sqlite3.DatabaseError
         remedy = "move it away" if broken else f"free space in {path.parent}{free_space(path.parent)}"
         raise UsageError(f"journal {path}: {error}: {remedy}, or give --state-dir") from error
@@ -78,13 +78,13 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
-    """The journal to read in: one moment's state, whatever a run writes meanwhile.
+    """Open the journal to read one consistent state, also while a run writes.
 
     Raises UsageError where it can't be read, and NoJournalError where there is none.
     """
     path = journal_file(state_dir)
     try:
-        # Not what a link leads to: SQLite makes files beside a journal that it reads.
+        # Links are not followed: SQLite would create its side files beside their target.
         found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         raise _no_journal(state_dir) from None
@@ -94,11 +94,11 @@ def reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
         raise _unreadable(path, "is not a file")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)) as opened:
-            # A reader that may not write would leave the files behind that it makes beside the journal.
+            # Not mode=ro: such a reader can't delete the side files that it creates.
             opened.execute("PRAGMA query_only = ON")
             # An older schema is read as it is: the account that reads may not be allowed to write.
             if schema_version(opened, path) == 0:
-                # A run has made the file and not yet its tables.
+                # A run has just created the file and not yet its tables.
                 raise _no_journal(state_dir)
             opened.execute("BEGIN")
             yield opened
@@ -107,8 +107,8 @@ def reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _no_journal(state_dir: Path) -> NoJournalError:
-    return NoJournalError(f"no run is remembered in {state_dir}: give the runs' own --state-dir")
+    return NoJournalError(f"no run is recorded in {state_dir}: give the runs' own --state-dir")
 
 
 def _unreadable(path: Path, why: str) -> UsageError:
-    return UsageError(f"journal {path}: {why}: ask as the account that owns it, or give the runs' own --state-dir")
+    return UsageError(f"journal {path}: {why}: run this as the account that owns it, or give the runs' own --state-dir")

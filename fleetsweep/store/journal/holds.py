@@ -1,4 +1,4 @@
-"""Holds in the journal: containers that somebody wants left alone for a while."""
+"""Holds in the journal: containers that must not be removed until a given time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fleetsweep.store.journal.database import NoJournalError, reading, writing
 
 
 def holds(state_dir: Path, now_ns: int) -> tuple[Hold, ...]:
-    """Those that have not ended, by their ends. None where there is no journal. Raises UsageError."""
+    """Return the holds that have not ended, the next to end first; none if there is no journal. Raises UsageError."""
     try:
         with reading(state_dir) as journal:
-            # A journal of before there were holds has no table for them until the next run writes in it.
+            # A journal of version 1 may have no table for holds until the next run migrates it.
             if journal.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'hold'").fetchone() == (0,):
                 return ()
             rows = journal.execute(
@@ -26,10 +26,7 @@ def holds(state_dir: Path, now_ns: int) -> tuple[Hold, ...]:
 
 
 def place_hold(state_dir: Path, hold: Hold) -> None:
-    """Write a hold down, in place of an earlier one of the same container. It is durable when this returns.
-
-    Raises UsageError.
-    """
+    """Record a hold, replacing an earlier one of the same container. Durable on return. Raises UsageError."""
     with writing(state_dir) as journal:
         journal.execute(
             "INSERT OR REPLACE INTO hold (container_id, host, name, reason, by, since_ns, until_ns) "
@@ -39,6 +36,6 @@ def place_hold(state_dir: Path, hold: Hold) -> None:
 
 
 def release_hold(state_dir: Path, container_id: str) -> None:
-    """End the hold of a container. Raises UsageError."""
+    """Delete the hold of a container, if there is one. Raises UsageError."""
     with writing(state_dir) as journal:
         journal.execute("DELETE FROM hold WHERE container_id = ?", (container_id,))

@@ -1,4 +1,4 @@
-"""Reading the journal: past runs, and one of them whole. Writes nothing, and takes no lock."""
+"""Queries on the journal: a list of past runs, and one run whole. Writes nothing and takes no lock."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ FROM intent WHERE run = ? ORDER BY id
 def past_runs(
     state_dir: Path, *, most: int | None = None, since_ns: int = 0, hosts: Sequence[str] = (), failed: bool = False
 ) -> tuple[PastRun, ...]:
-    """The last runs, the newest first. Raises UsageError where there is no journal that can be read.
+    """Return the last ``most`` runs since ``since_ns``, the newest first. Raises UsageError without a readable journal.
 
-    ``hosts`` picks the runs that have one of these hosts, and counts those alone. ``failed`` picks the runs that did
-    not end with 0, those that did not end among them.
+    ``hosts`` selects the runs with one of these hosts and counts only those hosts. ``failed`` selects the runs without
+    exit code 0, including those that did not end.
     """
     names = f"({', '.join('?' * len(hosts))})"
     which = ["started_ns >= ?", *([_WITH_HOST.format(names=names)] if hosts else [])]
@@ -57,17 +57,17 @@ def past_runs(
 
 
 def record(state_dir: Path, run: str) -> Record:
-    """All that is remembered of the run whose id begins with ``run``; of the newest if that is empty.
+    """Return the run whose id begins with ``run``, with its hosts and removals; the newest run if ``run`` is empty.
 
-    Raises UsageError where there is no journal that can be read, and where no run or several are meant.
+    Raises UsageError without a readable journal, and where no run or several match.
     """
     with reading(state_dir) as journal:
         query = _RUNS.format(which="substr(id, 1, length(?)) = ?", rows="1", intents="1")
         found = [_run(row) for row in journal.execute(query, (run, run, 2))]
         if len(found) > 1 and run:
-            raise UsageError(f"{run!r} begins several runs' ids, {found[0].id} and {found[1].id}: give more of it")
+            raise UsageError(f"several runs' ids begin with {run!r}, {found[0].id} and {found[1].id}: give more of it")
         if not found:
-            what = f"no run's id begins with {run!r}" if run else "no run is remembered"
+            what = f"no run's id begins with {run!r}" if run else "no run is recorded"
             raise UsageError(f"{what} in {state_dir}: fleetsweep history lists them")
         hosts = tuple(PastHost(*row) for row in journal.execute(_HOSTS, (found[0].id,)))
         removals = tuple(PastRemoval(*row) for row in journal.execute(_REMOVALS, (found[0].id,)))
@@ -76,4 +76,4 @@ def record(state_dir: Path, run: str) -> Record:
 
 def _run(row: Sequence[object]) -> PastRun:
     run_id, command, dry_run, *rest = row
-    return PastRun(run_id, command, bool(dry_run), *rest)  # type: ignore[arg-type]  # the tables say which
+    return PastRun(run_id, command, bool(dry_run), *rest)  # type: ignore[arg-type]  # typed by the tables

@@ -1,4 +1,4 @@
-"""What was intended and what came of it, on disk before and after each removal."""
+"""Writing the journal: an intent before each removal, its outcome afterwards."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from fleetsweep.store.state_dir import free_space
 
 
 class Journal:
-    """One run's intents and outcomes. Threads may share it.
+    """The journal of one run. Thread-safe.
 
-    One thread writes. It takes all that waits and commits it as one transaction with full sync: a sync costs
-    milliseconds and does not depend on how much it makes durable. What is queued first is durable first, and after
-    the first failure nothing more is written: each later call raises JournalError.
+    Group commit: one writer thread commits all queued statements as one transaction with full sync, since a sync takes
+    milliseconds however much it makes durable. Statements become durable in the order in which they were queued. After
+    the first failure nothing more is written, and each later call raises JournalError.
     """
 
     def __init__(self, state_dir: Path, run_id: str, command: str, *, dry_run: bool = False) -> None:
@@ -48,7 +48,7 @@ class Journal:
         except BaseException:
             self._database.close()
             raise
-        # From here on the database is the writer's alone.
+        # From here on only the writer thread uses the database.
         self._writer = threading.Thread(target=self._write_all, name="fleetsweep-journal", daemon=True)
         self._writer.start()
 
@@ -58,46 +58,46 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Commit what still waits, then close the database."""
+        """Commit what is still queued, then close the database."""
         with self._lock:
             self._broken = self._broken or "the journal is closed"
             self._waiting.put(None)
         self._writer.join()
 
     def for_host(self, host: Host, identity: str = "") -> HostJournal:
-        """The part of the journal that one host's removals write to. ``identity`` is ``identity_of`` its engine."""
+        """Return the journal of one host's removals. ``identity`` is ``identity_of`` its engine."""
         return HostJournal(self, host, identity)
 
     def open_intents(self) -> list[OpenIntent]:
-        """The intents whose outcome no run has known so far, oldest first. Raises JournalError."""
+        """Return the intents whose outcome is not known yet, oldest first. Raises JournalError."""
         rows = self.read(
             "SELECT id, run, host, endpoint, container_id, name, at_ns, identity FROM open_intent ORDER BY id"
         )
         return [OpenIntent(*row) for row in rows]  # type: ignore[arg-type]
 
     def last_looks(self) -> dict[str, int]:
-        """When each host was last looked at by a run that has ended, in nanoseconds. Raises JournalError."""
+        """Return by host when the last finished run that surveyed it started, in nanoseconds. Raises JournalError."""
         return self._last_looks("started_ns")
 
     def previous_run_ns(self) -> int | None:
-        """When the run before this one began, by the controller's clock; None for the first. Raises JournalError."""
+        """Return when the previous run started, in nanoseconds; None for the first run. Raises JournalError."""
         rows = self.read("SELECT started_ns FROM run WHERE id <> ? ORDER BY rowid DESC LIMIT 1", (self.run_id,))
         return int(str(rows[0][0])) if rows else None
 
     def last_successes(self, command: str) -> LastSuccesses:
-        """What has gone well before, for a run that can tell nothing good of some host. Raises JournalError."""
+        """Return the last successes of ``command`` and of each host. Raises JournalError."""
         ((run_ns,),) = self.read("SELECT max(finished_ns) FROM run WHERE command = ? AND exit_code = 0", (command,))
         return LastSuccesses(run_ns, self._last_looks("finished_ns"))  # type: ignore[arg-type]
 
-    def _last_looks(self, moment: str) -> dict[str, int]:
+    def _last_looks(self, column: str) -> dict[str, int]:
         rows = self.read(
-            f"SELECT host.name, max(run.{moment}) FROM host JOIN run ON run.id = host.run "  # noqa: S608 - a column's name
+            f"SELECT host.name, max(run.{column}) FROM host JOIN run ON run.id = host.run "  # noqa: S608 - a column's name
             "WHERE host.surveyed GROUP BY host.name"
         )
         return dict(rows)  # type: ignore[arg-type]
 
     def settle(self, settled: Mapping[str, Sequence[Settlement]]) -> None:
-        """Queue what became of earlier runs' open intents. Raises JournalError if the journal is broken."""
+        """Queue the outcomes found for earlier runs' open intents. Raises JournalError if the journal is broken."""
         now_ns = time.time_ns()
         for settlement in (each for found in settled.values() for each in found if each.final):
             self.post(
@@ -107,20 +107,20 @@ class Journal:
             )
 
     def record_plan(self, document: str) -> None:
-        """Keep what is about to be done; it is durable when this returns. Raises JournalError."""
+        """Record the plan that is about to be carried out. Durable on return. Raises JournalError."""
         self.write("UPDATE run SET plan = ? WHERE id = ?", (document, self.run_id))
 
     def finish(self, report: FleetReport, *, looked: bool, forget_before_ns: int | None = None) -> None:
-        """Record every host's row and the run's end; durable when this returns. Raises JournalError.
+        """Record every host's row and the run's end. Durable on return. Raises JournalError.
 
-        ``looked`` is False for a run that carried out a saved plan: its rows are no news of any host. With
-        ``forget_before_ns`` the runs that began before it are forgotten, and the holds that ended before it. A run with
-        an open intent stays; the intent is given up, so that a box that was rebuilt is not asked about it for ever.
+        ``looked`` is False for a run that carried out a saved plan: it surveyed no host. With ``forget_before_ns``,
+        delete the runs that started before it and the holds that ended before it. A run with an open intent is kept,
+        but the intent is given up, so that a rebuilt box is not asked about it for ever.
         """
         for row in report.hosts:
             plan = row.plan
             guard = row.guarded_by or report.guard
-            trouble = row.fault.message if row.fault else guard.message if guard else None
+            problem = row.fault.message if row.fault else guard.message if guard else None
             self.post(
                 "INSERT INTO host VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -129,7 +129,7 @@ class Journal:
                     row.host.endpoint,
                     row.status,
                     looked and plan is not None,
-                    trouble and trouble[:500],
+                    problem and problem[:500],
                     plan.containers if plan else 0,
                     len(plan.decisions) if plan else 0,
                     len(plan.candidates) if plan else 0,
@@ -154,7 +154,7 @@ class Journal:
         )
 
     def read(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-        """All rows of a query, by a connection of its own. Raises JournalError."""
+        """Return all rows of a query, read on a connection of its own. Raises JournalError."""
         try:
             with contextlib.closing(sqlite3.connect(self._path, timeout=10)) as reader:
                 return reader.execute(query, values).fetchall()
@@ -162,7 +162,7 @@ class Journal:
             raise JournalError(f"journal {self._path} can't be read: {error}") from error
 
     def write(self, statement: str, values: tuple[object, ...]) -> int:
-        """Commit one statement; it is durable when this returns. Answers the row's id. Raises JournalError."""
+        """Commit one statement and return its row id. Durable on return. Raises JournalError."""
         entry = _Entry(statement, values)
         self._queue(entry)
         entry.done.wait()
@@ -171,11 +171,11 @@ class Journal:
         return entry.row
 
     def post(self, statement: str, values: tuple[object, ...]) -> int:
-        """Queue one statement and go on; answers its number, for ``flush``. Raises JournalError if it is broken."""
+        """Queue one statement and return its number, for ``flush``. Raises JournalError if the journal is broken."""
         return self._queue(_Entry(statement, values))
 
     def flush(self, number: int | None = None) -> None:
-        """Wait until all that was queued, or all up to ``number``, is durable. Raises JournalError if it won't be."""
+        """Wait until all queued statements, or those up to ``number``, are durable. Raises JournalError."""
         with self._lock:
             wanted = self._queued if number is None else number
             if self._durable >= wanted:
@@ -197,10 +197,10 @@ class Journal:
             return self._queued
 
     def _write_all(self) -> None:
-        """The writer's life: all that waits as one transaction, again and again until the end is queued."""
+        """Commit all that is queued as one transaction, again and again, until the end mark None is taken."""
         failure: str | None = None
-        going = True
-        while going:
+        running = True
+        while running:
             batch: list[_Entry] = []
             entry = self._waiting.get()
             while entry is not None:
@@ -210,7 +210,7 @@ class Journal:
                 except Empty:
                     break
             else:
-                going = False
+                running = False
             statements = [entry for entry in batch if entry.statement]
             failure = failure or self._commit(statements)
             with self._lock:
@@ -224,7 +224,7 @@ class Journal:
         self._database.close()
 
     def _commit(self, entries: list[_Entry]) -> str | None:
-        """Make the entries durable, all or none; answers what hindered it."""
+        """Make the entries durable, all or none. Return an error message, None on success."""
         if not entries:
             return None
         try:
@@ -233,7 +233,7 @@ class Journal:
                 values = tuple(map(_storable, entry.values))
                 entry.row = self._database.execute(entry.statement, values).lastrowid or 0
             self._database.execute("COMMIT")
-        except Exception as error:  # whatever it is, a thread that waits for this must hear of it
+        except Exception as error:  # any error must reach the threads that wait for these entries
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
             where = self._path.parent
@@ -242,13 +242,13 @@ class Journal:
 
 
 def _storable(value: object) -> object:
-    """A value as SQLite takes it: a box may give a name that has no UTF-8 form."""
+    """Return a value that SQLite can store: a name from a box may have lone surrogates, which UTF-8 does not."""
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A statement that waits to be committed; without one, a mark that is reached when all before it was."""
+    """A queued statement. An empty one is a mark: it is done when every statement before it is."""
 
     statement: str
     values: tuple[object, ...]
@@ -258,7 +258,7 @@ class _Entry:
 
 
 class HostJournal:
-    """Writes one host's intents and outcomes."""
+    """The journal of one host: its intents and outcomes."""
 
     def __init__(self, journal: Journal, host: Host, identity: str) -> None:
         self._journal = journal
@@ -267,7 +267,7 @@ class HostJournal:
         self._posted: list[int] = []
 
     def intend(self, target: Target, /) -> int:
-        """Record an intent; it is durable when this returns. Raises JournalError."""
+        """Record an intent and return its id. Durable on return. Raises JournalError."""
         return self._journal.write(
             "INSERT INTO intent (run, host, endpoint, identity, container_id, name, at_ns) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -283,7 +283,7 @@ class HostJournal:
         )
 
     def conclude(self, intent: int, removal: Removal, /) -> None:
-        """Queue an intent's one outcome; ``flush`` waits for it. Raises JournalError if the journal is broken."""
+        """Queue the outcome of an intent; ``flush`` waits for it. Raises JournalError if the journal is broken."""
         number = self._journal.post(
             "UPDATE intent SET outcome = ?, error = ?, concluded_ns = ? WHERE id = ? AND outcome IS NULL",
             (removal.outcome, (removal.error or "")[:500] or None, time.time_ns(), intent),
@@ -291,5 +291,5 @@ class HostJournal:
         self._posted.append(number)
 
     def flush(self) -> None:
-        """Wait until this host's outcomes are durable. Raises JournalError if one of them won't be."""
+        """Wait until this host's outcomes are durable. Raises JournalError if one can't be written."""
         self._journal.flush(max(self._posted, default=0))
