@@ -1,4 +1,4 @@
-"""Ready-made schedules: systemd units, a cron line, workflows of Gitea and GitHub."""
+"""Generated schedules: systemd units, a crontab entry, and workflows for Gitea and GitHub."""
 
 from fleetsweep.schedule.plan import Job, Kind, Schedule, plan
 from fleetsweep.schedule.render import File, render

@@ -22,17 +22,17 @@ from fleetsweep.schedule.quoting import check_account, check_line
 
 STATE: Final = "/var/lib/fleetsweep"
 LOCK_WAIT_S: Final = 60
-"""An hourly run that finds another at work need not wait long: the next comes in an hour."""
+"""Seconds that an hourly run waits for another one. It need not wait long: the next run starts within the hour."""
 
 WORKFLOW_RUN_S: Final = 480
 RUN_S: Final = 3600
 _HOMES: Final = ("/home", "/root", "/run/user")
-_TEMPORARY: Final = ("/tmp", "/var/tmp")  # noqa: S108 - places that a unit is shut out from
+_TEMPORARY: Final = ("/tmp", "/var/tmp")  # noqa: S108 - directories that a unit can't read
 _FLAGS: Final = {"names": "name", "images": "image", "labels": "label"}
 
 
 class Kind(StrEnum):
-    """Who starts it."""
+    """What starts the job."""
 
     SYSTEMD = "systemd"
     CRON = "cron"
@@ -41,12 +41,12 @@ class Kind(StrEnum):
 
     @property
     def is_workflow(self) -> bool:
-        """Whether a CI server starts it."""
+        """Whether a CI server starts the job."""
         return self in {Kind.GITEA, Kind.GITHUB}
 
 
 class Job(StrEnum):
-    """What is started."""
+    """The command to schedule."""
 
     AUDIT = "audit"
     SWEEP = "sweep"
@@ -55,13 +55,13 @@ class Job(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What the templates are filled in with.
+    """The values for the templates.
 
-    ``program`` starts fleetsweep, ``words`` are its arguments after the command's name, less those that a workflow
-    has in its environment; ``here`` are those of a baseline and a teardown on the machine that their job runs on,
-    ``guards`` a teardown's besides. ``max_age_hours`` and ``cap`` are a workflow's defaults, empty where the
-    inventory is to say. ``paths`` are the absolute paths that a run needs.
-    ``metrics`` is the file that it writes metrics to, empty for none.
+    ``program`` starts fleetsweep; ``words`` are the arguments after the command's name, without those that a workflow
+    sets in its environment. ``here`` are the arguments of a baseline and a teardown, which run on their job's machine;
+    ``guards`` are a teardown's further arguments. ``max_age_hours`` and ``cap`` are a workflow's defaults, empty where
+    the inventory sets them. ``paths`` are the absolute paths that a run reads or writes. ``metrics`` is the file that
+    it writes metrics to, empty for none.
     """
 
     kind: Kind
@@ -80,24 +80,24 @@ class Schedule:
     metrics: str = ""
 
     def command(self, job: Job) -> tuple[str, ...]:
-        """The whole command line of an audit or a sweep."""
+        """Return the whole command line of an audit or a sweep."""
         last = ("--fail-on-stale",) if job is Job.AUDIT else ("--yes", f"--lock-wait={LOCK_WAIT_S}s")
         return (*self.program, job.value, *self.words, *last)
 
-    def below(self, *places: str) -> bool:
-        """Whether a run reads something below one of these places, by its name or where the name leads."""
+    def needs_any(self, *directories: str) -> bool:
+        """Return whether a run uses a path below one of these directories, symlinks resolved or not."""
         every = {path for name in self.paths for path in (name, os.path.realpath(name))}
-        return any(Path(path).is_relative_to(place) for path in every for place in places)
+        return any(Path(path).is_relative_to(directory) for path in every for directory in directories)
 
     @property
     def needs_home(self) -> bool:
-        """Whether a run reads below somebody's home."""
-        return self.below(*_HOMES)
+        """Whether a run uses a path below a home directory."""
+        return self.needs_any(*_HOMES)
 
     @property
     def needs_tmp(self) -> bool:
-        """Whether a run reads below a directory for temporary files."""
-        return self.below(*_TEMPORARY)
+        """Whether a run uses a path below a directory for temporary files."""
+        return self.needs_any(*_TEMPORARY)
 
 
 def plan(
@@ -186,9 +186,9 @@ def plan(
 
 
 def running_program() -> tuple[str, ...]:
-    """What starts the fleetsweep that runs now, by absolute paths.
+    """Return the command that starts the running fleetsweep, by absolute paths. Raises UsageError.
 
-    Links stay as they are: what an upgrade replaces is where they lead. Raises UsageError.
+    Symlinks are not resolved: an upgrade replaces their target.
     """
     started = Path(os.path.abspath(sys.argv[0]))  # noqa: PTH100 - Path.absolute leaves .. in it
     beside = shutil.which("fleetsweep", path=str(Path(sys.executable).parent))
@@ -212,9 +212,10 @@ def _policy_words(flags: Flags) -> tuple[str, ...]:
 
 
 def _defaults(flags: Flags, policy: Policy, *, of_inventory: bool) -> tuple[str, str]:
-    """The hours and the cap that hold in a workflow unless its repository says otherwise.
+    """Return the hours and the cap that a workflow uses unless its repository sets variables.
 
-    The environment beats the inventory: what no flag gives stays empty where an inventory may have it.
+    A workflow passes them by the environment, which overrides the inventory. So they are empty where no flag sets them
+    and an inventory may.
     """
     hours = policy.max_age_s / 3600
     max_age = str(int(hours)) if hours.is_integer() else repr(hours)
@@ -226,7 +227,7 @@ def _defaults(flags: Flags, policy: Policy, *, of_inventory: bool) -> tuple[str,
 
 
 def _inventory(source: str) -> str:
-    """An inventory by a path that holds anywhere; a list of hosts as it is."""
+    """Return an inventory's absolute path; a list of hosts unchanged."""
     path = Path(os.path.expandvars(source)).expanduser()
     if "," in source and not os.path.lexists(path):
         return source
@@ -240,7 +241,7 @@ def _limit(pattern: str) -> str:
 
 
 def _absolute(value: object) -> str:
-    """A file's absolute path; empty for none."""
+    """Return a file's absolute path; empty for none."""
     if value is None or value == "":
         return ""
     return os.path.abspath(Path(str(value)).expanduser())  # noqa: PTH100 - Path.absolute leaves .. in it
@@ -255,7 +256,7 @@ def _many(value: object) -> tuple[str, ...]:
 
 
 def _home(user: str) -> str:
-    """The account's home, where its key and known_hosts are looked for; empty if there is no such account here."""
+    """Return the account's home, where SSH looks for its keys and known_hosts; empty if the account is not here."""
     try:
         return pwd.getpwnam(user).pw_dir
     except KeyError:

@@ -1,4 +1,4 @@
-"""How words are written where another program splits them: a unit, a crontab, a workflow. Pure."""
+"""Quoting words for programs that split command lines: systemd, cron and its shell, a workflow. Pure."""
 
 from __future__ import annotations
 
@@ -12,69 +12,68 @@ from fleetsweep.errors import UsageError
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+=:,./^~-]+", re.ASCII)
 _ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_-]{0,30}\$?", re.ASCII)
 CRON_LIMIT: Final = 998
-"""Characters of a command that Vixie cron takes; it drops the whole file for one that is longer."""
+"""Characters of a command that Vixie cron takes; it ignores the whole file for a longer one."""
 
 
 def check_line(what: str, text: str) -> str:
-    """The text, if it can stand on one line of any file. Raises UsageError.
+    """Return the text if it fits on one line of any file. Raises UsageError.
 
-    A line's end would begin another directive, and no quoting of units, crontabs or YAML is proof against every
-    control character.
+    A newline would start another directive, and no quoting in units, crontabs or YAML covers every control character.
     """
     if not text.isprintable():
-        raise UsageError(f"{what}: {text[:100]!r} has a character in it that can't be printed: no schedule can hold it")
+        raise UsageError(f"{what}: {text[:100]!r} has an unprintable character, which no schedule can hold")
     return text
 
 
 def check_account(name: str) -> str:
-    """The name, if it may be an account's. Raises UsageError: crontabs and units have no quotes there."""
+    """Return the name if it is a valid account name. Raises UsageError: crontabs and units can't quote it."""
     if not _ACCOUNT.fullmatch(name):
-        raise UsageError(f"--user: {name[:100]!r} is not an account's name: lower case letters, digits, - and _")
+        raise UsageError(f"--user: {name[:100]!r} is not an account name: use lower case letters, digits, - and _")
     return name
 
 
 def check_workflow(what: str, text: str) -> str:
-    """The text, if a workflow's expressions leave it alone. Raises UsageError."""
+    """Return the text if a workflow would not evaluate it. Raises UsageError."""
     if "${{" in text:
-        raise UsageError(f"{what}: {text[:100]!r} would be an expression of the workflow: leave out the ${{{{")
+        raise UsageError(f"{what}: {text[:100]!r} is an expression that the workflow would evaluate: remove the ${{{{")
     return check_line(what, text)
 
 
 def systemd_words(words: Sequence[str]) -> str:
-    """A command for an Exec line. Its rules are not the shell's: see systemd.service(5), COMMAND LINES.
+    """Return a command for an Exec line. Its rules are not the shell's: see systemd.service(5), COMMAND LINES.
 
-    In the program's path, the first word, a ``$`` means nothing.
+    In the first word, the program's path, ``$`` is an ordinary character.
     """
     return " ".join([systemd_path(words[0]), *map(systemd_word, words[1:])])
 
 
 def systemd_word(word: str) -> str:
-    """One word of an Exec line: ``%`` begins a specifier and ``$`` a variable, in quotes too."""
+    """Return one word for an Exec line, where ``%`` begins a specifier and ``$`` a variable, even in quotes."""
     return systemd_path(word).replace("$", "$$")
 
 
 def systemd_path(path: str) -> str:
-    """One word of a setting that takes paths: there ``$`` means nothing."""
+    """Return one word for a setting that takes paths, where ``$`` is an ordinary character."""
     if not _PLAIN.fullmatch(path):
         path = '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return path.replace("%", "%%")
 
 
 def shell_words(words: Iterable[str]) -> str:
-    """Words of a POSIX shell's command line."""
+    """Return words for a POSIX shell's command line."""
     return shlex.join(words)
 
 
 def cron_words(words: Iterable[str]) -> str:
-    r"""Words of a crontab's command. Raises UsageError for more than cron takes.
+    r"""Return words for a crontab's command. Raises UsageError for a command longer than CRON_LIMIT.
 
-    cron turns ``\%`` into ``%``, and some crons ``\\`` into ``\``, before a shell sees either: so no backslash may
-    stand before another, nor before a percent sign, but the one that escapes it.
+    Before the shell sees the line, cron turns ``\%`` into ``%``, and some crons ``\\`` into ``\``. So no backslash may
+    come before another, nor before a percent sign, except the one that escapes it.
     """
     line = re.sub(r"\\(?=[\\%])", r"\\''", shlex.join(words)).replace("%", r"\%")
     if len(line) > CRON_LIMIT:
         raise UsageError(
-            f"the command has {len(line)} characters, and cron takes {CRON_LIMIT}: "
-            "put settings into the inventory, or take fleetsweep schedule systemd"
+            f"the command has {len(line)} characters, cron takes at most {CRON_LIMIT}: "
+            "move settings to the inventory, or use fleetsweep schedule systemd"
         )
     return line

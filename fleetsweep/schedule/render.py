@@ -1,4 +1,4 @@
-"""The files of a schedule, from the templates."""
+"""Rendering a schedule's files from the templates."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from fleetsweep import __version__
 from fleetsweep.schedule import quoting
 from fleetsweep.schedule.plan import LOCK_WAIT_S, Job, Kind, Schedule
 
-PLACES: Final[Mapping[Kind, str]] = {
+DIRECTORIES: Final[Mapping[Kind, str]] = {
     Kind.SYSTEMD: "/etc/systemd/system",
     Kind.CRON: "/etc/cron.d",
     Kind.GITEA: ".gitea/workflows",
     Kind.GITHUB: ".github/workflows",
 }
-"""Where each kind's files belong."""
+"""Where each kind's files are installed."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file by its name, without a directory, and its text."""
+    """A file to write: its name, without a directory, and its text."""
 
     name: str
     text: str
 
 
 def render(schedule: Schedule) -> tuple[File, ...]:
-    """The schedule's files. Raises UsageError for what its format can't hold."""
+    """Return the schedule's files. Raises UsageError for a value that the format can't hold."""
     return tuple(file for job in schedule.jobs for file in _files(schedule, job))
 
 
@@ -49,7 +49,7 @@ def _files(schedule: Schedule, job: Job) -> list[File]:
             "command": command,
             "state_dir": quoting.shell_words([schedule.state_dir]),
         }
-        # Without a suffix: cron reads no file whose name has a dot.
+        # Without a suffix: cron ignores files with a dot in their name.
         return [File(f"fleetsweep-{job}", _fill("cron", values))]
     template = "workflow-teardown.yml" if job is Job.TEARDOWN else "workflow.yml"
     return [File(f"fleetsweep-{job}.yml", _fill(template, _workflow(schedule, job)))]
@@ -69,7 +69,7 @@ def _unit(schedule: Schedule, job: Job) -> dict[str, object]:
         "state_name": quoting.systemd_path(str(path.relative_to(state))) if state in path.parents else "",
         "state_dir": quoting.systemd_path(schedule.state_dir),
         "state_dir_word": quoting.shell_words([schedule.state_dir]),
-        # The mark of what may be missing stands before the path, inside of its quotes.
+        # The "-" of a path that may be missing goes before the path, inside the quotes.
         "metrics_dir": quoting.systemd_path(f"-{PurePosixPath(schedule.metrics).parent}") if schedule.metrics else "",
     }
 
@@ -81,7 +81,7 @@ def _workflow(schedule: Schedule, job: Job) -> dict[str, object]:
     return {
         "job": job.value,
         "kind": schedule.kind.value,
-        "place": PLACES[schedule.kind],
+        "directory": DIRECTORIES[schedule.kind],
         "version": __version__,
         "command": quoting.shell_words(words),
         "guards": quoting.shell_words(schedule.guards),
@@ -95,8 +95,7 @@ def _workflow(schedule: Schedule, job: Job) -> dict[str, object]:
 def _fill(name: str, values: Mapping[str, object]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    # Other marks than Jinja2's own: a workflow's expressions are written with those. Nothing here is HTML: each value
-    # is quoted for the format that it stands in.
+    # Not Jinja2's own delimiters: workflow expressions use {{ }}. No HTML escaping: values are quoted for their format.
     environment = Environment(  # noqa: S701
         loader=PackageLoader("fleetsweep.schedule"),
         undefined=StrictUndefined,

@@ -1,4 +1,4 @@
-"""Putting a schedule's files where they belong: all of them or none."""
+"""Writing a schedule's files: all of them or none."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from fleetsweep.schedule.render import File
 
 
 def write(files: Sequence[File], directory: Path, *, force: bool) -> list[str]:
-    """Write the files, and answer a line for each. Raises UsageError, having written none, where one is in the way.
+    """Write the files and return a line about each.
 
-    A file that says the same already is left alone; one that says something else is replaced only with ``force``.
+    A file with the same content is left alone; one with other content is replaced only with ``force``. Raises
+    UsageError, before anything is written, where a file can't be replaced.
     """
     for path in (directory / file.name for file in files):
         if path.exists() and not path.is_symlink() and not path.is_file():
-            raise UsageError(f"{path}: is no file that could be replaced: nothing was written")
-    unlike = [file for file in files if not _same(directory / file.name, file.text)]
-    taken = [str(directory / file.name) for file in unlike if os.path.lexists(directory / file.name)]
-    if taken and not force:
-        raise UsageError(
-            f"{', '.join(taken)}: there already, and it says something else: nothing was written; --force replaces it"
-        )
+            raise UsageError(f"{path} is not a regular file: nothing was written")
+    changed = [file for file in files if not _has_content(directory / file.name, file.text)]
+    existing = [str(directory / file.name) for file in changed if os.path.lexists(directory / file.name)]
+    if existing and not force:
+        raise UsageError(f"{', '.join(existing)}: exists with other content: nothing was written; --force replaces it")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for file in unlike:
-            # systemd and cron may look at any time.
+        for file in changed:
+            # Replaced atomically: systemd and cron may read it at any time.
             replace(directory / file.name, file.text, mode=0o644, durable=True)
     except OSError as error:
         raise UsageError(f"{error.filename or directory}: {error.strerror}") from error
     return [
-        f"{directory / file.name}: {'written' if file in unlike else 'was there already, the same'}" for file in files
+        f"{directory / file.name}: {'written' if file in changed else 'already there with the same content'}"
+        for file in files
     ]
 
 
-def _same(path: Path, text: str) -> bool:
+def _has_content(path: Path, text: str) -> bool:
     try:
         with open_regular(path) as file:
             return not path.is_symlink() and file.read() == text.encode()

@@ -376,7 +376,7 @@ def test_files_that_say_something_else_are_kept_and_none_is_written(run: Run, tm
     assert "OnCalendar" in (out / "fleetsweep-sweep.timer").read_text()
     again = run(*words)
     assert again.returncode == 0
-    assert again.stdout.count("the same") == 2
+    assert again.stdout.count("the same content") == 2
     assert {path.name: path.stat().st_mode & 0o777 for path in out.iterdir()} == {
         "fleetsweep-sweep.service": 0o644,
         "fleetsweep-sweep.timer": 0o644,
