@@ -1,7 +1,7 @@
-"""One container engine: how it is reached, what it answers, and the few calls that are made to it.
+"""The client of a container engine: endpoints, HTTP connections, decoding of responses, and the few API calls needed.
 
-The client is in ``engine.client``: it brings the Docker SDK along, which takes a tenth of a second to load, and loads
-while the first host is being connected to.
+Import ``engine.client`` late: it imports the Docker SDK, which takes a tenth of a second. A run loads it while the
+first host is being connected to.
 """
 
 from fleetsweep.engine.pool import MAY_REMOVE, READ_ONLY

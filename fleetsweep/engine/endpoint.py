@@ -1,4 +1,4 @@
-"""Where an engine listens, as seen from its box."""
+"""The addresses of engines, and connections to an engine on this machine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from fleetsweep.runtime.deadline import Deadline
 
 @dataclass(frozen=True, slots=True)
 class UnixEndpoint:
-    """A Unix socket by its absolute path."""
+    """A Unix socket on the engine's box, by its absolute path."""
 
     path: str
 
     @property
     def url(self) -> str:
-        """As the docker CLI and the inventory write it."""
+        """The address in the format of the docker CLI and the inventory."""
         return f"unix://{self.path}"
 
     def __str__(self) -> str:
@@ -33,14 +33,14 @@ class UnixEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class TcpEndpoint:
-    """A TCP port without TLS: for an engine that listens on its own loopback."""
+    """A TCP port without TLS, for an engine that listens on its box's loopback."""
 
     address: str
     port: int
 
     @property
     def url(self) -> str:
-        """As the docker CLI and the inventory write it."""
+        """The address in the format of the docker CLI and the inventory."""
         return f"tcp://[{self.address}]:{self.port}" if ":" in self.address else f"tcp://{self.address}:{self.port}"
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ Endpoint = UnixEndpoint | TcpEndpoint
 
 
 def parse_endpoint(url: str) -> Endpoint:
-    """The endpoint of ``unix:///path`` or ``tcp://address:port``. Raises UsageError."""
+    """Parse ``unix:///path`` or ``tcp://address:port``. Raises UsageError."""
     scheme, _, rest = url.partition("://")
     if scheme == "unix" and rest.startswith("/") and "\0" not in rest:
         return UnixEndpoint(rest)
@@ -63,7 +63,7 @@ def parse_endpoint(url: str) -> Endpoint:
 
 @contextmanager
 def local_dial(endpoint: Endpoint, deadline: Deadline) -> Iterator[Dial]:
-    """A way to dial an engine on this machine. Its streams are shut at the deadline, and when the block ends."""
+    """Yield a dial function for an engine on this machine. Its streams are shut at the deadline and on exit."""
     streams: list[socket.socket] = []
 
     def dial() -> socket.socket:
@@ -103,12 +103,12 @@ def _dial_error(endpoint: Endpoint, error: OSError) -> HostError:
     if isinstance(error, PermissionError):
         return _denied(endpoint)
     if isinstance(error, ConnectionRefusedError):
-        # connect(2) says the same of a socket that nobody listens on and of what is no socket.
+        # connect(2) returns the same error for a socket without a listener and for a path that is no socket.
         if isinstance(endpoint, UnixEndpoint) and not Path(endpoint.path).is_socket():
-            what = "a directory" if Path(endpoint.path).is_dir() else "no socket"
+            what = "a directory" if Path(endpoint.path).is_dir() else "not a socket"
             return HostError(Phase.TUNNEL, "not-a-socket", f"{endpoint} is {what}", "give --engine, or move it away")
         return HostError(Phase.TUNNEL, "refused", f"nothing listens on {endpoint}", "systemctl restart docker")
-    return HostError(Phase.TUNNEL, "lost", f"{endpoint}: {error.strerror or error}", "look at the engine's log")
+    return HostError(Phase.TUNNEL, "lost", f"{endpoint}: {error.strerror or error}", "check the engine's log")
 
 
 def _denied(endpoint: Endpoint) -> HostError:
@@ -118,8 +118,10 @@ def _denied(endpoint: Endpoint) -> HostError:
         return HostError(
             Phase.TUNNEL,
             "denied",
-            f"you may not look at {endpoint}",
-            f"namei -l {shlex.quote(str(endpoint))}, or run it as root",
+            f"you have no permission to access {endpoint}",
+            f"namei -l {shlex.quote(str(endpoint))}, or run fleetsweep as root",
         )
-    remedy = "run it as root" if group == "root" else f"as root: usermod -aG {group} USER, and log in anew"
-    return HostError(Phase.TUNNEL, "denied", f"{endpoint} belongs to group {group}, and you may not use it", remedy)
+    remedy = "run fleetsweep as root" if group == "root" else f"as root: usermod -aG {group} USER, then log in again"
+    return HostError(
+        Phase.TUNNEL, "denied", f"{endpoint} belongs to group {group}, and you have no permission to use it", remedy
+    )

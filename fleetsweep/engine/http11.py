@@ -1,6 +1,6 @@
-"""One HTTP/1.1 answer read from a stream (RFC 9112), strictly: what is ambiguous is refused.
+"""A strict reader of HTTP/1.1 responses (RFC 9112): an ambiguous response is an error.
 
-The standard library's reader takes a third of the time that a host costs, and reads on where two lengths disagree.
+The standard library's reader would take a third of a host's CPU time, and accepts two lengths that disagree.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from io import BufferedIOBase
 from typing import Final
 
 BODY_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of a list. One of 10,000 containers, with 4 KB each, is 40 MB."""
+"""Bytes of a list response. A list of 10,000 containers with 4 KB each has 40 MB."""
 
 ONE_LIMIT: Final = 4 * 1024 * 1024
-"""Bytes of an answer about one thing. An ordinary inspect answer has 4 to 10 KB."""
+"""Bytes of a response about one object. An ordinary inspect response has 4 to 10 KB."""
 
 ERROR_LIMIT: Final = 64 * 1024
-"""Bytes that are read of what an engine says with a refusal. Only the first words are shown."""
+"""Bytes that are read of an error response's body. Messages show only its beginning."""
 
 LINE_LIMIT: Final = 64 * 1024
 HEAD_LIMIT: Final = 128 * 1024
-"""Bytes of all headers of one answer."""
+"""Bytes of all headers of one response."""
 
-MOST_FIELDS: Final = 100
-MOST_INTERIM: Final = 8
-"""Interim answers (1xx) before the one that counts."""
+MAX_HEADERS: Final = 100
+MAX_INTERIM: Final = 8
+"""Interim responses (1xx) before the final one."""
 
 SHORT_FIELD: Final = 128
-"""Bytes of a header line whose reading is remembered."""
+"""Bytes. The parsed form of a header line up to this length is cached."""
 
 _CHUNK: Final = 256 * 1024
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: ([^\r\n]*))?\r?\n")
@@ -50,9 +50,9 @@ class TooLarge(HTTPException):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One whole answer. The names of ``headers`` are in lower case; ``closes`` says that no other one can follow.
+    """One complete response. Header names are in lower case; ``closes`` means that the stream can't be reused.
 
-    A header that stands twice has both values, as RFC 9110 (5.3) joins them: no single value can be read from it.
+    A repeated header has all its values joined by commas (RFC 9110, 5.3), so that it never passes as a single value.
     """
 
     status: int
@@ -62,51 +62,51 @@ class Response:
     closes: bool
 
     @property
-    def refuses(self) -> bool:
-        """Whether the status says that what was asked for was not done."""
+    def failed(self) -> bool:
+        """Whether the status is not a success (2xx)."""
         return not 200 <= self.status < 300
 
 
-def free_of_charge(size: int, most: int) -> None:
-    """For whoever reads answers that nothing limits together."""
+def unlimited(size: int, most: int) -> None:
+    """The ``reserve`` of a reader without a shared memory budget."""
 
 
 def read_response(
     source: BufferedIOBase,
-    in_time: Callable[[], None],
+    check_time: Callable[[], None],
     *,
     limit: int = BODY_LIMIT,
-    reserve: Callable[[int, int], None] = free_of_charge,
+    reserve: Callable[[int, int], None] = unlimited,
     body_matters: bool = True,
 ) -> Response:
-    """The next answer to a GET or DELETE. ``in_time`` is called between pieces, and raises to give up.
+    """Read the next response to a GET or DELETE. ``check_time`` is called between pieces and raises to give up.
 
-    ``reserve`` is told how many bytes the body is about to have, and how many it may come to have, before they are
-    read. Where not ``body_matters``, a status of success stands whatever the body is: it was said already.
-    Of a refusal's body no more than ``ERROR_LIMIT`` bytes are read.
-    Raises http.client's errors where the stream ends or what comes is no HTTP, and what reading the stream raises.
+    ``reserve`` is called before each piece of the body with the size that the body will have and the size that it may
+    reach, in bytes. Without ``body_matters`` a success is returned even if its body is broken: the status is known by
+    then. At most ``ERROR_LIMIT`` bytes of an error's body are read.
+    Raises http.client's errors when the stream ends early or carries no valid HTTP, and what the stream raises.
     """
-    for _ in range(MOST_INTERIM + 1):
+    for _ in range(MAX_INTERIM + 1):
         minor, status, reason = _status(source)
         headers = _headers(source)
         if status >= 200 or status == 101:
             break
     else:
-        raise HTTPException(f"more than {MOST_INTERIM} interim answers")
+        raise HTTPException(f"more than {MAX_INTERIM} interim responses")
     connection = headers.get("connection", "").lower()
     closes = "close" in connection or (minor == 0 and "keep-alive" not in connection)
     if status in _NO_BODY:
-        # With a length it announces a body that it must not have: whatever comes next is not the next answer.
+        # It may not have a body. One that announces a body anyway leaves the stream out of step.
         length, coding = headers.get("content-length"), headers.get("transfer-encoding")
         return Response(
             status, reason, headers, b"", closes or status == 101 or length not in {None, "0"} or bool(coding)
         )
-    refuses = status >= 300
-    body = _Body(source, in_time, min(limit, ERROR_LIMIT) if refuses else limit, reserve, cut=refuses)
+    failed = status >= 300
+    body = _Body(source, check_time, min(limit, ERROR_LIMIT) if failed else limit, reserve, truncate=failed)
     try:
         ended = body.read(headers)
     except (HTTPException, OSError, EOFError) as error:
-        enough = isinstance(error, TooLarge) if refuses else not body_matters
+        enough = isinstance(error, TooLarge) if failed else not body_matters
         if not enough:
             raise
         ended = True
@@ -116,7 +116,7 @@ def read_response(
 def _status(source: BufferedIOBase) -> tuple[int, int, str]:
     line = source.readline(LINE_LIMIT + 1)
     if not line:
-        raise RemoteDisconnected("the stream ended before an answer")
+        raise RemoteDisconnected("the stream ended before a response")
     found = _STATUS.fullmatch(line)
     if found is None:
         raise BadStatusLine(line[:200].decode("iso-8859-1"))
@@ -126,27 +126,27 @@ def _status(source: BufferedIOBase) -> tuple[int, int, str]:
 def _headers(source: BufferedIOBase) -> dict[str, str]:
     headers: dict[str, str] = {}
     size = 0
-    for _ in range(MOST_FIELDS + 1):
+    for _ in range(MAX_HEADERS + 1):
         line = source.readline(LINE_LIMIT + 1)
         size += len(line)
         if size > HEAD_LIMIT:
             raise LineTooLong("headers")
-        # An engine says most of them again with each answer.
-        field = _known_field(line) if len(line) <= SHORT_FIELD else _field(line)
+        # Most headers are the same in every response of an engine.
+        field = _cached_field(line) if len(line) <= SHORT_FIELD else _field(line)
         if field is None:
             return headers
         name, value = field
         if name in headers:
             if name in {"content-length", "transfer-encoding"}:
-                raise HTTPException(f"{name} is told twice")
+                raise HTTPException(f"header {name} appears twice")
             if name in {"date", "connection"} or headers[name] != value:
                 value = f"{headers[name]}, {value}"
         headers[name] = value
-    raise HTTPException(f"more than {MOST_FIELDS} headers")
+    raise HTTPException(f"more than {MAX_HEADERS} headers")
 
 
 def _field(line: bytes) -> tuple[str, str] | None:
-    """A header's name and value; None for the empty line that ends them."""
+    """Return a header's name and value, or None for the empty line that ends the headers."""
     if line in {b"\r\n", b"\n"}:
         return None
     _check_whole(line, "header")
@@ -156,7 +156,7 @@ def _field(line: bytes) -> tuple[str, str] | None:
     return found[1].decode("ascii").lower(), found[2].decode("iso-8859-1")
 
 
-_known_field = lru_cache(maxsize=512)(_field)
+_cached_field = lru_cache(maxsize=512)(_field)
 
 
 def _line(source: BufferedIOBase, what: str) -> bytes:
@@ -173,26 +173,26 @@ def _check_whole(line: bytes, what: str) -> None:
 
 
 class _Body:
-    """A body while it is read. With ``cut`` what the limit allows is read before TooLarge is raised."""
+    """A body that is being read. With ``truncate`` it is read up to the limit before TooLarge is raised."""
 
     def __init__(
         self,
         source: BufferedIOBase,
-        in_time: Callable[[], None],
+        check_time: Callable[[], None],
         limit: int,
         reserve: Callable[[int, int], None],
         *,
-        cut: bool,
+        truncate: bool,
     ) -> None:
         self._source = source
-        self._in_time = in_time
+        self._check_time = check_time
         self._limit = limit
         self._reserve = reserve
-        self._cut = cut
+        self._truncate = truncate
         self.data = bytearray()
 
     def read(self, headers: Mapping[str, str]) -> bool:
-        """Read it as its headers say. Answers whether the stream ended with it."""
+        """Read the body as its headers declare. Return whether it ended with the end of the stream."""
         length, coding = headers.get("content-length"), headers.get("transfer-encoding")
         if coding is not None:
             if length is not None or coding.lower() != "chunked":
@@ -207,10 +207,10 @@ class _Body:
         return coding is None and length is None
 
     def _take(self, size: int, most: int | None = None) -> None:
-        """Read ``size`` bytes more. The whole body comes to ``most`` bytes at the most."""
+        """Read ``size`` more bytes of a body of at most ``most`` bytes."""
         whole = len(self.data) + size
         end = min(whole, self._limit)
-        if whole > self._limit and not self._cut:
+        if whole > self._limit and not self._truncate:
             raise TooLarge(self._limit)
         while len(self.data) < end:
             step = min(_CHUNK, end - len(self.data))
@@ -219,12 +219,12 @@ class _Body:
             if not piece:
                 raise IncompleteRead(b"", whole - len(self.data))
             self.data += piece
-            self._in_time()
+            self._check_time()
         if whole > self._limit:
             raise TooLarge(self._limit)
 
     def _read_chunked(self) -> None:
-        """Read all chunks, and the trailers after them."""
+        """Read all chunks and the trailers."""
         while True:
             found = _SIZE.fullmatch(_line(self._source, "chunk size"))
             if found is None:
@@ -235,7 +235,7 @@ class _Body:
                 return
             self._take(size, self._limit)
             if _line(self._source, "chunk's end") not in {b"\r\n", b"\n"}:
-                raise HTTPException("a chunk longer than it said")
+                raise HTTPException("a chunk longer than its declared size")
 
     def _read_all(self) -> None:
         """Read until the stream ends."""
@@ -248,4 +248,4 @@ class _Body:
             self.data += piece
             if len(self.data) > self._limit:
                 raise TooLarge(self._limit)
-            self._in_time()
+            self._check_time()

@@ -1,7 +1,7 @@
-"""HTTP over streams that were dialled elsewhere: whole answers within a bound, and requests that are sent ahead.
+"""A keep-alive connection pool for HTTP/1.1 with pipelining, timeouts per response, and no retry of a DELETE.
 
-It follows no redirect and refuses every method it was not given: an exchange for an audit can't send a DELETE. A DELETE
-is sent once. What comes on a stream that nobody asked for ends that stream: the next request goes over a new one.
+The pool follows no redirect and refuses every method that it was not created for: an audit's pool can't send a DELETE.
+Unsolicited bytes close a connection; the next request uses a new one.
 """
 
 from __future__ import annotations
@@ -24,62 +24,62 @@ READ_ONLY: Final = frozenset({"GET"})
 MAY_REMOVE: Final = frozenset({"GET", "DELETE"})
 
 PIPELINE_DEPTH: Final = 16
-"""Requests that may be under way on one stream: few enough that neither side waits for the other to read."""
+"""Requests in flight on one connection: few enough that neither side's buffers fill up while both write."""
 
 READ_SIZE: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class Stream(Protocol):
-    """What a dialled connection must offer: a paramiko channel and a socket both do."""
+    """The byte stream that a dial returns: a socket or a paramiko channel."""
 
     def settimeout(self, value: float | None, /) -> None:
-        """Bound each following read and write, in seconds."""
+        """Limit each following read and write to ``value`` seconds."""
 
     def sendall(self, data: bytes, /) -> object:
         """Write all of ``data``."""
 
     def recv(self, nbytes: int, /) -> bytes:
-        """What came, at most so many bytes; none at the end."""
+        """Return at most ``nbytes`` bytes, or none at the end of the stream."""
 
     def close(self) -> object:
-        """End the stream."""
+        """Close the stream."""
 
 
 Dial = Callable[[], Stream]
 
 
 class Overdue(TimeoutError):
-    """One answer took longer than it may, while its host still has time."""
+    """A response exceeded its own timeout, while its host still has time."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"no whole answer within {seconds:.0f} s")
+        super().__init__(f"no complete response within {seconds:.0f} s")
         self.seconds = seconds
 
 
 class ConnectionPool:
-    """Asks over streams from ``dial``, at most ``connections`` at once, until ``deadline``. Threads may share it."""
+    """At most ``connections`` connections over streams from ``dial``, until ``deadline``. Thread-safe."""
 
     def __init__(self, dial: Dial, deadline: Deadline, methods: frozenset[str], connections: int = 1) -> None:
         self._dial = dial
         self._deadline = deadline
-        self._kept_back = 0.0
+        self._reserved_s = 0.0
         self._methods = methods
-        self._slots = connections
+        self._limit = connections
         self._busy = 0
         self._idle: list[_Http11Connection] = []
         self._granted = False
-        self._freed = threading.Condition()
+        self._released = threading.Condition()
 
     def open(self) -> None:
-        """Dial a first stream, so that a question's time is the engine's alone. Raises HostError."""
-        self._give_back(self._take())
+        """Dial the first connection now, so that a later timeout measures the engine alone. Raises HostError."""
+        self._release(self._acquire())
 
-    def keep_back(self, seconds: float) -> None:
-        """Leave that much of the host's time to what is asked over a fresh stream: all else must be answered before."""
-        self._kept_back = seconds
+    def reserve_time(self, seconds: float) -> None:
+        """Reserve the last ``seconds`` of the host's time for requests over a fresh connection."""
+        self._reserved_s = seconds
 
-    def ask(
+    def request(
         self,
         method: str,
         target: str,
@@ -88,171 +88,175 @@ class ConnectionPool:
         fresh: bool = False,
         limit: int = ONE_LIMIT,
     ) -> Response:
-        """Send one request and read its whole answer. Raises EngineError for what is refused here.
+        """Send one request and return its complete response.
 
-        ``within`` bounds the answer, in seconds from when a stream is free: one that takes longer raises Overdue, and
-        its stream is closed, so that the next question gets a new one. ``fresh`` asks over a new stream in any case,
-        whatever the others wait for. ``limit`` bounds the body, in bytes.
+        ``within`` limits the response to so many seconds after a connection was free; after that Overdue is raised and
+        the connection is closed. ``fresh`` uses a new connection in any case. ``limit`` is the largest body, in bytes.
+        Raises EngineError for a redirect or a body that is too large, PermissionError for a method that the pool was
+        not created for, and what the connection raises.
         """
         if method not in self._methods:
             raise PermissionError(f"{method} is not allowed on this connection")
-        line = self._take_fresh() if fresh else self._take()
+        connection = self._acquire_fresh() if fresh else self._acquire()
         left = self._left(fresh)
         try:
-            answer = line.ask(method, target, left if within is None else min(within, left), limit)
+            response = connection.request(method, target, left if within is None else min(within, left), limit)
         except TimeoutError as error:
-            line.close()
+            connection.close()
             if within is not None and within < left:
                 raise Overdue(within) from error
             raise
         except BaseException:
-            line.close()
+            connection.close()
             raise
         finally:
-            self._give_back(line)
-        if answer.status in _REDIRECTS:
-            # An engine never redirects; one that does would steer a DELETE to a resource of its choosing.
+            self._release(connection)
+        if response.status in _REDIRECTS:
+            # No engine redirects. A hostile one once steered a DELETE to another box's container this way.
             raise EngineError(
                 "redirect",
-                f"the engine answered {method} with a redirect",
-                "check which service answers at the engine's address",
-                http_status=answer.status,
+                f"the engine responded to {method} with a redirect",
+                "check which service listens at the engine's address",
+                http_status=response.status,
             )
-        return answer
+        return response
 
     def pipeline(self, targets: Sequence[str]) -> None:
-        """Send at most ``PIPELINE_DEPTH`` GETs in one write, before they are asked one by one in that order.
+        """Send at most ``PIPELINE_DEPTH`` GETs in one write; ``request`` then reads their responses in this order.
 
-        Nothing else may be asked meanwhile. Where the engine ends the stream in between, the rest is sent anew.
+        No other request may be made in between. If the engine closes the connection, the rest is sent again.
         """
-        line = self._take()
+        connection = self._acquire()
         try:
-            line.pipeline(targets)
+            connection.pipeline(targets)
         except BaseException:
-            line.close()
+            connection.close()
             raise
         finally:
-            self._give_back(line)
+            self._release(connection)
 
     def close(self) -> None:
-        """Close every stream. Over a connection that broke this fails, and what it broke with is the news."""
-        for line in self._idle:
-            line.close()
+        """Close every connection. Errors of a broken connection are ignored: the original one is already raised."""
+        for connection in self._idle:
+            connection.close()
 
     def _left(self, fresh: bool = False) -> float:
-        """Seconds until the last moment at which an answer is of use."""
-        return max(0.0, self._deadline.remaining() - (0.0 if fresh else self._kept_back))
+        """Seconds until a response is no longer of use."""
+        return max(0.0, self._deadline.remaining() - (0.0 if fresh else self._reserved_s))
 
-    def _take_fresh(self) -> _Http11Connection:
-        """A new line, besides those in use; the idle ones are given up. Waits where no more are granted just now."""
+    def _acquire_fresh(self) -> _Http11Connection:
+        """Return a new connection beside those in use, and close the idle ones.
+
+        Waits for one in use to end if the dial refuses another.
+        """
         while True:
-            with self._freed:
+            with self._released:
                 idle, self._idle = self._idle, []
                 self._busy += 1
             for old in idle:
                 old.close()
-            line = _Http11Connection(self._dial, self._deadline)
+            connection = _Http11Connection(self._dial, self._deadline)
             try:
-                line.open()
+                connection.open()
             except BaseException as error:
-                with self._freed:
+                with self._released:
                     self._busy -= 1
-                    if not (_is_refusal(error) and self._busy and self._freed.wait(self._left(fresh=True))):
+                    if not (_is_refusal(error) and self._busy and self._released.wait(self._left(fresh=True))):
                         raise
                 continue
-            return line
+            return connection
 
-    def _take(self) -> _Http11Connection:
-        """A line that nobody uses, dialled; where there are none left this waits for one."""
+    def _acquire(self) -> _Http11Connection:
+        """Return an idle or new connection, dialled. Waits for one when all are busy."""
         while True:
-            with self._freed:
-                while not self._idle and self._busy >= self._slots:
-                    if not self._freed.wait(self._left()):
+            with self._released:
+                while not self._idle and self._busy >= self._limit:
+                    if not self._released.wait(self._left()):
                         raise TimeoutError("the deadline has passed")
                 self._busy += 1
-                line = self._idle.pop() if self._idle else _Http11Connection(self._dial, self._deadline)
+                connection = self._idle.pop() if self._idle else _Http11Connection(self._dial, self._deadline)
             if self._left() <= 0:
-                # A thread that was stuck must not go on when its host has long been reported.
-                self._give_back(line)
+                # A thread that was stuck must not go on after its host was reported.
+                self._release(connection)
                 raise TimeoutError("the deadline has passed")
             try:
-                line.open()
+                connection.open()
             except BaseException as error:
-                self._forget_slot(error)
+                self._lower_limit(error)
                 continue
             self._granted = True
-            return line
+            return connection
 
-    def _forget_slot(self, error: BaseException) -> None:
-        """Make do with the streams there are, where one was granted and another is not; else raise ``error``.
+    def _lower_limit(self, error: BaseException) -> None:
+        """Make do with the connections that were granted. Raise ``error`` if none was, or if it is no refusal.
 
-        So it is where sshd's MaxSessions is small. Nothing was sent yet.
+        This happens when sshd's MaxSessions is small. Nothing was sent yet.
         """
-        with self._freed:
+        with self._released:
             self._busy -= 1
             granted = self._busy + len(self._idle)
             if not _is_refusal(error) or not self._granted or not granted:
-                self._freed.notify()
+                self._released.notify()
                 raise error
-            # Not one less than were asked for: each of those would be asked for in vain.
-            self._slots = granted
+            # Not one fewer at a time: each further dial would be refused, too.
+            self._limit = granted
 
-    def _give_back(self, line: _Http11Connection) -> None:
-        with self._freed:
+    def _release(self, connection: _Http11Connection) -> None:
+        with self._released:
             self._busy -= 1
-            self._idle.append(line)
-            self._freed.notify()
+            self._idle.append(connection)
+            self._released.notify()
 
 
 class _Http11Connection:
-    """One stream, dialled when it is needed, and the requests that are under way on it."""
+    """One keep-alive connection, dialled when it is needed, and its pipelined requests."""
 
     def __init__(self, dial: Dial, deadline: Deadline) -> None:
         self._dial = dial
         self._deadline = deadline
         self._stream: Stream | None = None
-        self._received: _Received | None = None
+        self._raw: _RawStream | None = None
         self._reader: io.BufferedReader | None = None
-        self._ahead: deque[str] = deque()
+        self._pipelined: deque[str] = deque()
         self._until = deadline.instant
         self._used = False
 
     def open(self) -> tuple[Stream, io.BufferedReader]:
         if self._stream is None or self._reader is None:
             self._stream = self._dial()
-            self._received = _Received(self._stream, self._seconds_left)
-            self._reader = io.BufferedReader(self._received, READ_SIZE)
+            self._raw = _RawStream(self._stream, self._seconds_left)
+            self._reader = io.BufferedReader(self._raw, READ_SIZE)
             self._used = False
         return self._stream, self._reader
 
     def pipeline(self, targets: Sequence[str]) -> None:
-        if self._ahead or len(targets) > PIPELINE_DEPTH:
-            raise ValueError("more requests under way than are good for a stream")
+        if self._pipelined or len(targets) > PIPELINE_DEPTH:
+            raise ValueError(f"more than {PIPELINE_DEPTH} requests in flight on one connection")
         self._until = self._deadline.instant
         self._send(b"".join(_head("GET", target) for target in targets))
-        self._ahead.extend(targets)
+        self._pipelined.extend(targets)
 
-    def ask(self, method: str, target: str, within: float, limit: int) -> Response:
+    def request(self, method: str, target: str, within: float, limit: int) -> Response:
         self._until = time.monotonic() + within
-        if self._ahead and (method != "GET" or self._ahead[0] != target):
-            # The answer that comes next is another's.
+        if self._pipelined and (method != "GET" or self._pipelined[0] != target):
+            # The next response on this connection belongs to another request.
             self.close()
-        sent = bool(self._ahead)
+        sent = bool(self._pipelined)
         if sent:
-            self._ahead.popleft()
+            self._pipelined.popleft()
         try:
             if not sent:
                 self._send(_head(method, target))
             return self._read(method, limit)
         except (BadStatusLine, ConnectionError) as error:
-            # A stream that carried an answer before has ended meanwhile, or brings the rest of that answer.
+            # A reused connection has been closed meanwhile, or brings the rest of an earlier response.
             if method != "GET" or not self._used:
                 raise
-            self._begin_anew(error)
+            self._reopen(error)
         self._send(_head(method, target))
         return self._read(method, limit)
 
-    def _begin_anew(self, cause: Exception) -> None:
+    def _reopen(self, cause: Exception) -> None:
         self.close()
         try:
             self.open()
@@ -260,13 +264,16 @@ class _Http11Connection:
             raise cause from None
 
     def _send(self, data: bytes) -> None:
-        self._end_unless_silent()
+        self._close_if_stale()
         stream, _ = self.open()
         stream.settimeout(self._seconds_left())
         stream.sendall(data)
 
-    def _end_unless_silent(self) -> None:
-        """End a stream on which something came, or whose other side has ended it: no answer to come could be told."""
+    def _close_if_stale(self) -> None:
+        """Close a reused connection that has unsolicited bytes or was closed by the engine.
+
+        The next response on it could not be told apart from them.
+        """
         if self._stream is None or not self._used:
             return
         try:
@@ -280,30 +287,30 @@ class _Http11Connection:
 
     def _read(self, method: str, limit: int) -> Response:
         _, reader = self.open()
-        hold = SHARED.mine
-        hold.release()
+        reservation = SHARED.current
+        reservation.release()
         try:
-            answer = read_response(
-                reader, self._in_time, limit=limit, reserve=hold.reserve, body_matters=method != "DELETE"
+            response = read_response(
+                reader, self._check_time, limit=limit, reserve=reservation.reserve, body_matters=method != "DELETE"
             )
         except TooLarge as error:
-            raise EngineError("too-large", f"an answer is larger than {limit // 2**20} MiB") from error
+            raise EngineError("too-large", f"a response is larger than {limit // 2**20} MiB") from error
         self._used = True
-        # What came behind the last answer that was asked for is nobody's.
-        if answer.closes or (not self._ahead and self._received is not None and reader.tell() != self._received.tell()):
+        # Bytes after the last requested response belong to no request.
+        if response.closes or (not self._pipelined and self._raw is not None and reader.tell() != self._raw.tell()):
             self.close()
-        return answer
+        return response
 
-    def _in_time(self) -> None:
+    def _check_time(self) -> None:
         if time.monotonic() >= self._until:
-            raise TimeoutError("the answer did not end in time")
+            raise TimeoutError("the response did not end in time")
 
     def _seconds_left(self) -> float:
-        self._in_time()
+        self._check_time()
         return max(0.001, self._until - time.monotonic())
 
     def close(self) -> None:
-        self._ahead.clear()
+        self._pipelined.clear()
         stream, self._stream = self._stream, None
         if stream is not None:
             with contextlib.suppress(OSError, EOFError):
@@ -311,7 +318,7 @@ class _Http11Connection:
 
 
 def _head(method: str, target: str) -> bytes:
-    # A name that could end the line would begin another request.
+    # A target with a line break could smuggle in another request.
     if not target.isascii() or not target.isprintable() or " " in target:
         raise ValueError(f"{target!r} is not a request target")
     fields = "Host: engine\r\nUser-Agent: fleetsweep\r\nAccept: application/json\r\n"
@@ -319,12 +326,12 @@ def _head(method: str, target: str) -> bytes:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Whether the way to the engine would not carry one more stream: nothing was sent."""
+    """Whether another stream to the engine was refused before anything was sent."""
     return isinstance(error, HostError) and error.phase is Phase.TUNNEL and error.kind in {"forbidden", "refused"}
 
 
-class _Received(io.RawIOBase):
-    """What comes over a stream. Each read has what is left of the answer's time: a drip does not prolong it."""
+class _RawStream(io.RawIOBase):
+    """The reading side of a stream. Each read gets only the response's remaining time: slow drips can't extend it."""
 
     def __init__(self, stream: Stream, seconds_left: Callable[[], float]) -> None:
         self._stream = stream
@@ -332,7 +339,7 @@ class _Received(io.RawIOBase):
         self._count = 0
 
     def tell(self) -> int:
-        """Bytes that came so far. Of the buffer over this it makes ``tell`` say how many of them were read."""
+        """Return the bytes received so far, so that the buffered reader's ``tell`` returns the bytes consumed."""
         return self._count
 
     def readable(self) -> bool:

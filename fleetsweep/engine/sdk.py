@@ -1,7 +1,7 @@
-"""The Docker SDK over any byte stream, imported without the SSH client that it would bring along.
+"""The Docker SDK over our own connection pool, imported without paramiko.
 
-The SDK imports paramiko for an adapter of its own that is never used here. That is half of the SDK's import time,
-and a run on this machine's own engine needs no SSH at all. Where the adapter can't be imported the SDK does without.
+The SDK imports paramiko for its own SSH adapter, which is never used here. That is half of the SDK's import time, and a
+run on the local engine needs no SSH at all. The SDK works without the adapter when its import fails.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import requests
 
 from fleetsweep.engine.http11 import BODY_LIMIT, ONE_LIMIT, Response
 from fleetsweep.engine.pool import ConnectionPool
-from fleetsweep.engine.strict_json import read_document, read_list, words_of
+from fleetsweep.engine.strict_json import error_text, read_document, read_list
 from fleetsweep.errors import EngineError
 
 _UNUSED = "docker.transport.sshconn"
@@ -27,7 +27,7 @@ if _UNUSED in sys.modules:
     import docker
     import docker.errors
 else:
-    # None makes an import of it fail, as if the SDK had been installed without its "ssh" extra.
+    # None makes the import fail, as if the SDK were installed without its "ssh" extra.
     sys.modules[_UNUSED] = None  # type: ignore[assignment]
     try:
         import docker
@@ -42,123 +42,125 @@ _ANY_ID: Final = "0" * 64
 _LISTS: Final = ("/containers/json", "/volumes", "/networks")
 
 
-class _Heard(requests.Response):
-    """An answer as the SDK's session has it, whose body is read by ``decode`` alone."""
+class _SdkResponse(requests.Response):
+    """A response in the type that the SDK expects. Its body is decoded by ``strict_json`` alone."""
 
-    def __init__(self, answer: Response, url: str) -> None:
+    def __init__(self, response: Response, url: str) -> None:
         super().__init__()
-        self.answer = answer
-        self.status_code = answer.status
-        self.reason = answer.reason
+        self.response = response
+        self.status_code = response.status
+        self.reason = response.reason
         self.url = url
         self._content = b""
         self._content_consumed = True
 
     def json(self, **unused: object) -> object:
-        """The value that the engine sent; a long list as Entries. Raises Unusable."""
-        return read_list(self.answer.body) if self.url.endswith(_LISTS) else read_document(self.answer.body)
+        """Return the decoded body; a long list as Entries. Raises InvalidJson."""
+        return read_list(self.response.body) if self.url.endswith(_LISTS) else read_document(self.response.body)
 
 
 class ApiClient(docker.APIClient):
-    """The SDK's client, whose requests go over an exchange and nowhere else.
+    """The SDK's client, which builds the requests; they are sent over a connection pool and nowhere else.
 
-    ``last`` is the answer that came last, without its body. The SDK spells the requests. Nothing of the operator's own
-    Docker configuration, proxies or .netrc colours what is sent.
+    ``last`` is the last response, without its body. The operator's Docker configuration, proxies and .netrc are not
+    used.
     """
 
-    exchange: ConnectionPool
+    pool: ConnectionPool
     last: Response | None = None
     within: float | None = None
     fresh: bool = False
 
     @classmethod
-    def over(cls, exchange: ConnectionPool, version: str) -> ApiClient:
-        """A client that speaks one version of the API."""
-        # The SDK reads files and builds pools for each client that it makes; its clients can be copied.
+    def over(cls, pool: ConnectionPool, version: str) -> ApiClient:
+        """Return a client for one version of the API."""
+        # The SDK reads files and builds pools for each new client. Copying one is far cheaper.
         client = copy.copy(_prototype(version))
-        client.exchange = exchange
+        client.pool = pool
         return client
 
     def bounded(self, within: float | None, *, fresh: bool = False) -> ApiClient:
-        """The same client, for whose answers ``ConnectionPool.ask``'s bounds hold: ``within`` so many seconds each."""
-        client = ApiClient.over(self.exchange, self.api_version)
+        """Return the same client with ``ConnectionPool.request``'s ``within`` (seconds) and ``fresh`` set."""
+        client = ApiClient.over(self.pool, self.api_version)
         client.within = within
         client.fresh = fresh
         return client
 
     def pipeline_inspects(self, container_ids: Sequence[str]) -> None:
-        """Send the requests of ``inspect_container`` for these, who must be inspected next and in this order."""
-        self.exchange.pipeline([self.inspect_target(one) for one in container_ids])
+        """Send the inspect requests of these containers. They must be inspected next, in this order."""
+        self.pool.pipeline([self.inspect_target(one) for one in container_ids])
 
     def inspect_target(self, container_id: str) -> str:
-        """The request target by which the SDK inspects a container."""
-        before, after = _around_an_id(self.api_version)
+        """Return the request target with which the SDK inspects a container."""
+        before, after = _inspect_target_parts(self.api_version)
         return before + container_id + after
 
     def kill_and_remove(self, container_id: str, version: str, *, volumes: bool) -> None:
-        """Remove a container by Podman's own API, without waiting for it to end by itself."""
+        """Remove a container by Podman's own API, with no stop timeout before it is killed."""
         # https://docs.podman.io/en/latest/_static/api.html: ContainerDeleteLibpod
         url = f"{_BASE_URL}/v{version}/libpod/containers/{container_id}"
-        answered = self.request("DELETE", url, params={"force": True, "timeout": 0, "v": volumes})
-        self._raise_for_status(answered)
+        response = self.request("DELETE", url, params={"force": True, "timeout": 0, "v": volumes})
+        self._raise_for_status(response)
 
-    def request(  # type: ignore[override]  # the SDK gives no more than this
+    def request(  # type: ignore[override]  # the SDK passes no more than these
         self, method: str, url: str, params: Mapping[str, object] | None = None, **unused: object
     ) -> requests.Response:
-        """As the SDK's session has it."""
-        given = {key: value for key, value in (params or {}).items() if value is not None}
-        target = _target(url) + (f"?{urlencode(given)}" if given else "")
+        """Send one request over the pool, in place of requests' own session."""
+        query = {key: value for key, value in (params or {}).items() if value is not None}
+        target = _target(url) + (f"?{urlencode(query)}" if query else "")
         limit = BODY_LIMIT if url.endswith(_LISTS) else ONE_LIMIT
-        answer = self.exchange.ask(method, target, within=self.within, fresh=self.fresh, limit=limit)
-        self.last = Response(answer.status, answer.reason, answer.headers, b"", answer.closes)
-        return _Heard(answer, url)
+        response = self.pool.request(method, target, within=self.within, fresh=self.fresh, limit=limit)
+        self.last = Response(response.status, response.reason, response.headers, b"", response.closes)
+        return _SdkResponse(response, url)
 
     def _raise_for_status(self, response: requests.Response) -> None:
-        # The SDK takes it for granted that an error's body is an object with a message.
-        if isinstance(response, _Heard) and response.answer.refuses:
-            raise refusal(response.answer)
+        # The SDK's own version expects every error's body to be an object with a message.
+        if isinstance(response, _SdkResponse) and response.response.failed:
+            raise refusal(response.response)
 
 
-def refusal(answer: Response) -> EngineError:
-    """An answer whose status says that what was asked for was not done."""
-    remedy = "see what the proxy before the engine allows" if answer.status in {401, 403, 405} else ""
-    return EngineError("refused", f"HTTP {answer.status}: {words_of(answer)}", remedy, http_status=answer.status)
+def refusal(response: Response) -> EngineError:
+    """Return the error for a response whose status is not a success."""
+    remedy = "see what the proxy before the engine allows" if response.status in {401, 403, 405} else ""
+    return EngineError(
+        "refused", f"HTTP {response.status}: {error_text(response)}", remedy, http_status=response.status
+    )
 
 
 @lru_cache(maxsize=8)
 def list_target(version: str) -> str:
-    """The request target by which the SDK asks for all containers, for sending it ahead."""
-    return _spelled(version, lambda client: client.containers(all=True))
+    """Return the request target with which the SDK lists all containers, for pipelining it."""
+    return _record_target(version, lambda client: client.containers(all=True))
 
 
 @lru_cache(maxsize=8)
-def _around_an_id(version: str) -> tuple[str, str]:
-    """What stands before and after a full id in the target by which the SDK inspects a container."""
-    before, _, after = _spelled(version, lambda client: client.inspect_container(_ANY_ID)).partition(_ANY_ID)
+def _inspect_target_parts(version: str) -> tuple[str, str]:
+    """Return the parts before and after the id in the target with which the SDK inspects a container."""
+    before, _, after = _record_target(version, lambda client: client.inspect_container(_ANY_ID)).partition(_ANY_ID)
     return before, after
 
 
-def _spelled(version: str, call: Callable[[ApiClient], object]) -> str:
-    """The target that the SDK asks for in ``call``, which sends nothing."""
+def _record_target(version: str, call: Callable[[ApiClient], object]) -> str:
+    """Return the request target that the SDK builds in ``call``. Nothing is sent."""
     client = copy.copy(_prototype(version))
-    client.exchange = recorder = _Recorder()
+    client.pool = recorder = _Recorder()
     with contextlib.suppress(_Recorded):
         call(client)
     return recorder.target
 
 
 class _Recorded(Exception):
-    """The request was spelled: it need not be sent."""
+    """The target was recorded; the request is not sent."""
 
 
 class _Recorder(ConnectionPool):
-    """An exchange that sends nothing, and keeps the target that it was asked for."""
+    """A connection pool that sends nothing and records the request's target."""
 
     def __init__(self) -> None:
         self.target = ""
 
-    def ask(self, method: str, target: str, **_: object) -> Response:
-        """Keep the target. Raises _Recorded."""
+    def request(self, method: str, target: str, **_: object) -> Response:
+        """Record the target. Raises _Recorded."""
         self.target = target
         raise _Recorded
 

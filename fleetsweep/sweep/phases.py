@@ -246,7 +246,7 @@ def _apply_host(
         if other is not None:
             return other
         reserve_s = min(PROOF_S, deadline.remaining() * PROOF_SHARE)
-        client.keep_back(reserve_s)
+        client.reserve_time(reserve_s)
         clock = deadline.within(deadline.remaining() - reserve_s)
         # A plan from a file may claim a later time than it is: nothing grows old by that.
         rule = removal.Rule(policy, min(host_plan.now_ns, client.now_ns), volumes)

@@ -1,4 +1,4 @@
-"""What one answer costs at its peak, measured in a process of its own: 256 MiB at the most, whatever its shape."""
+"""The peak memory of one response, measured in a process of its own: at most 256 MiB, whatever its shape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 MIB = 2**20
 SIZE = 63 * MIB
 
-# Asks an engine that repeats ``unit`` until its list has ``size`` bytes, and prints what became of it and the growth.
+# Surveys an engine that repeats ``unit`` until its list has ``size`` bytes; prints the result and the memory growth.
 CHILD = r"""
 import json, resource, sys
 from fleetsweep.runtime.deadline import Deadline, Watchdog
@@ -57,19 +57,19 @@ with Watchdog() as watchdog:
     client = None
     try:
         client = EngineClient(Talker, "local", Deadline(100, watchdog), READ_ONLY)
-        told = str(len(client.list_containers().containers))
+        result = str(len(client.list_containers().containers))
     except HostError as error:
-        told = error.kind
-print(json.dumps({"told": told, "grown_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before}))
+        result = error.kind
+print(json.dumps({"result": result, "grown_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before}))
 """
 
 
-def ask(unit: str, size: int = SIZE) -> tuple[str, float]:
-    """What became of the list, and by how many MiB the process had grown at its peak."""
+def survey(unit: str, size: int = SIZE) -> tuple[str, float]:
+    """Return the number of containers or the error's kind, and the peak growth of the process in MiB."""
     words = [sys.executable, "-c", CHILD, str(size), "numbered" if "NUMBER" in unit else "as-it-is"]
     done = subprocess.run(words, input=unit + "|", check=True, capture_output=True, text=True, timeout=100)
     found = json.loads(done.stdout)
-    return found["told"], found["grown_kib"] / 1024
+    return found["result"], found["grown_kib"] / 1024
 
 
 def entry(**fields: object) -> dict[str, object]:
@@ -84,12 +84,12 @@ ORDINARY = entry(
 )
 
 
-def test_ten_thousand_ordinary_containers_of_three_to_four_kilobytes_are_read_within_the_bound() -> None:
+def test_ten_thousand_ordinary_containers_of_three_to_four_kilobytes_are_listed_within_the_limit() -> None:
     text = json.dumps(ORDINARY)
     size = len(text.replace("NUMBER", "0" * 64))
     assert 3000 < size < 4096
-    told, grown = ask(text, 10_000 * (size + 1) + 2)
-    assert 9_900 < int(told) <= 10_000
+    result, grown = survey(text, 10_000 * (size + 1) + 2)
+    assert 9_900 < int(result) <= 10_000
     assert grown < 256
 
 
@@ -110,7 +110,7 @@ def test_ten_thousand_ordinary_containers_of_three_to_four_kilobytes_are_read_wi
     ],
     ids=range(11),
 )
-def test_no_list_costs_more_than_the_bound(unit: str) -> None:
-    told, grown = ask(unit)
-    assert told in {"invalid-answer", "too-large"} or int(told) > 200
+def test_no_list_needs_more_memory_than_the_limit(unit: str) -> None:
+    result, grown = survey(unit)
+    assert result in {"invalid-answer", "too-large"} or int(result) > 200
     assert grown < 256

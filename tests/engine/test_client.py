@@ -1,4 +1,4 @@
-"""A survey sends its inspects ahead, asks each once, and makes do where an engine won't have it that way."""
+"""A survey pipelines its inspects, sends each once, and adapts to engines that refuse that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.engine import MAY_REMOVE, READ_ONLY, looks
+from fleetsweep.engine import MAY_REMOVE, READ_ONLY, inspections
 from fleetsweep.engine.client import EngineClient, Listing
 from fleetsweep.engine.endpoint import local_dial, parse_endpoint
 from fleetsweep.engine.pool import PIPELINE_DEPTH, ConnectionPool, Dial, Stream
@@ -28,7 +28,7 @@ def engine_of(ids: list[str]) -> ScriptedEngine:
 
 
 class Sent:
-    """A stream that counts what is written to it."""
+    """A stream that records what is written to it."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -69,20 +69,20 @@ def inspected(engine: ScriptedEngine) -> list[str]:
     return [path.split("/")[2] for _, path in engine.requests if re.match("/containers/[0-9a-f]", path)]
 
 
-def test_each_is_inspected_once_over_one_stream_and_a_batch_of_them_in_one_write() -> None:
+def test_each_container_is_inspected_once_over_one_stream_and_a_batch_in_one_write() -> None:
     engine = engine_of(IDS)
     dialled: list[Sent] = []
     with client_of(engine, dialled) as client:
         listing = client.survey(lambda container, _: container.id != IDS[7])
     assert [container.id for container in listing.containers] == IDS
     assert [container.id for container in listing.containers if not container.inspected] == [IDS[7]]
-    assert inspected(engine) == [*IDS[:7], *IDS[8:], IDS[7]], "the one that runs beside them is asked what it lives on"
-    assert len(engine.requests) == 1 + 100, "the list says who answers: nothing else is asked"
+    assert inspected(engine) == [*IDS[:7], *IDS[8:], IDS[7]], "the other running container is inspected for its owners"
+    assert len(engine.requests) == 1 + 100, "the list identifies the engine: no other request is needed"
     assert len(dialled) == 1
     assert len(dialled[0].writes) == 1 + -(-100 // PIPELINE_DEPTH)
 
 
-def test_an_engine_that_ends_the_stream_after_each_answer_is_asked_again_for_the_rest_alone() -> None:
+def test_an_engine_that_closes_the_stream_after_each_response_gets_only_the_rest_again() -> None:
     engine = engine_of(IDS[:40])
     engine.closing = True
     dialled: list[Sent] = []
@@ -95,7 +95,7 @@ def test_an_engine_that_ends_the_stream_after_each_answer_is_asked_again_for_the
 @pytest.mark.parametrize(
     ("api", "asked"), [("1.39", "/v1.39/containers/json"), ("1.24", "/v1.24/containers/json"), ("1.52", None)]
 )
-def test_an_engine_that_does_not_speak_the_first_version_is_asked_in_its_own(api: str, asked: str | None) -> None:
+def test_an_engine_without_the_first_api_version_is_used_with_its_own(api: str, asked: str | None) -> None:
     engine = engine_of(IDS[:3])
     engine.api = api
     with client_of(engine) as client:
@@ -104,7 +104,7 @@ def test_an_engine_that_does_not_speak_the_first_version_is_asked_in_its_own(api
     assert engine.targets == ([first] if asked is None else [first, "/_ping", asked])
 
 
-def test_a_list_that_does_not_say_who_answers_is_followed_by_a_ping() -> None:
+def test_a_list_that_does_not_identify_the_engine_is_followed_by_a_ping() -> None:
     engine = engine_of(IDS[:3])
     engine.nameless = "/containers/json"
     with client_of(engine) as client:
@@ -121,7 +121,7 @@ def test_a_second_list_is_a_new_one() -> None:
         assert [container.id for container in client.list_containers().containers] == IDS[1:3]
 
 
-def test_one_that_may_remove_begins_with_a_list_too_and_its_last_list_is_a_new_one() -> None:
+def test_a_client_that_may_remove_also_begins_with_a_list_and_its_final_list_is_a_new_one() -> None:
     engine = engine_of(IDS[:3])
     with dial_of(engine, []) as (dial, deadline):
         client = EngineClient(dial, "local", deadline, MAY_REMOVE)
@@ -131,20 +131,20 @@ def test_one_that_may_remove_begins_with_a_list_too_and_its_last_list_is_a_new_o
         client.close()
 
 
-def test_an_exchange_refuses_a_method_it_was_not_given_and_a_target_that_is_more_than_one() -> None:
+def test_a_pool_refuses_a_method_that_it_was_not_created_for_and_a_target_with_a_line_break() -> None:
     engine = engine_of(IDS[:3])
     with dial_of(engine, []) as (dial, deadline):
-        exchange = ConnectionPool(dial, deadline, READ_ONLY)
+        pool = ConnectionPool(dial, deadline, READ_ONLY)
         with pytest.raises(PermissionError):
-            exchange.ask("DELETE", f"/v1.40/containers/{IDS[0]}")
+            pool.request("DELETE", f"/v1.40/containers/{IDS[0]}")
         for target in ("/a b", "/a\r\nX: y", "/ä", "/a\tb"):
             with pytest.raises(ValueError, match="target"):
-                exchange.ask("GET", target)
-        exchange.close()
+                pool.request("GET", target)
+        pool.close()
     assert engine.requests == []
 
 
-def test_where_a_second_stream_is_refused_the_threads_share_the_first() -> None:
+def test_if_a_second_stream_is_refused_the_threads_share_the_first() -> None:
     engine = engine_of(IDS)
     dialled: list[Sent] = []
     with dial_of(engine, dialled) as (dial, deadline):
@@ -154,43 +154,43 @@ def test_where_a_second_stream_is_refused_the_threads_share_the_first() -> None:
                 raise HostError(Phase.TUNNEL, "refused", "no more sessions", "raise MaxSessions")
             return dial()
 
-        exchange = ConnectionPool(once, deadline, READ_ONLY, connections=4)
-        exchange.open()
-        answers: list[int] = []
+        pool = ConnectionPool(once, deadline, READ_ONLY, connections=4)
+        pool.open()
+        statuses: list[int] = []
 
-        def ask() -> None:
-            answers.extend(exchange.ask("GET", "/containers/json").status for _ in range(5))
+        def send() -> None:
+            statuses.extend(pool.request("GET", "/containers/json").status for _ in range(5))
 
-        threads = [threading.Thread(target=ask) for _ in range(4)]
+        threads = [threading.Thread(target=send) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        exchange.close()
-    assert answers == [200] * 20
+        pool.close()
+    assert statuses == [200] * 20
 
 
-def test_what_comes_next_on_a_stream_is_never_taken_for_another_answer() -> None:
-    """Requests sent ahead and not asked for in their order are given up with the stream."""
+def test_a_response_is_never_taken_for_that_of_another_request() -> None:
+    """Pipelined requests that are not read in order are given up together with their stream."""
     engine = engine_of(IDS)
     dialled: list[Sent] = []
     with dial_of(engine, dialled) as (dial, deadline):
-        exchange = ConnectionPool(dial, deadline, MAY_REMOVE)
+        pool = ConnectionPool(dial, deadline, MAY_REMOVE)
         targets = [f"/containers/{one}/json" for one in IDS[:3]]
-        exchange.pipeline(targets)
-        assert IDS[1].encode() in exchange.ask("GET", targets[1]).body
-        assert exchange.ask("DELETE", f"/containers/{IDS[5]}?force=True").status == 204
-        exchange.close()
+        pool.pipeline(targets)
+        assert IDS[1].encode() in pool.request("GET", targets[1]).body
+        assert pool.request("DELETE", f"/containers/{IDS[5]}?force=True").status == 204
+        pool.close()
     assert len(dialled) == 2
 
 
-def test_no_more_is_sent_ahead_than_a_stream_can_hold() -> None:
+def test_no_more_requests_are_pipelined_than_a_stream_can_hold() -> None:
     engine = engine_of(IDS)
     with dial_of(engine, []) as (dial, deadline):
-        exchange = ConnectionPool(dial, deadline, READ_ONLY)
-        with pytest.raises(ValueError, match="under way"):
-            exchange.pipeline(["/_ping"] * (PIPELINE_DEPTH + 1))
-        exchange.close()
+        pool = ConnectionPool(dial, deadline, READ_ONLY)
+        with pytest.raises(ValueError, match="in flight"):
+            pool.pipeline(["/_ping"] * (PIPELINE_DEPTH + 1))
+        pool.close()
     assert engine.requests == []
 
 
@@ -198,7 +198,7 @@ def trouble_of(listing: Listing) -> dict[str, str]:
     return {container.id: container.trouble for container in listing.containers if container.trouble}
 
 
-def test_one_that_is_gone_by_then_is_left_out() -> None:
+def test_a_container_that_is_gone_by_its_inspect_is_left_out() -> None:
     engine = engine_of(IDS)
 
     def vanish(_: re.Match[str]) -> Response:
@@ -212,7 +212,7 @@ def test_one_that_is_gone_by_then_is_left_out() -> None:
     assert trouble_of(listing) == {}
 
 
-def test_one_that_is_unknown_and_still_listed_is_kept_as_unreadable() -> None:
+def test_a_container_that_is_unknown_and_still_listed_is_kept_as_unreadable() -> None:
     engine = engine_of(IDS)
     engine.on(f"GET /containers/{IDS[50]}/json", lambda _: Response(404, {"message": "No such container"}))
     with client_of(engine) as client:
@@ -227,15 +227,15 @@ def test_one_that_is_unknown_and_still_listed_is_kept_as_unreadable() -> None:
     [
         (Response(500, {"message": "busy"}), "HTTP 500: busy"),
         (Response(403, {}), "HTTP 403"),
-        (Response(200, []), "not about the container"),
-        (Response(200, {"Id": IDS[51]}), "not about the container"),
+        (Response(200, []), "not about the requested"),
+        (Response(200, {"Id": IDS[51]}), "not about the requested"),
         (Response(307, None, (("Location", "/"),)), "redirect"),
         (Response(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "ended before"),
         (Response(raw=b"no HTTP\r\n\r\n"), "ended before"),
     ],
     ids=["500", "403", "another kind", "another id", "redirect", "cut short", "not HTTP"],
 )
-def test_one_answer_that_cannot_be_used_costs_that_container_alone(said: Response, words: str) -> None:
+def test_an_unusable_response_affects_that_container_alone(said: Response, words: str) -> None:
     engine = engine_of(IDS)
     engine.on(f"GET /containers/{IDS[50]}/json", lambda _: said)
     with client_of(engine) as client:
@@ -247,7 +247,7 @@ def test_one_answer_that_cannot_be_used_costs_that_container_alone(said: Respons
 
 @contextmanager
 def hanging(engine: ScriptedEngine, ids: list[str]) -> Iterator[None]:
-    """Inspects of these never end, as with a stopped shim; nor do those behind them on the same stream."""
+    """Inspects of these containers hang, as with a stopped shim, and so do later ones on the same stream."""
     over = threading.Event()
 
     def hang(_: re.Match[str]) -> Response:
@@ -263,21 +263,19 @@ def hanging(engine: ScriptedEngine, ids: list[str]) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("wedged", [[50], [0], [3, 20, 99], [10, 11, 12]])
-def test_inspects_that_never_end_cost_those_containers_alone(
-    wedged: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(looks, "PATIENCE_S", 0.5)
+def test_inspects_that_hang_affect_those_containers_alone(wedged: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspections, "RESPONSE_TIMEOUT_S", 0.5)
     engine = engine_of(IDS)
     with hanging(engine, [IDS[number] for number in wedged]), client_of(engine) as client:
         listing = client.survey(lambda *_: True)
     assert [container.id for container in listing.containers] == IDS
     assert list(trouble_of(listing)) == [IDS[number] for number in wedged]
-    assert all("did not come within" in words for words in trouble_of(listing).values())
+    assert all("did not arrive within" in words for words in trouble_of(listing).values())
     asked = inspected(engine)
-    assert all(asked.count(IDS[number]) == 1 for number in wedged), "what hung is not asked again"
+    assert all(asked.count(IDS[number]) == 1 for number in wedged), "an inspect that hung is not repeated"
 
 
-def test_an_engine_that_answers_no_look_and_no_second_list_is_at_fault_itself() -> None:
+def test_an_engine_that_hangs_in_every_inspect_and_in_the_second_list_is_reported_itself() -> None:
     engine = engine_of(IDS[:3])
     over = threading.Event()
     listed: list[str] = []
@@ -299,7 +297,7 @@ def test_an_engine_that_answers_no_look_and_no_second_list_is_at_fault_itself() 
         over.set()
 
 
-def test_where_one_is_to_be_judged_those_that_run_are_asked_what_they_live_on() -> None:
+def test_if_one_container_is_judged_the_running_ones_are_inspected_for_their_owners() -> None:
     engine = engine_of(IDS[:6])
     owner, network, process, stopped, wedged, plain = (engine.containers[one] for one in IDS[:6])
     network.host_config = {"NetworkMode": f"container:{owner.id}"}
@@ -310,10 +308,10 @@ def test_where_one_is_to_be_judged_those_that_run_are_asked_what_they_live_on() 
     process.host_config["PidMode"] = "container:ws-owner"
     engine.on(f"GET /containers/{wedged.id}/json", lambda _: Response(500, {"message": "busy"}))
     with client_of(engine) as client:
-        unasked = client.survey(lambda *_: False)
-        asked = client.survey(lambda container, _: container.id == owner.id)
-    assert [container.lives_on for container in unasked.containers] == [(), (owner.id,), (), (), (), ()]
-    assert [container.lives_on for container in asked.containers] == [
+        listed_only = client.survey(lambda *_: False)
+        judged = client.survey(lambda container, _: container.id == owner.id)
+    assert [container.lives_on for container in listed_only.containers] == [(), (owner.id,), (), (), (), ()]
+    assert [container.lives_on for container in judged.containers] == [
         (),
         (owner.id,),
         (plain.id, owner.id),
@@ -321,5 +319,5 @@ def test_where_one_is_to_be_judged_those_that_run_are_asked_what_they_live_on() 
         (),
         (),
     ]
-    assert [container.inspected for container in asked.containers] == [True, False, False, False, False, False]
-    assert trouble_of(asked) == {}, "one that stays anyhow need not be read"
+    assert [container.inspected for container in judged.containers] == [True, False, False, False, False, False]
+    assert trouble_of(judged) == {}, "a container that is not judged may be unreadable"

@@ -1,4 +1,4 @@
-"""Times that an engine tells: one form each, and no place on earth that there is not."""
+"""Times in an engine's responses: one format each, and only time zones that exist."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ ID = "a" * 64
 
 
 @given(st.integers(0, 99), st.integers(0, 99), st.sampled_from("+-"))
-def test_an_offset_that_no_place_has_is_unreadable(hours: int, minutes: int, sign: str) -> None:
-    told = parse_timestamp(f"2026-06-15T07:00:00{sign}{hours:02}:{minutes:02}")
+def test_an_offset_of_no_time_zone_is_unreadable(hours: int, minutes: int, sign: str) -> None:
+    parsed = parse_timestamp(f"2026-06-15T07:00:00{sign}{hours:02}:{minutes:02}")
     real = hours * 60 + minutes <= 14 * 60 and minutes in {0, 15, 30, 45}
-    assert (told != UNREADABLE) is real
+    assert (parsed != UNREADABLE) is real
 
 
 @given(st.integers(31_536_000, 7_258_118_400))
-def test_a_date_in_the_fixed_form_is_read(second: int) -> None:
+def test_a_date_in_the_fixed_format_is_parsed(second: int) -> None:
     when = datetime.fromtimestamp(second, UTC)
-    told = when.strftime("%a, %d %b %Y %H:%M:%S GMT")
-    assert parse_date({"date": told}) == second * SECOND
-    other_day = (when + timedelta(days=1)).strftime("%a") + told[3:]
-    for wrong in (other_day, f"{told}, {told}", told.lower(), told.replace("GMT", "UTC"), told[:-4], f" {told}"):
+    text = when.strftime("%a, %d %b %Y %H:%M:%S GMT")
+    assert parse_date({"date": text}) == second * SECOND
+    other_day = (when + timedelta(days=1)).strftime("%a") + text[3:]
+    for wrong in (other_day, f"{text}, {text}", text.lower(), text.replace("GMT", "UTC"), text[:-4], f" {text}"):
         with pytest.raises(EngineError, match="Date"):
             parse_date({"date": wrong})
 
 
 @given(st.integers(-(10**30), 10**30))
-def test_every_number_that_is_kept_fits_into_64_bits(number: int) -> None:
+def test_every_decoded_number_fits_into_64_bits(number: int) -> None:
     (listed,) = parse_list([{"Id": ID, "Created": number}])
     inspected = parse_inspect({"Id": ID, "RestartCount": number}, ID)
     assert -(2**63) < listed.created_ns < 2**63
@@ -42,5 +42,5 @@ def test_every_number_that_is_kept_fits_into_64_bits(number: int) -> None:
 
 
 @pytest.mark.parametrize("year", ["0000", "0001", "1600", "2263", "9999"])
-def test_a_year_that_64_bits_of_nanoseconds_do_not_hold_is_unreadable(year: str) -> None:
+def test_a_year_beyond_64_bits_of_nanoseconds_is_unreadable(year: str) -> None:
     assert parse_timestamp(f"{year}-01-01T00:00:00Z") == UNREADABLE

@@ -1,4 +1,4 @@
-"""Answers of any shape: what is read is what the standard library reads, and what is ambiguous is refused."""
+"""Responses of any shape: read as the standard library reads them, and ambiguous ones are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ bodies = st.binary(max_size=3000)
 
 
 class OneFile:
-    """All that HTTPResponse asks of a socket."""
+    """The part of a socket that HTTPResponse needs."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -39,8 +39,8 @@ def read(data: bytes) -> Response:
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """One answer as an engine may send it, and the body that it carries."""
+def responses(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """Build one response as an engine may send it, and its body."""
     status = draw(st.sampled_from([200, 204, 304, 400, 404, 409, 500]))
     body = b"" if status in {204, 304} else draw(bodies)
     head = f"HTTP/1.1 {status} Some reason\r\n".encode()
@@ -60,8 +60,8 @@ def answers(draw: st.DrawFn) -> tuple[bytes, bytes]:
     return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunked + b"0\r\n" + trailer + b"\r\n", body
 
 
-@given(answers())
-def test_a_well_formed_answer_is_read_as_the_standard_library_reads_it(made: tuple[bytes, bytes]) -> None:
+@given(responses())
+def test_a_well_formed_response_is_read_as_the_standard_library_reads_it(made: tuple[bytes, bytes]) -> None:
     data, body = made
     found, expected = read(data), by_the_library(data)
     assert (found.status, found.reason, found.closes) == (expected.status, expected.reason, expected.will_close)
@@ -70,23 +70,21 @@ def test_a_well_formed_answer_is_read_as_the_standard_library_reads_it(made: tup
         assert found.headers.get(name) == expected.headers.get(name)
 
 
-@given(st.lists(answers(), min_size=1, max_size=5))
-def test_answers_that_follow_each_other_are_read_one_by_one(made: list[tuple[bytes, bytes]]) -> None:
+@given(st.lists(responses(), min_size=1, max_size=5))
+def test_responses_on_one_stream_are_read_one_by_one(made: list[tuple[bytes, bytes]]) -> None:
     source = io.BufferedReader(cast(io.RawIOBase, io.BytesIO(b"".join(data for data, _ in made))))
     assert [read_response(source, lambda: None).body for _ in made] == [body for _, body in made]
 
 
-@given(answers(), st.data())
-def test_an_answer_that_is_cut_short_is_never_taken_for_a_whole_one(
-    made: tuple[bytes, bytes], data: st.DataObject
-) -> None:
+@given(responses(), st.data())
+def test_a_truncated_response_is_never_taken_for_a_complete_one(made: tuple[bytes, bytes], data: st.DataObject) -> None:
     whole, _ = made
     with pytest.raises(HTTPException):
         read(whole[: data.draw(st.integers(0, len(whole) - 1))])
 
 
 @given(st.binary(max_size=400), st.booleans())
-def test_whatever_comes_is_an_answer_or_a_refusal(noise: bytes, headed: bool) -> None:
+def test_any_bytes_are_a_response_or_an_error(noise: bytes, headed: bool) -> None:
     try:
         read((b"HTTP/1.1 200 OK\r\n" if headed else b"") + noise)
     except HTTPException:
@@ -108,10 +106,10 @@ def test_whatever_comes_is_an_answer_or_a_refusal(noise: bytes, headed: bool) ->
         b"no colon\r\n",
         b"space : 1\r\n",
         b"X: " + b"1" * reading.LINE_LIMIT + b"\r\n",
-        b"X: 1\r\n" * (reading.MOST_FIELDS + 1),
+        b"X: 1\r\n" * (reading.MAX_HEADERS + 1),
     ],
 )
-def test_a_head_that_can_be_read_in_two_ways_is_refused(head: bytes) -> None:
+def test_an_ambiguous_head_is_refused(head: bytes) -> None:
     with pytest.raises(HTTPException):
         read(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n3\r\nabc\r\n0\r\n\r\n")
 
@@ -119,25 +117,25 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(head: bytes) -> None:
 @pytest.mark.parametrize(
     "head", [b"Content-Length: 67108865\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n4000001\r\n"]
 )
-def test_a_body_that_says_it_is_too_large_is_not_read(head: bytes) -> None:
+def test_a_body_declared_too_large_is_not_read(head: bytes) -> None:
     with pytest.raises(TooLarge):
         read(b"HTTP/1.1 200 OK\r\n" + head)
 
 
-def test_an_interim_answer_is_passed_over_and_one_without_a_length_ends_with_the_stream() -> None:
+def test_an_interim_response_is_skipped_and_a_body_without_a_length_ends_with_the_stream() -> None:
     found = read(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\n\r\nrest")
     assert (found.status, found.body, found.closes) == (200, b"rest", True)
 
 
 @pytest.mark.parametrize("status", [204, 304])
 @pytest.mark.parametrize("head", [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"])
-def test_a_body_where_there_must_be_none_ends_the_stream(status: int, head: bytes) -> None:
+def test_a_body_where_none_is_allowed_ends_the_stream(status: int, head: bytes) -> None:
     found = read(b"HTTP/1.1 %d Done\r\n" % status + head + b"\r\nhello")
     assert (found.status, found.body, found.closes) == (status, b"", True)
 
 
-@given(answers(), st.integers(0, 3))
-def test_of_an_answer_without_importance_a_success_stands_wherever_it_breaks(
+@given(responses(), st.integers(0, 3))
+def test_without_body_matters_a_success_counts_wherever_its_body_breaks(
     made: tuple[bytes, bytes], missing: int
 ) -> None:
     whole, body = made
@@ -153,11 +151,11 @@ def test_of_an_answer_without_importance_a_success_stands_wherever_it_breaks(
         assert len(found.body) <= len(body)
 
 
-def test_of_a_refusal_no_more_than_its_first_words_are_read() -> None:
+def test_only_the_beginning_of_an_error_body_is_read() -> None:
     found = read(b"HTTP/1.1 500 Oops\r\nContent-Length: 99999999999\r\n\r\n" + b"x" * 200_000)
     assert (found.status, len(found.body), found.closes) == (500, reading.ERROR_LIMIT, True)
 
 
-def test_a_date_that_stands_twice_is_no_single_value_and_other_equal_headers_are() -> None:
+def test_a_repeated_date_is_never_a_single_value_but_other_equal_headers_are() -> None:
     found = read(b"HTTP/1.1 204 OK\r\nDate: a\r\nDate: a\r\nServer: s\r\nServer: s\r\nX: 1\r\nX: 2\r\n\r\n")
     assert (found.headers["date"], found.headers["server"], found.headers["x"]) == ("a, a", "s", "1, 2")

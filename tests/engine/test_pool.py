@@ -1,4 +1,4 @@
-"""An answer that does not end in time costs its own stream alone, and a fresh one has time that is kept for it."""
+"""A response that times out costs its own stream alone, and a fresh stream has reserved time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.lab.scripted_engine import Response, ScriptedEngine
 
 @contextmanager
 def hanging(engine: ScriptedEngine, pattern: str) -> Iterator[None]:
-    """While the block runs, requests that the pattern matches are not answered."""
+    """While the block runs, requests that match the pattern get no response."""
     end = threading.Event()
 
     def hang(_: object) -> Response:
@@ -35,21 +35,21 @@ def hanging(engine: ScriptedEngine, pattern: str) -> Iterator[None]:
         end.set()
 
 
-def test_an_answer_that_does_not_come_within_its_time_costs_its_stream_and_no_other_question() -> None:
+def test_a_response_that_times_out_costs_its_stream_and_no_other_request() -> None:
     engine = engine_of(IDS[:2])
     dialled: list[Sent] = []
     with hanging(engine, f"DELETE /containers/{IDS[0]}"), dial_of(engine, dialled) as (dial, deadline):
-        exchange = ConnectionPool(dial, deadline, MAY_REMOVE)
+        pool = ConnectionPool(dial, deadline, MAY_REMOVE)
         with pytest.raises(Overdue) as overdue:
-            exchange.ask("DELETE", f"/v1.41/containers/{IDS[0]}?force=True", within=0.1)
+            pool.request("DELETE", f"/v1.41/containers/{IDS[0]}?force=True", within=0.1)
         assert overdue.value.seconds == 0.1
-        assert exchange.ask("DELETE", f"/v1.41/containers/{IDS[1]}?force=True", within=10).status == 204
-        exchange.close()
+        assert pool.request("DELETE", f"/v1.41/containers/{IDS[1]}?force=True", within=10).status == 204
+        pool.close()
     assert len(dialled) == 2
 
 
 class Drip:
-    """A stream that gives one byte of a whole answer for each read, and takes its time."""
+    """A stream that returns one byte of a response for each read, slowly."""
 
     def __init__(self) -> None:
         self.left = b"HTTP/1.1 204 No Content\r\n" + b"X-Long: 1\r\n" * 2000 + b"\r\n"
@@ -58,7 +58,7 @@ class Drip:
         """Never waits."""
 
     def sendall(self, data: bytes, /) -> None:
-        """Whatever is asked."""
+        """Accepts any request."""
 
     def recv(self, nbytes: int, /) -> bytes:
         time.sleep(0.001)
@@ -69,56 +69,56 @@ class Drip:
         """Nothing to close."""
 
 
-def test_a_drip_does_not_prolong_an_answers_time() -> None:
+def test_a_dripping_stream_does_not_extend_the_timeout() -> None:
     with dial_of(engine_of([]), []) as (_, deadline):
-        exchange = ConnectionPool(Drip, deadline, MAY_REMOVE)
+        pool = ConnectionPool(Drip, deadline, MAY_REMOVE)
         with pytest.raises(Overdue):
-            exchange.ask("GET", "/x", within=0.05)
+            pool.request("GET", "/x", within=0.05)
 
 
-def test_time_that_is_kept_back_is_for_a_fresh_stream_alone() -> None:
+def test_reserved_time_is_for_a_fresh_stream_alone() -> None:
     engine = engine_of(IDS[:1])
     dialled: list[Sent] = []
     with dial_of(engine, dialled) as (dial, deadline):
-        exchange = ConnectionPool(dial, deadline, MAY_REMOVE)
-        assert exchange.ask("GET", "/_ping").status == 200
-        exchange.keep_back(deadline.seconds)
+        pool = ConnectionPool(dial, deadline, MAY_REMOVE)
+        assert pool.request("GET", "/_ping").status == 200
+        pool.reserve_time(deadline.seconds)
         with pytest.raises(TimeoutError):
-            exchange.ask("DELETE", f"/v1.41/containers/{IDS[0]}?force=True", within=5)
-        assert exchange.ask("GET", "/_ping", within=5, fresh=True).status == 200
-        exchange.close()
+            pool.request("DELETE", f"/v1.41/containers/{IDS[0]}?force=True", within=5)
+        assert pool.request("GET", "/_ping", within=5, fresh=True).status == 200
+        pool.close()
     assert ("DELETE", f"/containers/{IDS[0]}") not in engine.requests
     assert len(dialled) == 2
 
 
-def stuck_on(exchange: ConnectionPool, engine: ScriptedEngine, within: float) -> threading.Thread:
-    """A thread whose question the engine has received and does not answer."""
+def stuck_on(pool: ConnectionPool, engine: ScriptedEngine, within: float) -> threading.Thread:
+    """Start a thread whose request the engine has received and does not respond to."""
 
-    def ask() -> None:
+    def send() -> None:
         with contextlib.suppress(TimeoutError, EOFError, OSError, HTTPException):
-            exchange.ask("GET", "/hang", within=within)
+            pool.request("GET", "/hang", within=within)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=send, daemon=True)
     thread.start()
-    wait_for(lambda: ("GET", "/hang") in engine.requests, "the question's arrival")
+    wait_for(lambda: ("GET", "/hang") in engine.requests, "the request's arrival")
     return thread
 
 
-def test_a_fresh_stream_is_dialled_besides_those_that_hang() -> None:
+def test_a_fresh_stream_is_dialled_beside_those_that_hang() -> None:
     engine = engine_of([])
     dialled: list[Sent] = []
     with dial_of(engine, dialled) as (dial, deadline):
-        exchange = ConnectionPool(dial, deadline, MAY_REMOVE)
+        pool = ConnectionPool(dial, deadline, MAY_REMOVE)
         with hanging(engine, "GET /hang"):
-            thread = stuck_on(exchange, engine, within=20)
-            assert exchange.ask("GET", "/_ping", fresh=True).status == 200
+            thread = stuck_on(pool, engine, within=20)
+            assert pool.request("GET", "/_ping", fresh=True).status == 200
         thread.join()
-        exchange.close()
+        pool.close()
     assert len(dialled) == 2
 
 
 class OneAtATime:
-    """A way that carries one stream, as sshd does with MaxSessions 1."""
+    """A dial that allows one open stream, like sshd with MaxSessions 1."""
 
     def __init__(self, dial: Dial) -> None:
         self._dial = dial
@@ -141,32 +141,32 @@ class OneAtATime:
         return stream
 
 
-def test_where_no_stream_more_is_granted_a_fresh_one_waits_for_one_that_ends() -> None:
+def test_if_no_further_stream_is_granted_a_fresh_one_waits_for_one_to_end() -> None:
     engine = engine_of([])
     with dial_of(engine, []) as (dial, deadline), hanging(engine, "GET /hang"):
-        way = OneAtATime(dial)
-        exchange = ConnectionPool(way, deadline, MAY_REMOVE)
-        thread = stuck_on(exchange, engine, within=0.3)
-        assert exchange.ask("GET", "/_ping", fresh=True).status == 200
+        route = OneAtATime(dial)
+        pool = ConnectionPool(route, deadline, MAY_REMOVE)
+        thread = stuck_on(pool, engine, within=0.3)
+        assert pool.request("GET", "/_ping", fresh=True).status == 200
         thread.join()
-        exchange.close()
-    assert way.refused == 1
+        pool.close()
+    assert route.refused == 1
 
 
-def test_where_no_stream_more_is_granted_as_many_are_asked_for_as_there_are() -> None:
+def test_the_limit_is_lowered_to_the_streams_that_are_granted() -> None:
     engine = engine_of(IDS[:9])
     with dial_of(engine, []) as (dial, deadline):
-        way = OneAtATime(dial)
-        exchange = ConnectionPool(way, deadline, MAY_REMOVE, connections=32)
-        exchange.open()
+        route = OneAtATime(dial)
+        pool = ConnectionPool(route, deadline, MAY_REMOVE, connections=32)
+        pool.open()
         every = [
-            threading.Thread(target=exchange.ask, args=("DELETE", f"/v1.41/containers/{one}?force=True"))
+            threading.Thread(target=pool.request, args=("DELETE", f"/v1.41/containers/{one}?force=True"))
             for one in IDS[:9]
         ]
         for thread in every:
             thread.start()
         for thread in every:
             thread.join()
-        exchange.close()
+        pool.close()
     assert engine.containers == {}
-    assert way.refused <= 8, "not once for each of the 32"
+    assert route.refused <= 8, "not once for each of the 32"

@@ -1,4 +1,4 @@
-"""JSON of any shape: what is read is what the standard library reads, and what is ambiguous or too much is refused."""
+"""JSON of any shape: decoded as the standard library does; ambiguous and oversized documents are refused."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleetsweep.engine import strict_json as decode
-from fleetsweep.engine.budget import Budget, Hold
+from fleetsweep.engine.budget import Budget, Reservation
 from fleetsweep.engine.http11 import Response
-from fleetsweep.engine.strict_json import Entries, TooMuch, Unusable, read_document, read_list, words_of
+from fleetsweep.engine.strict_json import Entries, InvalidJson, JsonTooLarge, error_text, read_document, read_list
 
 SCALARS = st.one_of(
     st.none(),
@@ -31,51 +31,49 @@ VALUES = st.recursive(
 BLANKS = st.text(" \t\r\n", max_size=3)
 
 
-def hold() -> Hold:
-    return Hold(Budget(), lambda: 60.0)
+def reservation() -> Reservation:
+    return Reservation(Budget(), lambda: 60.0)
 
 
-def spelled(value: object, *, ascii_only: bool) -> bytes:
+def encoded(value: object, *, ascii_only: bool) -> bytes:
     return json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass")
 
 
 @given(VALUES, st.booleans())
-def test_a_document_is_read_as_the_standard_library_reads_it(value: object, ascii_only: bool) -> None:
-    body = spelled(value, ascii_only=ascii_only)
+def test_a_document_is_decoded_as_the_standard_library_decodes_it(value: object, ascii_only: bool) -> None:
+    body = encoded(value, ascii_only=ascii_only)
     assert read_document(body) == json.loads(body)
 
 
 @given(st.lists(VALUES, max_size=8), st.booleans(), BLANKS, BLANKS, BLANKS)
-def test_a_list_read_entry_by_entry_is_the_list(
+def test_a_list_decoded_entry_by_entry_is_the_whole_list(
     values: list[object], ascii_only: bool, before: str, between: str, after: str
 ) -> None:
-    entries = f"{between},{after}".encode().join(spelled(value, ascii_only=ascii_only) for value in values)
+    entries = f"{between},{after}".encode().join(encoded(value, ascii_only=ascii_only) for value in values)
     body = before.encode() + b"[" + between.encode() + entries + after.encode() + b"]" + before.encode()
-    assert list(Entries(body, hold())) == json.loads(body)
+    assert list(Entries(body, reservation())) == json.loads(body)
 
 
 @given(st.lists(VALUES, min_size=1, max_size=4), st.data())
-def test_a_list_that_is_cut_short_or_goes_on_is_never_taken_for_a_whole_one(
-    values: list[object], data: st.DataObject
-) -> None:
-    body = spelled(values, ascii_only=False)
+def test_a_truncated_list_or_one_with_trailing_data_is_refused(values: list[object], data: st.DataObject) -> None:
+    body = encoded(values, ascii_only=False)
     cut = body[: data.draw(st.integers(0, len(body) - 1))]
     for broken in (cut, body + b"]", body + b"[]", body[:-1] + b",]"):
-        with pytest.raises(Unusable):
-            list(Entries(broken, hold()))
-        with pytest.raises(Unusable):
+        with pytest.raises(InvalidJson):
+            list(Entries(broken, reservation()))
+        with pytest.raises(InvalidJson):
             read_document(broken)
 
 
 @given(st.one_of(st.binary(max_size=300), st.text('[]{}",:0123456789.eE-+ntf\\u', max_size=300).map(str.encode)))
-def test_whatever_comes_is_a_value_or_a_refusal_and_both_readers_agree(noise: bytes) -> None:
+def test_any_bytes_are_a_value_or_an_error_and_both_decoders_agree(noise: bytes) -> None:
     try:
         found = read_document(b"[" + noise + b"]")
-    except Unusable:
-        with pytest.raises(Unusable):
-            list(Entries(b"[" + noise + b"]", hold()))
+    except InvalidJson:
+        with pytest.raises(InvalidJson):
+            list(Entries(b"[" + noise + b"]", reservation()))
     else:
-        assert list(Entries(b"[" + noise + b"]", hold())) == found
+        assert list(Entries(b"[" + noise + b"]", reservation())) == found
 
 
 @given(
@@ -83,28 +81,28 @@ def test_whatever_comes_is_a_value_or_a_refusal_and_both_readers_agree(noise: by
     st.data(),
     st.lists(st.booleans(), max_size=5),
 )
-def test_a_key_that_stands_twice_is_refused_at_any_depth(
+def test_a_duplicate_key_is_refused_at_any_depth(
     pairs: dict[str, object], data: st.DataObject, wrapped: list[bool]
 ) -> None:
     key = data.draw(st.sampled_from(sorted(pairs)))
-    body = spelled(pairs, ascii_only=True)[:-1] + b", " + json.dumps(key).encode() + b": {}}"
+    body = encoded(pairs, ascii_only=True)[:-1] + b", " + json.dumps(key).encode() + b": {}}"
     for in_list in wrapped:
         body = b"[1, " + body + b"]" if in_list else b'{"a": ' + body + b"}"
-    with pytest.raises(Unusable, match="stands twice"):
+    with pytest.raises(InvalidJson, match="appears twice"):
         read_document(body)
-    with pytest.raises(Unusable, match="stands twice"):
-        list(Entries(b"[" + body + b"]", hold()))
+    with pytest.raises(InvalidJson, match="appears twice"):
+        list(Entries(b"[" + body + b"]", reservation()))
 
 
 @pytest.mark.parametrize(
     "text", ["NaN", "Infinity", "-Infinity", "1" * 21, "-" + "9" * 4000, "9" * 5000, "1." + "1" * 70, "[" * 10**5]
 )
-def test_a_number_without_bounds_and_a_depth_without_bounds_are_refused(text: str) -> None:
+def test_unbounded_numbers_and_unbounded_nesting_are_refused(text: str) -> None:
     for body in (text, f'{{"Created": {text}}}', f"[{text}]"):
-        with pytest.raises(Unusable):
+        with pytest.raises(InvalidJson):
             read_document(body.encode())
-        with pytest.raises(Unusable):
-            list(Entries(b"[" + body.encode() + b"]", hold()))
+        with pytest.raises(InvalidJson):
+            list(Entries(b"[" + body.encode() + b"]", reservation()))
 
 
 UNITS = st.recursive(
@@ -120,29 +118,29 @@ UNITS = st.recursive(
 
 
 @given(UNITS, st.sampled_from(["list", "object"]))
-def test_no_body_becomes_more_than_was_counted_before(unit: str, shape: str) -> None:
+def test_no_body_needs_more_memory_than_was_estimated(unit: str, shape: str) -> None:
     times = 100_000 // len(unit)
     if shape == "list":
         body = ("[" + ",".join([unit] * times) + "]").encode()
     else:
         body = ("{" + ",".join(f'"{number:x}":{unit}' for number in range(times)) + "}").encode()
-    counted = decode._affordable(body)
+    estimated = decode._affordable(body)
     tracemalloc.start()
     try:
         decode._DECODER.decode(body.decode())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak <= counted
+    assert peak <= estimated
     assert peak <= decode._WORST * len(body) + decode._PLAIN
 
 
 @pytest.mark.parametrize("unit", [b"{}", b"[]", b'{"":0}', b"[[[]]]", b'"\xc4\x81"'])
-def test_a_document_that_would_become_too_much_is_refused_before_it_does(unit: bytes) -> None:
+def test_a_document_that_needs_too_much_memory_is_refused_before_decoding(unit: bytes) -> None:
     body = b'{"Volumes": [' + b",".join([unit] * (4 * 2**20 // (len(unit) + 1))) + b"]}"
     tracemalloc.start()
     try:
-        with pytest.raises(TooMuch, match="72 MiB"):
+        with pytest.raises(JsonTooLarge, match="72 MiB"):
             read_document(body)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -150,7 +148,7 @@ def test_a_document_that_would_become_too_much_is_refused_before_it_does(unit: b
     assert peak < 3 * len(body)
 
 
-def test_a_long_list_is_not_decoded_before_somebody_asks_for_its_entries() -> None:
+def test_a_long_list_is_decoded_only_when_its_entries_are_read() -> None:
     entries = read_list(b"[" + b"{}," * 10**6 + b"{}]")
     assert isinstance(entries, Entries)
     assert next(iter(entries)) == {}
@@ -160,7 +158,7 @@ def test_a_long_list_is_not_decoded_before_somebody_asks_for_its_entries() -> No
 @given(st.binary(max_size=2000), st.sampled_from(["", "text/html", "application/json"]), st.text(max_size=10))
 @example(b"<", "text/html", "")
 @example(b"", "", " ")
-def test_what_an_engine_said_with_a_refusal_is_short_and_can_be_stored(body: bytes, kind: str, reason: str) -> None:
-    told = words_of(Response(500, reason, {"content-type": kind}, body, False))
-    assert 0 < len(told) <= decode.WORDS_LIMIT
-    told.encode()
+def test_an_error_text_is_short_and_can_be_stored(body: bytes, kind: str, reason: str) -> None:
+    text = error_text(Response(500, reason, {"content-type": kind}, body, False))
+    assert 0 < len(text) <= decode.TEXT_SHOWN
+    text.encode()

@@ -157,7 +157,7 @@ class MemoryEngine:
     def list(self) -> list[Container]:
         """Its list; where ``list_gets_lost`` not once a removal has begun."""
         if self.list_gets_lost and self.trace.events:
-            raise LostAnswer(Phase.ENGINE, "lost", "the connection ended before the container list was whole")
+            raise LostAnswer(Phase.ENGINE, "lost", "the connection ended before the container list was complete")
         return parse_list([truth.listed() for truth in self.present.values()])
 
     forgets_what_is_stopping = False
@@ -188,7 +188,7 @@ class MemoryEngine:
             raise EngineError("refused", "HTTP 500: storage driver failed", http_status=500)
         if container_id in self._hanging:
             self.looked_at.setdefault(container_id, None)
-            raise _overdue("an inspect answer")
+            raise _overdue("an inspect response")
         truth = self.present.get(container_id)
         if truth is None:
             return None
@@ -214,11 +214,11 @@ class MemoryEngine:
         if reply in {Reply.DONE, Reply.LOST_BUT_DONE, Reply.GARBLED_BUT_DONE, Reply.HANGS_BUT_DONE}:
             del self.present[truth.id]
         if reply in {Reply.HANGS, Reply.HANGS_BUT_DONE}:
-            raise _overdue("the answer to a removal")
+            raise _overdue("the response to a removal")
         if reply in {Reply.LOST, Reply.LOST_BUT_DONE}:
-            raise LostAnswer(Phase.ENGINE, "lost", "the connection ended before the answer to a removal was whole")
+            raise LostAnswer(Phase.ENGINE, "lost", "the connection ended before the response to a removal was complete")
         if reply is Reply.GARBLED_BUT_DONE:
-            raise EngineError("too-large", "an answer is larger than 64 MiB")
+            raise EngineError("too-large", "a response is larger than 64 MiB")
         if reply is Reply.NEVER_SENT:
             raise HostError(Phase.TUNNEL, "refused", "the server refused to open a channel to the socket")
         if reply is Reply.CLAIMS_GONE:
@@ -253,7 +253,7 @@ class MemoryEngine:
 
 
 def _overdue(what: str) -> LostAnswer:
-    return LostAnswer(Phase.ENGINE, "timeout", f"{what} did not come within 0 s")
+    return LostAnswer(Phase.ENGINE, "timeout", f"{what} did not arrive within 0 s")
 
 
 def _changed(truth: Truth, change: Change) -> Truth:

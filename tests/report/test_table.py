@@ -254,11 +254,11 @@ def test_a_time_is_in_utc_to_the_second(time_ns: int, text: str) -> None:
 def test_a_row_says_why_a_container_was_kept_that_is_unreadable_or_in_use() -> None:
     kept = (
         replace(
-            decision(container("ws-wedged"), Reason.UNREADABLE), detail="an inspect answer did not come within 5 s"
+            decision(container("ws-wedged"), Reason.UNREADABLE), detail="an inspect response did not arrive within 5 s"
         ),
         replace(decision(container("ws-owner"), Reason.IN_USE), detail="ws-young lives in its network"),
     )
     text = render(report(surveyed("a", kept)), "table")
     assert "1 unreadable, 1 in use" in text
-    assert "was kept: it could not be read: an inspect answer did not come within 5 s" in text
+    assert "was kept: it could not be read: an inspect response did not arrive within 5 s" in text
     assert "was kept: it is in use: ws-young lives in its network" in text

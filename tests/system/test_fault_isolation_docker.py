@@ -80,7 +80,7 @@ def test_a_wedged_container_is_kept_and_the_others_are_swept(lab: Lab, run: Run)
         "ws-wedged": ("unreadable", None),
         "ws-4": ("stale", "removed"),
     }
-    assert "did not come" in found["ws-wedged"]["error"]
+    assert "did not arrive" in found["ws-wedged"]["error"]
     assert box.names() == {"ws-wedged"}
 
 

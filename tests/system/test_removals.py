@@ -40,7 +40,7 @@ def test_one_removal_that_hangs_is_unknown_and_the_others_are_removed(run: Run, 
     engine = with_wedged(6)
     engine.on(f"DELETE /containers/{WEDGED}", gate)
     code, row, told = sweep(run, engine, workdir)
-    assert told.pop("ws-wedged") == ("unknown", "the answer to a removal did not come within 13 s")
+    assert told.pop("ws-wedged") == ("unknown", "the response to a removal did not arrive within 13 s")
     assert set(told.values()) == {("removed", None)}
     assert (code, row["removed"], row["unknown"], row["status"]) == (5, 6, 1, "failed")
     assert len(deletes(engine)) == 7
@@ -67,7 +67,7 @@ def test_a_look_that_hangs_before_its_request_leaves_that_container_alone(
 
     engine.on(f"GET /containers/{WEDGED}/json", second)
     code, row, told = sweep(run, engine, workdir)
-    error = "not removed: it could not be looked at again: an inspect answer did not come within 5 s"
+    error = "not removed: it could not be looked at again: an inspect response did not arrive within 5 s"
     assert told.pop("ws-wedged") == ("failed", error)
     assert set(told.values()) == {("removed", None)}
     assert (code, row["removed"]) == (5, 6)
