@@ -15,7 +15,7 @@ from fleetsweep.errors import UsageError
 from fleetsweep.exit_codes import GUARD, INCOMPLETE, OK, SIGNAL
 from fleetsweep.model.survey import FailedSurvey, Survey
 from fleetsweep.store import baseline_file as baseline
-from fleetsweep.sweep.phases import reaching, survey
+from fleetsweep.sweep.phases import open_bastions, survey
 
 SECOND_S: Final = 1.0
 
@@ -35,7 +35,7 @@ def execute(config: RunConfig, path: Path) -> int:
     stopper = SignalHandler(config.reach.stopped)
     stopper.install()
     with (
-        reaching(config.hosts, config.reach) as reach,
+        open_bastions(config.hosts, config.reach) as reach,
         progress("Surveying", len(config.hosts), config.output) as advance,
     ):
         found = survey(config.hosts, config.policies, reach, advance)

@@ -8,7 +8,7 @@ from fleetsweep.console import deliver, progress
 from fleetsweep.model.report import Checkup, HostReport
 from fleetsweep.model.survey import Status
 from fleetsweep.sweep.checkup import examine
-from fleetsweep.sweep.phases import reaching
+from fleetsweep.sweep.phases import open_bastions
 
 
 def execute(config: RunConfig) -> int:
@@ -22,7 +22,7 @@ def execute(config: RunConfig) -> int:
         stopper.install()
         identify = config.output.verbose or config.output.style == "json"
         with (
-            reaching(config.hosts, config.reach) as reach,
+            open_bastions(config.hosts, config.reach) as reach,
             progress("Examining", len(config.hosts), config.output) as advance,
         ):
             found = examine(config.hosts, config.policies, reach, advance, identify=identify)

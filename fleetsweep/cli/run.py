@@ -132,7 +132,7 @@ def _carry_out(
         if not stack.enter_context(lock):
             fault = Fault(Status.INTERRUPTED, None, "stopped", "stopped while it waited for another sweep")
             return _Course(plan=FleetPlan(tuple(FailedSurvey(host, fault, 0.0) for host in config.hosts)))
-    with phases.reaching(config.hosts, config.reach) as reach:
+    with phases.open_bastions(config.hosts, config.reach) as reach:
         return _look_and_act(config, run_id, journal, stopper, reach, holder)
 
 
@@ -396,7 +396,7 @@ def look(config: RunConfig) -> tuple[Sequence[Survey | FailedSurvey], FleetPlan]
     from fleetsweep.sweep import phases
 
     with (
-        phases.reaching(config.hosts, config.reach) as reach,
+        phases.open_bastions(config.hosts, config.reach) as reach,
         progress("Surveying", len(config.hosts), config.output) as advance,
     ):
         surveys = phases.survey(config.hosts, config.policies, reach, advance)

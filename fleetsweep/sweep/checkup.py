@@ -18,8 +18,7 @@ from fleetsweep.policy.guards import plan_fleet
 from fleetsweep.policy.rules import Policy
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.sweep import workers
-from fleetsweep.sweep.connect import engine_on
-from fleetsweep.sweep.phases import ConnectConfig, run_over
+from fleetsweep.sweep.phases import ConnectConfig, run_on_hosts
 
 REMEDIES_S: Final = 10.0
 """Time budget, in seconds, for working out the suggested commands of all hosts together."""
@@ -34,7 +33,7 @@ class _Observation:
 def examine(
     hosts: Sequence[Host],
     policies: Mapping[str, Policy],
-    reach: ConnectConfig,
+    connect: ConnectConfig,
     on_done: Callable[[Host], None] | None = None,
     *,
     identify: bool = False,
@@ -47,7 +46,7 @@ def examine(
 
     def look(host: Host, deadline: Deadline) -> _Observation:
         observe = phases[host.name].__setitem__
-        with engine_on(host, reach.ssh, reach.bastions, deadline, READ_ONLY, observe=observe) as client:
+        with connect.connector(observe).open(host, deadline, READ_ONLY) as client:
             engine = client.engine
             policy = policies[host.name]
             if identify or policy.engine_id is not None:
@@ -58,11 +57,11 @@ def examine(
             policy.matcher.look_at(policy.names, [container.name for container in listing.containers])
         return _Observation(Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0), round_trip_s)
 
-    results = run_over(hosts, look, reach, on_done)
+    results = run_on_hosts(hosts, look, connect, on_done)
     guards = _guards(results, policies)
     until = time.monotonic() + REMEDIES_S
     return tuple(
-        _checkup(done, dict(phases[done.host.name]), guards.get(done.host.name), reach, until) for done in results
+        _checkup(done, dict(phases[done.host.name]), guards.get(done.host.name), connect, until) for done in results
     )
 
 
@@ -81,7 +80,7 @@ def _checkup(
     done: workers.HostResult[_Observation],
     phases: Mapping[Phase, Mapping[str, str]],
     guard: Guard | None,
-    reach: ConnectConfig,
+    connect: ConnectConfig,
     until: float,
 ) -> Checkup:
     status = done.fault.status if done.fault is not None else Status.GUARDED if guard is not None else Status.OK
@@ -103,7 +102,7 @@ def _checkup(
     commands: list[str] = []
     # In a thread, because it reads the host's SSH configuration again, which may lie on a dead mount.
     thread = threading.Thread(
-        target=lambda: commands.append(command_for(done.host, reach.ssh, done.fault, guard)),
+        target=lambda: commands.append(command_for(done.host, connect.ssh, done.fault, guard)),
         name="fleetsweep-remedy",
         daemon=True,
     )

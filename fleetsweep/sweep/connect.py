@@ -1,7 +1,7 @@
-"""The way from here to one host's engine: the first that works, in a fixed order, and its name.
+"""Connect to one host's engine by the first route that works, in a fixed order.
 
 A stream-local channel needs nothing on the box but sshd. Where sshd forbids it, ``docker system dial-stdio`` carries
-the same bytes over a session, with ``sudo`` where the inventory says that only root may talk to the engine.
+the same bytes over a session, under ``sudo`` where the inventory says that only root may use the engine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fleetsweep.errors import HostError, Phase
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.survey import PhaseObserver, ignore_phase
 from fleetsweep.runtime.deadline import Deadline
-from fleetsweep.sweep.socket_diagnosis import Refused, look_command, no_way, parse_look
+from fleetsweep.sweep.socket_diagnosis import FailedRoute, no_route_error, parse_probe, probe_command
 
 if TYPE_CHECKING:
     from fleetsweep.engine.client import EngineClient
@@ -29,69 +29,74 @@ if TYPE_CHECKING:
     from fleetsweep.ssh.exec_stream import CommandStream
 
 
-@contextmanager
-def engine_on(
-    host: Host,
-    ssh: SshOptions,
-    bastions: Bastions | None,
-    deadline: Deadline,
-    methods: frozenset[str],
-    connections: int = 1,
-    observe: PhaseObserver = ignore_phase,
-    *,
-    identify: bool = False,
-) -> Iterator[EngineClient]:
-    """The engine of one host, reached as the inventory says. ``observe`` hears of each phase. Raises HostError.
+class Connector:
+    """Connects to the engines of hosts, as the inventory says.
 
-    ``bastions`` may be None for a host that is not reached over SSH. ``identify`` asks the engine for its id.
+    ``bastions`` may be None if no host is reached over SSH. ``observe`` is called as each phase succeeds.
     """
-    endpoint = parse_endpoint(host.engine)
-    if host.connection is Connection.LOCAL:
-        from fleetsweep.engine.client import EngineClient
 
+    def __init__(self, ssh: SshOptions, bastions: Bastions | None, observe: PhaseObserver = ignore_phase) -> None:
+        self._ssh = ssh
+        self._bastions = bastions
+        self._observe = observe
+
+    @contextmanager
+    def open(
+        self, host: Host, deadline: Deadline, methods: frozenset[str], connections: int = 1, *, identify: bool = False
+    ) -> Iterator[EngineClient]:
+        """Open a client to the host's engine and close it when the block ends. Raises HostError.
+
+        ``methods`` are the HTTP methods that the client may send, ``connections`` is the most that it opens, and
+        ``identify`` asks the engine for its id.
+        """
+
+        endpoint = parse_endpoint(host.engine)
+
+        def client_over(dial: Dial, via: str) -> EngineClient:
+            # Imported late: on a run with SSH it loads while the first host is being connected to.
+            from fleetsweep.engine.client import EngineClient
+
+            return EngineClient(self._observed(dial, via), via, deadline, methods, connections, identify=identify)
+
+        if host.connection is Connection.LOCAL:
+            with (
+                local_dial(endpoint, deadline) as dial,
+                closing(client_over(dial, "local")) as client,
+            ):
+                yield client
+            return
+        # Imported late: fabric and paramiko take a tenth of a second, and --local needs neither.
+        from fleetsweep.ssh.connection import connect
+
+        if self._bastions is None:
+            raise TypeError("a host that is reached over SSH needs bastions")
         with (
-            local_dial(endpoint, deadline) as dial,
-            closing(
-                EngineClient(
-                    _observed(dial, "local", observe), "local", deadline, methods, connections, identify=identify
-                )
-            ) as client,
+            connect(host, self._ssh, deadline, self._bastions, self._observe) as link,
+            closing(_first_that_responds(host, link, deadline, client_over)) as client,
         ):
+            client.engine = replace(client.engine, host_key=f"{link.server.key_type} {link.server.fingerprint}")
             yield client
-        return
-    # Here and not above: fabric and paramiko take a tenth of a second, and --local needs neither.
-    from fleetsweep.ssh.connection import connect
 
-    if bastions is None:
-        raise TypeError("a host that is reached over SSH needs to know its bastions")
-    with (
-        connect(host, ssh, deadline, bastions, observe) as link,
-        closing(_first_that_responds(host, link, deadline, methods, connections, observe, identify=identify)) as client,
-    ):
-        client.engine = replace(client.engine, host_key=f"{link.server.key_type} {link.server.fingerprint}")
-        yield client
+    def _observed(self, dial: Dial, via: str) -> Dial:
+        def dial_and_observe() -> Stream:
+            stream = dial()
+            self._observe(Phase.TUNNEL, {"via": via})
+            return stream
 
-
-def _observed(dial: Dial, via: str, observe: PhaseObserver) -> Dial:
-    def dial_and_tell() -> Stream:
-        stream = dial()
-        observe(Phase.TUNNEL, {"via": via})
-        return stream
-
-    return dial_and_tell
+        return dial_and_observe
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRoute:
-    """One way to an engine: its name in the report, how to dial it, and what its command, if there is one, said."""
+    """One route to an engine: its name in the report, how to dial it, and the stderr of its command if it has one."""
 
     name: str
     dial: Dial
-    last_words: Callable[[], str] | None = None
+    read_stderr: Callable[[], str] | None = None
 
 
 def engine_routes(host: Host, link: SshConnection, deadline: Deadline) -> list[EngineRoute]:
-    """The ways to a host's engine over its connection, in the order in which they are tried."""
+    """Return the routes to a host's engine over its connection, in the order in which they are tried."""
     endpoint = parse_endpoint(host.engine)
 
     def command(name: str, line: str) -> EngineRoute:
@@ -115,50 +120,42 @@ def engine_routes(host: Host, link: SshConnection, deadline: Deadline) -> list[E
 
 
 def _first_that_responds(
-    host: Host,
-    link: SshConnection,
-    deadline: Deadline,
-    methods: frozenset[str],
-    connections: int,
-    observe: PhaseObserver,
-    *,
-    identify: bool,
+    host: Host, link: SshConnection, deadline: Deadline, client_over: Callable[[Dial, str], EngineClient]
 ) -> EngineClient:
-    # Here and not above: it was loading while the first host was being connected to.
-    from fleetsweep.engine.client import EngineClient
-
-    refused: list[Refused] = []
-    for way in engine_routes(host, link, deadline):
+    failed: list[FailedRoute] = []
+    for route in engine_routes(host, link, deadline):
         try:
-            return EngineClient(
-                _observed(way.dial, way.name, observe), way.name, deadline, methods, connections, identify=identify
-            )
+            return client_over(route.dial, route.name)
         except HostError as error:
-            refusal = _refusal(way, error)
-            if deadline.expired or refusal is None:
-                words = way.last_words() if way.last_words is not None else ""
+            failure = _failure(route, error)
+            if deadline.expired or failure is None:
+                words = route.read_stderr() if route.read_stderr is not None else ""
                 if not words:
                     raise
-                told = f"{error.message}; {way.name} said: {words}"
-                raise HostError(error.phase, error.kind, told, error.remedy) from error
-            refused.append(refusal)
-    raise _no_route(host, link, refused, deadline)
+                message = f"{error.message}; {route.name} reported: {words}"
+                raise HostError(error.phase, error.kind, message, error.remedy) from error
+            failed.append(failure)
+    raise _no_route(host, link, failed, deadline)
 
 
-def _refusal(way: EngineRoute, error: HostError) -> Refused | None:
-    """What was said, if another way may do better: this one was forbidden, or its command ended without an answer."""
+def _failure(route: EngineRoute, error: HostError) -> FailedRoute | None:
+    """Return why the route failed if another one may work: it was forbidden, or its command ended without a response.
+
+    Return None for any other error.
+    """
     if error.phase is Phase.TUNNEL and error.kind in {"forbidden", "refused"}:
-        return Refused(way.name, error.message, error.kind == "forbidden")
-    if way.last_words is not None and error.kind == "lost":
+        return FailedRoute(route.name, error.message, error.kind == "forbidden")
+    if route.read_stderr is not None and error.kind == "lost":
         printed = _not_http(error)
         words = [f"it printed {printed!r}"] if printed else []
-        complaint = way.last_words()
-        return Refused(way.name, "; ".join([*words, complaint] if complaint else words) or "it ended without a word")
+        complaint = route.read_stderr()
+        message = "; ".join([*words, complaint] if complaint else words)
+        return FailedRoute(route.name, message or "it ended without output")
     return None
 
 
 def _not_http(error: BaseException) -> str:
-    """What came in place of HTTP, as where a login shell greets or declines: its first line."""
+    """Return the first line that came in place of HTTP, such as a login shell's greeting; empty if there is none."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
@@ -167,9 +164,9 @@ def _not_http(error: BaseException) -> str:
     return ""
 
 
-def _no_route(host: Host, link: SshConnection, refused: Sequence[Refused], deadline: Deadline) -> HostError:
+def _no_route(host: Host, link: SshConnection, failed: Sequence[FailedRoute], deadline: Deadline) -> HostError:
     endpoint = parse_endpoint(host.engine)
-    look = None
+    probe = None
     if not isinstance(endpoint, TcpEndpoint):
-        look = parse_look(link.ask(look_command(endpoint.path), deadline))
-    return no_way(link.server.user, endpoint, refused, look, become=host.become)
+        probe = parse_probe(link.ask(probe_command(endpoint.path), deadline))
+    return no_route_error(link.server.user, endpoint, failed, probe, become=host.become)

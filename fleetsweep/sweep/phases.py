@@ -1,6 +1,6 @@
-"""The phases, composed: survey, plan, apply and verify, report.
+"""The phases of a run: survey, plan, apply and verify, report.
 
-The survey of all hosts ends before the first removal on any, and each phase hands the next one frozen values only.
+The survey of all hosts ends before the first removal on any host. A phase hands only frozen values to the next.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from fleetsweep.model.journal import Settlement
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import HostReport
 from fleetsweep.model.run_scope import ResourceKind
-from fleetsweep.model.survey import FailedSurvey, Fault, Status, Survey
+from fleetsweep.model.survey import FailedSurvey, Fault, PhaseObserver, Status, Survey, ignore_phase
 from fleetsweep.policy.guards import engine_guard
 from fleetsweep.policy.rules import Policy, needs_inspection
 from fleetsweep.runtime.capacity import out_of_room
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh import SshOptions
-from fleetsweep.sweep import removal_workers as crew
-from fleetsweep.sweep import remove_containers as removal
-from fleetsweep.sweep import workers as fleet
-from fleetsweep.sweep.connect import engine_on
+from fleetsweep.sweep import workers
+from fleetsweep.sweep.connect import Connector
+from fleetsweep.sweep.ledger import IntentLog, Ledger
 from fleetsweep.sweep.newcomers import in_use_now
-from fleetsweep.sweep.remove_resources import remove_resources
+from fleetsweep.sweep.removal_workers import Work, dependents_among, remove_all
+from fleetsweep.sweep.remove_containers import ContainerRemover, Rule, pace_for, verify
+from fleetsweep.sweep.remove_resources import ResourceRemover
 
 if TYPE_CHECKING:
     from fleetsweep.engine.client import EngineClient
@@ -42,11 +43,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_STREAMS: Final = 64
+"""The most connections to one engine while it removes."""
 
 PROOF_S: Final = 10.0
-"""Seconds that are kept back for the final list, or this share of the host's time if that is less."""
+"""Seconds that are reserved for the final list."""
 
 PROOF_SHARE: Final = 0.2
+"""The largest share of a host's time that is reserved for the final list."""
 
 OnDone = Callable[[Host], None]
 T = TypeVar("T")
@@ -54,79 +57,86 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ConnectConfig:
-    """How hosts are reached, and how long they may take. ``stopped`` is set when nothing new may begin.
+    """How hosts are reached, and how long they may take. ``stopped`` is set when nothing new may start.
 
-    ``bastions`` are the connections that hosts share: ``reaching`` makes them, for the phases of one run together.
+    ``bastions`` are the connections that hosts share. ``open_bastions`` sets them, for all phases of one run.
     """
 
     ssh: SshOptions
-    limits: fleet.Limits
+    limits: workers.Limits
     stopped: threading.Event = field(default_factory=threading.Event)
     bastions: Bastions | None = None
 
+    def connector(self, observe: PhaseObserver = ignore_phase) -> Connector:
+        """Return a connector; ``observe`` is called as each phase of reaching a host succeeds."""
+        return Connector(self.ssh, self.bastions, observe)
+
 
 @contextmanager
-def reaching(hosts: Sequence[Host], reach: ConnectConfig) -> Iterator[ConnectConfig]:
-    """``reach`` with the bastions of one run. None, and no SSH client loaded, where no host is reached over SSH."""
+def open_bastions(hosts: Sequence[Host], connect: ConnectConfig) -> Iterator[ConnectConfig]:
+    """Yield ``connect`` with the bastions of one run, and close them after it.
+
+    Where no host is reached over SSH there are none, and no SSH client is loaded.
+    """
     if all(host.connection is Connection.LOCAL for host in hosts):
-        yield reach
+        yield connect
         return
     from fleetsweep.ssh.bastions import Bastions
 
-    # What only the answers need loads while the first hosts are being connected to.
+    # The engine's client is needed only after the first log-in: it loads meanwhile.
     loading = threading.Thread(
         target=import_module, args=("fleetsweep.engine.client",), name="fleetsweep-loading", daemon=True
     )
     try:
         loading.start()
     except RuntimeError as error:
-        # It only saves time: whoever needs it first loads it.
+        # It only saves time: without it, the first host loads the module.
         if not out_of_room(error):
             raise
     try:
         with Bastions() as bastions:
-            yield replace(reach, bastions=bastions)
+            yield replace(connect, bastions=bastions)
     finally:
         if loading.ident is not None:
             loading.join()
 
 
-def everyone(host: Host) -> bool:
-    """Every host."""
+def every_host(host: Host) -> bool:
+    """Select every host."""
     return True
 
 
-def run_over(
+def run_on_hosts(
     hosts: Sequence[Host],
     work: Callable[[Host, Deadline], T],
-    reach: ConnectConfig,
+    connect: ConnectConfig,
     on_done: OnDone | None = None,
-    may_begin_again: Callable[[Host], bool] = everyone,
-) -> list[fleet.HostResult[T]]:
-    """Call ``work`` for every host, in parallel. Answers in the order given."""
-    return fleet.run(
+    may_retry: Callable[[Host], bool] = every_host,
+) -> list[workers.HostResult[T]]:
+    """Call ``work`` for every host, in parallel, and return the results in the order given."""
+    return workers.run(
         hosts,
         work,
-        reach.limits,
-        stopped=reach.stopped,
+        connect.limits,
+        stopped=connect.stopped,
         on_done=(lambda done: on_done(done.host)) if on_done else None,
-        may_begin_again=may_begin_again,
+        may_retry=may_retry,
     )
 
 
 def survey(
     hosts: Sequence[Host],
     policies: Mapping[str, Policy],
-    reach: ConnectConfig,
+    connect: ConnectConfig,
     on_done: OnDone | None = None,
     *,
-    identify: Callable[[Host], bool] = everyone,
+    identify: Callable[[Host], bool] = every_host,
     kinds: Sequence[ResourceKind] = (),
 ) -> list[Survey | FailedSurvey]:
-    """Look at every host, in parallel, with nothing but GET. Answers in the order given.
+    """Survey every host, in parallel, with nothing but GET, and return the results in the order given.
 
-    ``identify`` says which engines are asked for their ids besides those with a pin or a baseline: what is planned on
-    one that was not asked can't be applied. ``kinds`` are those of which the resources with the run's label are listed.
+    ``identify`` selects the engines that are asked for their ids; those with a pin or a baseline always are. A plan
+    without an engine's id can't be applied. ``kinds`` are the kinds of resources to list by the run's label.
     """
 
     def look(host: Host, deadline: Deadline) -> Survey:
@@ -136,8 +146,10 @@ def survey(
             return needs_inspection(container, policy, now_ns)
 
         scope = policy.run
-        named = policy.engine_id is not None or (scope is not None and scope.baseline is not None) or identify(host)
-        with engine_on(host, reach.ssh, reach.bastions, deadline, READ_ONLY, identify=named) as client:
+        identified = (
+            policy.engine_id is not None or (scope is not None and scope.baseline is not None) or identify(host)
+        )
+        with connect.connector().open(host, deadline, READ_ONLY, identify=identified) as client:
             engine = client.engine
             listing = client.survey(wanted)
             policy.matcher.look_at(policy.names, [container.name for container in listing.containers])
@@ -145,7 +157,7 @@ def survey(
             resources = [found for kind in kinds if label for found in client.list_resources(kind, label)]
         return Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0, tuple(resources))
 
-    results = run_over(hosts, look, reach, on_done)
+    results = run_on_hosts(hosts, look, connect, on_done)
     return [
         replace(done.value, duration_s=done.duration_s)
         if done.value is not None
@@ -154,14 +166,14 @@ def survey(
     ]
 
 
-def _fault_of(done: fleet.HostResult[Survey]) -> Fault:
+def _fault_of(done: workers.HostResult[Survey]) -> Fault:
     if done.fault is None:
         raise AssertionError("a host has neither a value nor a fault")
     return done.fault
 
 
 def actionable(fleet_plan: FleetPlan) -> list[HostPlan]:
-    """The hosts that have something to go and no guard in the way."""
+    """Return the plans of the hosts that have something to remove and no tripped guard."""
     if fleet_plan.guard is not None:
         return []
     plans = (item for item in fleet_plan.hosts if isinstance(item, HostPlan))
@@ -170,10 +182,10 @@ def actionable(fleet_plan: FleetPlan) -> list[HostPlan]:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was done on one host: every intent's outcome, and the fault that cut it short, if one did.
+    """What was done on one host: the outcome of every intent, and the fault that ended it early, if any.
 
-    ``removals`` are of containers and of what goes besides. ``guard`` is the one that tripped when the host was reached
-    again: then nothing was sent.
+    ``removals`` are those of containers, volumes and networks. ``guard`` is a guard that tripped when the host was
+    reached again: then nothing was sent.
     """
 
     removals: tuple[Removal, ...]
@@ -185,35 +197,35 @@ class Applied:
 def apply(
     plans: Sequence[HostPlan],
     policies: Mapping[str, Policy],
-    reach: ConnectConfig,
-    log_for: Callable[[HostPlan], removal.IntentLog],
+    connect: ConnectConfig,
+    log_for: Callable[[HostPlan], IntentLog],
     *,
     volumes: bool = False,
     on_done: OnDone | None = None,
 ) -> dict[str, Applied]:
-    """Remove every plan's candidates and prove it, host by host in parallel. Answers by host name."""
+    """Remove the candidates of every plan and verify it, all hosts in parallel. Return the results by host name."""
     by_name = {item.host.name: item for item in plans}
-    ledgers = {item.host.name: removal.Ledger(log_for(item)) for item in plans}
+    ledgers = {item.host.name: Ledger(log_for(item)) for item in plans}
 
     def work(host: Host, deadline: Deadline) -> Fault | Guard | None:
         return _apply_host(
-            by_name[host.name], policies[host.name], reach, ledgers[host.name], deadline, volumes=volumes
+            by_name[host.name], policies[host.name], connect, ledgers[host.name], deadline, volumes=volumes
         )
 
-    results = run_over(
-        [item.host for item in plans], work, reach, on_done, may_begin_again=lambda host: not ledgers[host.name].begun
+    results = run_on_hosts(
+        [item.host for item in plans], work, connect, on_done, may_retry=lambda host: not ledgers[host.name].begun
     )
     applied = {}
     for done in results:
         try:
             applied[done.host.name] = _applied(done, ledgers[done.host.name])
-        except Exception as error:  # what one host came to must not cost the others their rows
-            log.exception("a bug while counting up %s", done.host.name)
+        except Exception as error:  # one host's bug must not cost the others their rows
+            log.exception("a bug while summing up %s", done.host.name)
             applied[done.host.name] = Applied((), Fault.of_bug(error), done.duration_s)
     return applied
 
 
-def _applied(done: fleet.HostResult[Fault | Guard | None], ledger: removal.Ledger) -> Applied:
+def _applied(done: workers.HostResult[Fault | Guard | None], ledger: Ledger) -> Applied:
     removals = ledger.close()
     guard = done.value if isinstance(done.value, Guard) else None
     fault = done.fault or (done.value if isinstance(done.value, Fault) else None)
@@ -222,72 +234,69 @@ def _applied(done: fleet.HostResult[Fault | Guard | None], ledger: removal.Ledge
 
 
 def journal_fault(error: FleetsweepError) -> Fault:
-    """The row of a host from which nothing more is removed, because the journal can't be written."""
+    """Return the fault of a host where removing stopped because the journal can't be written."""
     return Fault(Status.FAILED, None, "journal", str(error), "make the state directory writable, then sweep again")
 
 
 def _apply_host(
     host_plan: HostPlan,
     policy: Policy,
-    reach: ConnectConfig,
-    ledger: removal.Ledger,
+    connect: ConnectConfig,
+    ledger: Ledger,
     deadline: Deadline,
     *,
     volumes: bool,
 ) -> Fault | Guard | None:
     candidates = host_plan.candidates
-    # Each is dialled when it is needed: beyond a few only where an engine waits, or hangs.
+    # Connections open on demand: more than a few only where an engine waits or hangs.
     connections = max(1, min(MOST_STREAMS, len(candidates)))
     fault: Fault | None = None
-    with engine_on(
-        host_plan.host, reach.ssh, reach.bastions, deadline, MAY_REMOVE, connections, identify=True
-    ) as client:
+    with connect.connector().open(host_plan.host, deadline, MAY_REMOVE, connections, identify=True) as client:
         other = engine_guard(host_plan.host, host_plan.engine, client.engine, policy)
         if other is not None:
             return other
         reserve_s = min(PROOF_S, deadline.remaining() * PROOF_SHARE)
         client.reserve_time(reserve_s)
         clock = deadline.within(deadline.remaining() - reserve_s)
-        # A plan from a file may claim a later time than it is: nothing grows old by that.
-        rule = removal.Rule(policy, min(host_plan.now_ns, client.now_ns), volumes)
-        pace = removal.pace_for(candidates, clock.remaining(), waits=client.waits)
+        # A plan from a file may claim a time in the future, which must not age any container.
+        rule = Rule(policy, min(host_plan.now_ns, client.now_ns), volumes)
+        pace = pace_for(candidates, clock.remaining(), waits=client.waits)
         listed = client.list_containers().containers
-        work = crew.Work(
+        work = Work(
             candidates,
-            rule,
             in_use_now(client, listed, host_plan, resolve=client.resolve_owners, look_s=pace.look_s)
             if candidates
             else {},
-            crew.dependents_among(candidates, client.resolve_owners(listed)),
+            dependents_among(candidates, client.resolve_owners(listed)),
         )
-        asked = crew.remove_all(client, work, ledger, stopped=reach.stopped, clock=clock, pace=pace)
-        fault = _hindrance(asked.hindered)
+        remover = ContainerRemover(client, rule, pace=pace, clock=clock)
+        result = remove_all(remover, work, ledger, stopped=connect.stopped)
+        fault = _fault_from(result.error)
         proof: Sequence[Container] | None = ()
-        if asked.unproven:
+        if result.unproven:
             try:
-                proof = _final_list(client, deadline, fresh=asked.doubt)
+                proof = _final_list(client, deadline, fresh=result.doubt)
             except HostError as error:
-                fault = fault or fleet.as_fault(error)
+                fault = fault or workers.as_fault(error)
                 proof = None
-        removal.settle(asked.unproven, proof, ledger)
+        verify(result.unproven, proof, ledger)
         try:
             if fault is None:
-                remove_resources(
-                    client, host_plan.resources, policy, rule.now_ns, ledger, stopped=reach.stopped, clock=clock
-                )
+                resources = ResourceRemover(client, rule, ledger, stopped=connect.stopped, clock=clock)
+                resources.remove_all(host_plan.resources)
         except FleetsweepError as error:
             fault = journal_fault(error)
     return fault
 
 
-def _hindrance(error: Exception | None) -> Fault | None:
+def _fault_from(error: Exception | None) -> Fault | None:
     if error is None:
         return None
     return journal_fault(error) if isinstance(error, FleetsweepError) else Fault.of_bug(error)
 
 
 def _final_list(client: EngineClient, deadline: Deadline, *, fresh: bool) -> Sequence[Container]:
-    """What the engine lists in the end, asked for once more over a new stream if the first answer can't be used."""
+    """Return the engine's final list. If the first response can't be used, ask once more over a new stream."""
     try:
         return client.final_list(within=deadline.remaining() / 2, fresh=fresh)
     except HostError:
@@ -297,7 +306,7 @@ def _final_list(client: EngineClient, deadline: Deadline, *, fresh: bool) -> Seq
 def host_reports(
     fleet_plan: FleetPlan, applied: Mapping[str, Applied], settled: Mapping[str, tuple[Settlement, ...]]
 ) -> tuple[HostReport, ...]:
-    """Every selected host's row, in inventory order. Pure."""
+    """Return the row of every selected host, in inventory order. Pure."""
     return tuple(
         replace(host_report(item, applied.get(item.host.name)), settled=settled.get(item.host.name, ()))
         for item in fleet_plan.hosts
@@ -305,7 +314,7 @@ def host_reports(
 
 
 def host_report(item: HostPlan | FailedSurvey, applied: Applied | None) -> HostReport:
-    """One host's row."""
+    """Return one host's row. ``applied`` is None if nothing was removed there."""
     if isinstance(item, FailedSurvey):
         return HostReport(item.host, item.fault.status, fault=item.fault, duration_s=item.duration_s)
     duration_s = item.duration_s
@@ -320,7 +329,7 @@ def host_report(item: HostPlan | FailedSurvey, applied: Applied | None) -> HostR
     fault = applied.fault
     if fault is None and undone:
         fault = Fault(Status.INTERRUPTED, None, "stopped", f"stopped with {undone} candidates left untouched")
-    besides = {resource.id for resource in item.resources}
+    resource_ids = {resource.id for resource in item.resources}
     failed = any(result.outcome in {Outcome.FAILED, Outcome.UNKNOWN} for result in applied.removals)
     status = fault.status if fault is not None else Status.FAILED if failed else Status.OK
     return HostReport(
@@ -328,7 +337,7 @@ def host_report(item: HostPlan | FailedSurvey, applied: Applied | None) -> HostR
         status,
         plan=item,
         fault=fault,
-        removals=tuple(each for each in applied.removals if each.container_id not in besides),
-        resources=tuple(each for each in applied.removals if each.container_id in besides),
+        removals=tuple(each for each in applied.removals if each.container_id not in resource_ids),
+        resources=tuple(each for each in applied.removals if each.container_id in resource_ids),
         duration_s=duration_s + applied.duration_s,
     )

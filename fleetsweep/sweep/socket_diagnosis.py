@@ -1,4 +1,4 @@
-"""Why no way led to an engine, and what to change on its box. Pure: it reads what the box said."""
+"""Explain why no route reached an engine, and what to change on its box. Pure: it reads the output of the box."""
 
 from __future__ import annotations
 
@@ -14,72 +14,75 @@ from fleetsweep.errors import HostError, Phase
 _BEGIN: Final = "fleetsweep-look"
 _END: Final = "fleetsweep-end"
 
-_OTHERS: Final = (
+_DEFAULT_SOCKETS: Final = (
     "/var/run/docker.sock",
     "/run/podman/podman.sock",
     "/run/user/$(id -u)/docker.sock",
     "/run/user/$(id -u)/podman/podman.sock",
 )
-"""Where engines listen unless they are told otherwise."""
+"""Where engines listen by default."""
 
-_LISTED: Final = re.compile(r"([bcdlps-][rwxsStT-]{9})\S*\s+\d+\s+(\S+)\s+(\S+)\s")
+_LS_LINE: Final = re.compile(r"([bcdlps-][rwxsStT-]{9})\S*\s+\d+\s+(\S+)\s+(\S+)\s")
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """One way that did not lead to the engine, and what was said there. ``forbidden``: sshd's rules are against it."""
+class FailedRoute:
+    """One route that did not reach the engine, and its error. ``forbidden`` marks one that sshd's rules deny."""
 
-    way: str
-    said: str
+    name: str
+    message: str
     forbidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a shell on the box saw of a socket: the line of ls, whether its user may write to it, other sockets."""
+class SocketProbe:
+    """What a shell on the box found: the socket's line of ``ls``, whether its user may write to it, other sockets."""
 
     listing: str
     writable: bool
     others: tuple[str, ...]
 
 
-def look_command(path: str) -> str:
-    """A command for any login shell that looks at a socket; ``parse_look`` reads its output."""
+def probe_command(path: str) -> str:
+    """Return a command, for any login shell, that examines a socket. ``parse_probe`` reads its output."""
     target = shlex.quote(path)
     script = (
         f"LC_ALL=C; export LC_ALL; echo {_BEGIN}; ls -ldL {target} 2>&1; test -w {target} && echo writable; "
-        f'for s in {" ".join(_OTHERS)}; do test -S "$s" && ! test "$s" -ef {target} && echo "other $s"; done; '
+        f'for s in {" ".join(_DEFAULT_SOCKETS)}; do test -S "$s" && ! test "$s" -ef {target} && echo "other $s"; done; '
         f"echo {_END}"
     )
     return f"sh -c {shlex.quote(script)}"
 
 
-def parse_look(text: str) -> Look | None:
-    """What ``look_command`` printed; None where it was not run to its end, as under a forced command."""
+def parse_probe(text: str) -> SocketProbe | None:
+    """Parse the output of ``probe_command``; None if it did not run to its end, as under a forced command."""
     _, begun, rest = text.partition(f"{_BEGIN}\n")
     body, ended, _ = rest.partition(_END)
     if not begun or not ended:
         return None
     lines = body.splitlines()
     others = tuple(line.removeprefix("other ") for line in lines if line.startswith("other /"))
-    return Look(lines[0] if lines else "", "writable" in lines[1:], others)
+    return SocketProbe(lines[0] if lines else "", "writable" in lines[1:], others)
 
 
-def no_way(user: str, endpoint: Endpoint, refused: Sequence[Refused], look: Look | None, *, become: bool) -> HostError:
-    """The one error for all ways: what each said, what is the matter, and what to type on the box."""
+def no_route_error(
+    user: str, endpoint: Endpoint, failed: Sequence[FailedRoute], probe: SocketProbe | None, *, become: bool
+) -> HostError:
+    """Return one error for all routes: the cause, the error of each, and what to type on the box."""
     kind, finding, remedy = (
-        _unix(user, endpoint, refused, look, become) if isinstance(endpoint, UnixEndpoint) else _tcp(endpoint, refused)
+        _unix(user, endpoint, failed, probe, become) if isinstance(endpoint, UnixEndpoint) else _tcp(endpoint, failed)
     )
-    told = "; ".join(f"{each.way}: {each.said}" for each in refused)
-    return HostError(Phase.TUNNEL, kind, f"{finding} ({told})", remedy)
+    errors = "; ".join(f"{each.name}: {each.message}" for each in failed)
+    return HostError(Phase.TUNNEL, kind, f"{finding} ({errors})", remedy)
 
 
 Finding = tuple[str, str, str]
+"""The error's kind, the cause, and the remedy."""
 
 
-def _tcp(endpoint: TcpEndpoint, refused: Sequence[Refused]) -> Finding:
-    said = "; ".join(each.said for each in refused)
-    if refused[0].forbidden and "connection refused" not in said:
+def _tcp(endpoint: TcpEndpoint, failed: Sequence[FailedRoute]) -> Finding:
+    errors = "; ".join(each.message for each in failed)
+    if failed[0].forbidden and "connection refused" not in errors:
         return (
             "forbidden",
             f"sshd forbids a stream to {endpoint}",
@@ -88,81 +91,83 @@ def _tcp(endpoint: TcpEndpoint, refused: Sequence[Refused]) -> Finding:
         )
     return (
         "refused",
-        f"nothing answers at {endpoint} as the box sees it",
+        f"nothing listens on {endpoint}, as seen from the box",
         f"on the box: ss -ltn 'sport = :{endpoint.port}'; start the engine there, or name its socket",
     )
 
 
-def _unix(user: str, endpoint: UnixEndpoint, refused: Sequence[Refused], look: Look | None, become: bool) -> Finding:
+def _unix(
+    user: str, endpoint: UnixEndpoint, failed: Sequence[FailedRoute], probe: SocketProbe | None, become: bool
+) -> Finding:
     path = endpoint.path
-    # docker and podman say what connect(2) said, in English whatever the locale.
-    said = "; ".join(each.said for each in refused)
-    nobody = "connection refused" in said
-    if look is not None:
-        kind, finding, remedy = _seen(user, path, look, nobody, become)
-        if kind == "forbidden" and "it printed" in said:
-            remedy += "; what its shell's start-up files print spoils a command's answer"
+    # docker and podman print the error of connect(2), in English whatever the locale.
+    errors = "; ".join(each.message for each in failed)
+    no_listener = "connection refused" in errors
+    if probe is not None:
+        kind, finding, remedy = _probed(user, path, probe, no_listener, become)
+        if kind == "forbidden" and "it printed" in errors:
+            remedy += "; the user's shell start-up files must print nothing in a shell that is not interactive"
         return kind, finding, remedy
-    if "no such file or directory" in said:
+    if "no such file or directory" in errors:
         # A forced command may name another socket than the inventory does.
-        named = re.search(r"dial unix (/\S+): connect: no such file", said)
+        named = re.search(r"dial unix (/\S+): connect: no such file", errors)
         absent = named[1] if named else path
-        return "absent", f"there is no socket {absent}", _start(absent, ())
-    if "permission denied" in said and "sudo" not in said:
-        return "denied", f"{user} may not use {path}", _join(user, "docker", path, become)
-    if nobody:
+        return "absent", f"there is no socket {absent}", _how_to_start(absent, ())
+    if "permission denied" in errors and "sudo" not in errors:
+        return "denied", f"{user} may not use {path}", _how_to_grant_access(user, "docker", path, become)
+    if no_listener:
         return "refused", f"nothing listens on {path}", "on the box: systemctl restart docker"
-    return "forbidden", f"sshd or the key's options let {user} reach no {path}", _allow(path)
+    return "forbidden", f"sshd or the key's options do not let {user} reach {path}", _how_to_allow_forwarding(path)
 
 
-def _seen(user: str, path: str, look: Look, nobody: bool, become: bool) -> Finding:
-    elsewhere = f", but there is {look.others[0]}" if look.others else ""
-    if "No such file or directory" in look.listing or "Not a directory" in look.listing:
-        return "absent", f"there is no socket {path}{elsewhere}", _start(path, look.others)
-    found = _LISTED.match(look.listing)
+def _probed(user: str, path: str, probe: SocketProbe, no_listener: bool, become: bool) -> Finding:
+    elsewhere = f", but there is {probe.others[0]}" if probe.others else ""
+    if "No such file or directory" in probe.listing or "Not a directory" in probe.listing:
+        return "absent", f"there is no socket {path}{elsewhere}", _how_to_start(path, probe.others)
+    found = _LS_LINE.match(probe.listing)
     if found is None:
         return (
             "denied",
-            f"{user} may not look at {path}{elsewhere}: {look.listing[:300]}",
+            f"{user} may not examine {path}{elsewhere}: {probe.listing[:300]}",
             f"on the box: namei -l {shlex.quote(path)} shows which directory is closed to {user}"
-            + ("" if not look.others else f"; or set fleetsweep_engine to unix://{look.others[0]}"),
+            + ("" if not probe.others else f"; or set fleetsweep_engine to unix://{probe.others[0]}"),
         )
     mode, owner, group = found.groups()
     if mode[0] != "s":
-        return _no_socket(path, mode, elsewhere, look.others)
-    if not look.writable:
+        return _not_a_socket(path, mode, elsewhere, probe.others)
+    if not probe.writable:
         return (
             "denied",
             f"{path} is {owner}:{group} {mode}, and {user} may not use it",
-            _join(user, group, path, become),
+            _how_to_grant_access(user, group, path, become),
         )
-    if nobody:
+    if no_listener:
         return "refused", f"nothing listens on {path}{elsewhere}", "on the box: systemctl restart docker"
     return (
         "forbidden",
         f"{path} is there and {user} may use it: sshd or the key's options forbid the stream, or nothing listens",
-        _allow(path),
+        _how_to_allow_forwarding(path),
     )
 
 
-def _no_socket(path: str, mode: str, elsewhere: str, others: Sequence[str]) -> Finding:
+def _not_a_socket(path: str, mode: str, elsewhere: str, others: Sequence[str]) -> Finding:
     if mode[0] == "d":
-        # docker run -v makes one where the daemon had not yet made its socket.
+        # docker run -v creates a directory if the daemon has not created its socket yet.
         return (
             "not-a-socket",
             f"{path} is a directory{elsewhere}",
             f"on the box: rmdir {shlex.quote(path)} && systemctl restart docker.socket docker",
         )
-    return "not-a-socket", f"{path} is no socket ({mode}){elsewhere}", _start(path, others)
+    return "not-a-socket", f"{path} is not a socket ({mode}){elsewhere}", _how_to_start(path, others)
 
 
-def _start(path: str, others: Sequence[str]) -> str:
+def _how_to_start(path: str, others: Sequence[str]) -> str:
     if others:
         return f"set fleetsweep_engine to unix://{others[0]}, or start the engine of {path}"
     return "on the box: systemctl start docker.socket docker; or set fleetsweep_engine to where the engine listens"
 
 
-def _join(user: str, group: str, path: str, become: bool) -> str:
+def _how_to_grant_access(user: str, group: str, path: str, become: bool) -> str:
     rule = (
         f'echo "{user} ALL=(root) NOPASSWD: $(command -v docker) -H unix\\://{path} system dial-stdio" '
         "> /etc/sudoers.d/fleetsweep"
@@ -174,7 +179,7 @@ def _join(user: str, group: str, path: str, become: bool) -> str:
     return f"on the box, as root: {rule}; and set ansible_become for it"
 
 
-def _allow(path: str) -> str:
+def _how_to_allow_forwarding(path: str) -> str:
     return (
         f"in sshd_config on the box: AllowStreamLocalForwarding local (and PermitOpen [{path}]:*, if it is set); for a "
         f'restricted key: restrict,port-forwarding, or restrict,command="docker -H unix://{path} system dial-stdio" '

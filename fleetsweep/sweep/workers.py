@@ -1,4 +1,4 @@
-"""Runs one function over many hosts: bounded, in inventory order, under deadlines.
+"""A bounded worker pool that runs one function for many hosts, in inventory order, under deadlines.
 
 One host's failure, even a bug, is that host's result and never another's.
 """
@@ -25,15 +25,15 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOST_TRIES = 5
-"""How often a host is begun for which no thread or no memory was to be had."""
+"""How often a host is started if the system grants no thread or no memory for it."""
 
 GRACE_S = 1.0
-"""How long after its deadline a host may take to notice that its socket was shut."""
+"""Seconds that a host gets after its deadline to notice that its socket was shut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``forks`` hosts at once, ``host_timeout_s`` each, ``run_timeout_s`` for all of them together."""
+    """``forks`` is the most hosts in parallel; the timeouts, in seconds, are for each host and for the whole run."""
 
     forks: int
     host_timeout_s: float
@@ -42,7 +42,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class HostResult(Generic[T]):
-    """What one host came to: a value or a fault, and the seconds it took."""
+    """The result of one host, a value or a fault, and the seconds it took."""
 
     host: Host
     value: T | None
@@ -57,33 +57,33 @@ def run(
     *,
     stopped: threading.Event | None = None,
     on_done: Callable[[HostResult[T]], None] | None = None,
-    may_begin_again: Callable[[Host], bool] = lambda host: True,
+    may_retry: Callable[[Host], bool] = lambda host: True,
 ) -> list[HostResult[T]]:
-    """Call ``work`` for every host and answer in the order given.
+    """Call ``work`` for every host and return the results in the order given.
 
-    Once ``stopped`` is set no further host is begun; those not begun are ``interrupted``. ``on_done`` is
-    called from the calling thread as each host ends. Where no thread or no memory is to be had for a host, it is begun
-    again when others have ended, if ``may_begin_again`` says so; then fewer are worked on at once.
+    Once ``stopped`` is set no further host is started, and the rest are ``interrupted``. ``on_done`` is called in the
+    calling thread as each host ends. If the system grants no thread or no memory for a host, it is started again when
+    others have ended, with fewer in parallel, provided ``may_retry`` allows it.
     """
     if not hosts:
         return []
     stopped = stopped or threading.Event()
     results: dict[int, HostResult[T]] = {}
     with Watchdog() as watchdog:
-        crew = _WorkerPool(hosts, work, limits, watchdog, stopped, may_begin_again)
-        crew.hire(min(limits.forks, len(hosts)))
+        pool = _WorkerPool(hosts, work, limits, watchdog, stopped, may_retry)
+        pool.start(min(limits.forks, len(hosts)))
         while len(results) < len(hosts):
-            for index, done in crew.collect():
+            for index, done in pool.collect():
                 if index not in results:
                     results[index] = done
                     if on_done is not None:
                         on_done(done)
-        crew.dismiss()
+        pool.join()
     return [results[index] for index in range(len(hosts))]
 
 
 class _WorkerPool(Generic[T]):
-    """Daemon threads that take hosts in order. One stuck past its deadline is given up and replaced."""
+    """Daemon threads that take hosts in order. A thread that hangs past its deadline is abandoned and replaced."""
 
     def __init__(
         self,
@@ -92,10 +92,10 @@ class _WorkerPool(Generic[T]):
         limits: Limits,
         watchdog: Watchdog,
         stopped: threading.Event,
-        may_begin_again: Callable[[Host], bool],
+        may_retry: Callable[[Host], bool],
     ) -> None:
-        self._may_begin_again = may_begin_again
-        self._again: deque[int] = deque()
+        self._may_retry = may_retry
+        self._retries: deque[int] = deque()
         self._tries: dict[int, int] = {}
         self._working = 0
         self._hosts = hosts
@@ -104,19 +104,19 @@ class _WorkerPool(Generic[T]):
         self._watchdog = watchdog
         self._stopped = stopped
         self._run = Deadline(limits.run_timeout_s, watchdog)
-        # For those that need not wait for a place: hundreds of threads on a busy machine begin seconds apart, and the
-        # run must not end that much later.
-        self._first = self._run.within(limits.host_timeout_s)
+        # One deadline for all hosts that start at once: on a busy machine hundreds of threads start seconds apart, and
+        # the run must not end that much later.
+        self._first_deadline = self._run.within(limits.host_timeout_s)
         self._lock = threading.Lock()
         self._next = 0
         self._begun: dict[int, tuple[float, Deadline, threading.Thread]] = {}
         self._finished: queue.SimpleQueue[tuple[int, HostResult[T]]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
-    def hire(self, count: int) -> None:
-        """Begin so many threads, or as many as are to be had."""
+    def start(self, count: int) -> None:
+        """Start so many threads, or as many as the system grants."""
         for _ in range(count):
-            thread = threading.Thread(target=self._take_hosts, name="fleetsweep-host", daemon=True)
+            thread = threading.Thread(target=self._run_worker, name="fleetsweep-host", daemon=True)
             with self._lock:
                 self._working += 1
             try:
@@ -126,18 +126,18 @@ class _WorkerPool(Generic[T]):
                     self._working -= 1
                 if not out_of_room(error):
                     raise
-                log.info("no more than %d threads are to be had", self._working)
+                log.info("the system grants no more than %d threads", self._working)
                 return
             self._threads.append(thread)
 
-    def dismiss(self) -> None:
-        """Wait briefly for the threads to end. One that was given up is not waited for again."""
+    def join(self) -> None:
+        """Wait briefly for the threads to end, except for abandoned ones."""
         ends = time.monotonic() + GRACE_S
         for thread in self._threads:
             thread.join(timeout=max(0.0, ends - time.monotonic()))
 
     def collect(self) -> list[tuple[int, HostResult[T]]]:
-        """The hosts that ended since the last call, those given up included. Waits a tenth of a second."""
+        """Return the results since the last call, those of abandoned hosts included. Waits up to 0.1 s."""
         ended: list[tuple[int, HostResult[T]]] = []
         try:
             ended.append(self._finished.get(timeout=0.1))
@@ -149,10 +149,10 @@ class _WorkerPool(Generic[T]):
             for index, _ in ended:
                 self._begun.pop(index, None)
             if self._run.expired or self._stopped.is_set():
-                ended.extend(self._abandon_waiting(self._run.expired))
+                ended.extend(self._interrupt_waiting(self._run.expired))
             elif self._working == 0:
-                # No thread is to be had, and none will come back to take the rest.
-                ended.extend((index, self._without_room(index)) for index in self._take_waiting())
+                # No thread is left, and none will come back for the rest.
+                ended.extend((index, self._no_room(index)) for index in self._take_waiting())
             stuck = [
                 index
                 for index, (_, deadline, _) in self._begun.items()
@@ -161,24 +161,24 @@ class _WorkerPool(Generic[T]):
             for index in stuck:
                 started, deadline, thread = self._begun.pop(index)
                 self._threads.remove(thread)
-                ended.append((index, self._late(index, started, deadline)))
-            # They sleep on something dead, and won't take another host.
+                ended.append((index, self._timed_out(index, started, deadline)))
+            # These threads hang, and won't take another host.
             self._working -= len(stuck)
-        self.hire(len(stuck))
+        self.start(len(stuck))
         return ended
 
     def _take_waiting(self) -> list[int]:
-        waiting = [*self._again, *range(self._next, len(self._hosts))]
-        self._again.clear()
+        waiting = [*self._retries, *range(self._next, len(self._hosts))]
+        self._retries.clear()
         self._next = len(self._hosts)
         return waiting
 
-    def _without_room(self, index: int) -> HostResult[T]:
+    def _no_room(self, index: int) -> HostResult[T]:
         remedy = "raise the limits (ulimit -u, ulimit -v, the service's TasksMax or MemoryMax), or lower --forks"
-        fault = Fault(Status.FAILED, None, "no-room", "no thread or no memory was to be had for this host", remedy)
+        fault = Fault(Status.FAILED, None, "no-room", "the system granted no thread or no memory for this host", remedy)
         return HostResult(self._hosts[index], None, fault, 0.0)
 
-    def _abandon_waiting(self, run_over: bool) -> list[tuple[int, HostResult[T]]]:
+    def _interrupt_waiting(self, run_over: bool) -> list[tuple[int, HostResult[T]]]:
         waiting = self._take_waiting()
         message = "the run's deadline passed" if run_over else "the run was stopped"
         return [
@@ -200,7 +200,7 @@ class _WorkerPool(Generic[T]):
             for index in waiting
         ]
 
-    def _late(self, index: int, started: float, deadline: Deadline) -> HostResult[T]:
+    def _timed_out(self, index: int, started: float, deadline: Deadline) -> HostResult[T]:
         fault = Fault(
             Status.UNREACHABLE,
             None,
@@ -210,21 +210,21 @@ class _WorkerPool(Generic[T]):
         )
         return HostResult(self._hosts[index], None, fault, time.monotonic() - started)
 
-    def _take_hosts(self) -> None:
-        """One thread's life: a host after the other, until there is none left or no room for it."""
+    def _run_worker(self) -> None:
+        """Work on one host after another, until none is left or the system has no room for this thread."""
         while True:
             with self._lock:
-                if not self._again and self._next >= len(self._hosts):
+                if not self._retries and self._next >= len(self._hosts):
                     self._working -= 1
                     return
-                if self._again:
-                    index = self._again.popleft()
+                if self._retries:
+                    index = self._retries.popleft()
                 else:
                     index = self._next
                     self._next += 1
                 started = time.monotonic()
-                at_once = index < self._limits.forks
-                deadline = self._first if at_once else self._run.within(self._limits.host_timeout_s)
+                immediate = index < self._limits.forks
+                deadline = self._first_deadline if immediate else self._run.within(self._limits.host_timeout_s)
                 self._begun[index] = (started, deadline, threading.current_thread())
             done = self._work_on(index, deadline, started)
             if done is not None:
@@ -232,12 +232,12 @@ class _WorkerPool(Generic[T]):
                 continue
             with self._lock:
                 if self._working > 1:
-                    # The others go on, and leave more room for each.
+                    # End this thread: the others go on, with more room for each.
                     self._working -= 1
                     return
 
     def _work_on(self, index: int, deadline: Deadline, started: float) -> HostResult[T] | None:
-        """What one host came to; None where there was no room for it, and it is to be begun again."""
+        """Return one host's result; None if there was no room for it and it will be started again."""
         host = self._hosts[index]
         value: T | None = None
         fault: Fault | None = None
@@ -247,23 +247,23 @@ class _WorkerPool(Generic[T]):
             fault = as_fault(error)
         except Exception as error:
             if out_of_room(error):
-                return self._give_way(index)
+                return self._retry(index)
             log.exception("a bug while working on %s", host.name)
             fault = Fault.of_bug(error)
         return HostResult(host, value, fault, time.monotonic() - started)
 
-    def _give_way(self, index: int) -> HostResult[T] | None:
+    def _retry(self, index: int) -> HostResult[T] | None:
         with self._lock:
             self._tries[index] = self._tries.get(index, 0) + 1
-            again = self._tries[index] < MOST_TRIES and self._may_begin_again(self._hosts[index])
-            if again and index in self._begun:
+            retry = self._tries[index] < MOST_TRIES and self._may_retry(self._hosts[index])
+            if retry and index in self._begun:
                 del self._begun[index]
-                self._again.append(index)
+                self._retries.append(index)
                 return None
-        return self._without_room(index)
+        return self._no_room(index)
 
 
 def as_fault(error: HostError) -> Fault:
-    """The row of a host that could not be reached, or whose engine's answer could not be used."""
+    """Return the fault of a host that could not be reached, or whose engine's response could not be used."""
     status = Status.FAILED if error.phase is Phase.ENGINE else Status.UNREACHABLE
     return Fault(status, error.phase, error.kind, error.message, error.remedy)

@@ -15,9 +15,10 @@ from fleetsweep.model.survey import Engine, FailedSurvey, Status, Survey
 from fleetsweep.policy.guards import Percent, plan_fleet
 from fleetsweep.policy.rules import Policy
 from fleetsweep.report.totals import HostTotals, host_totals
+from fleetsweep.sweep.ledger import Ledger
 from fleetsweep.sweep.phases import actionable
 from fleetsweep.sweep.removal_workers import Work, dependents_among, remove_all
-from fleetsweep.sweep.remove_containers import Ledger, Rule, settle
+from fleetsweep.sweep.remove_containers import ContainerRemover, Rule, verify
 from tests.generators.engines import QUICK, Log, MemoryEngine, SignalHandler, Ticks
 from tests.generators.strategies import NOW
 
@@ -82,11 +83,12 @@ def remove(
 ) -> tuple[Removal, ...]:
     """Remove one host's candidates and prove it; answers the outcome of every intent."""
     ledger = Ledger(log)
-    work = Work(item.candidates, Rule(policy, item.now_ns), dependents=dependents_among(item.candidates))
-    asked = remove_all(engine, work, ledger, stopped=stopper.stopped, clock=clock, pace=QUICK)
+    remover = ContainerRemover(engine, Rule(policy, item.now_ns), pace=QUICK, clock=clock)
+    work = Work(item.candidates, dependents=dependents_among(item.candidates))
+    asked = remove_all(remover, work, ledger, stopped=stopper.stopped)
     try:
         listed = engine.list() if asked.unproven else []
     except HostError:
         listed = None
-    settle(asked.unproven, listed, ledger)
+    verify(asked.unproven, listed, ledger)
     return ledger.close()

@@ -38,7 +38,7 @@ def main() -> None:
     policies = {host.name: Policy() for host in hosts}
     before = _held()
     began = time.monotonic()
-    with sweep.reaching(hosts, reach) as ready:
+    with sweep.open_bastions(hosts, reach) as ready:
         surveys = sweep.survey(hosts, policies, ready)
     took = time.monotonic() - began
     at_once = _left(before)

@@ -6,7 +6,7 @@ from fleetsweep.model.host import Host
 from fleetsweep.model.survey import FailedSurvey, Fault, Survey
 from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions
-from fleetsweep.sweep.phases import ConnectConfig, reaching, survey
+from fleetsweep.sweep.phases import ConnectConfig, open_bastions, survey
 from fleetsweep.sweep.workers import Limits
 from tests.lab.accounts import Account
 from tests.lab.box import Box
@@ -27,7 +27,7 @@ def host(lab: Lab, box: Box, who: Account | None = None, *, engine: str | None =
 
 
 def survey_one(target: Host, seconds: float = 30) -> Survey | FailedSurvey:
-    with reaching([target], ConnectConfig(SshOptions(), Limits(1, seconds, seconds))) as ready:
+    with open_bastions([target], ConnectConfig(SshOptions(), Limits(1, seconds, seconds))) as ready:
         (found,) = survey([target], {target.name: Policy()}, ready)
     return found
 

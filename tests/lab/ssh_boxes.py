@@ -16,7 +16,7 @@ from fleetsweep.model.host import Host
 from fleetsweep.model.survey import FailedSurvey, Fault, Survey
 from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions
-from fleetsweep.sweep.phases import ConnectConfig, reaching, survey
+from fleetsweep.sweep.phases import ConnectConfig, open_bastions, survey
 from fleetsweep.sweep.workers import Limits
 from tests.lab.box import Box
 from tests.lab.process import remove_tree
@@ -119,7 +119,7 @@ class SshBoxes:
         options = SshOptions(**{**known, **ssh})
         reach = ConnectConfig(options, Limits(forks, host_timeout_s, 60))
         found = Found()
-        with reaching(hosts, reach) as ready:
+        with open_bastions(hosts, reach) as ready:
             surveys = survey(hosts, {host.name: Policy() for host in hosts}, ready)
         for seen in surveys:
             if isinstance(seen, FailedSurvey):

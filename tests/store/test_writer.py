@@ -13,7 +13,7 @@ import pytest
 from fleetsweep.model.host import Host
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.store.journal import Journal, JournalError
-from fleetsweep.sweep.remove_containers import Ledger
+from fleetsweep.sweep.ledger import Ledger
 from tests.lab.process import wait_for
 from tests.policy.test_rules import many
 

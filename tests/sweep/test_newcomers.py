@@ -78,7 +78,7 @@ def test_a_newcomer_that_cannot_be_looked_at_saves_whatever_runs() -> None:
     engine = Asked(**{NEW.id: EngineError("refused", "HTTP 500: busy")})
     exited = replace(OTHER, state="exited")
     told = look(engine, NEW, candidates=(CANDIDATE, exited))
-    assert told == {CANDIDATE.id: "job-9 came after the plan was made and may live on it: HTTP 500: busy"}
+    assert told == {CANDIDATE.id: "job-9 was created after the plan was made and may depend on it: HTTP 500: busy"}
 
 
 def test_what_goes_itself_saves_nobody() -> None:

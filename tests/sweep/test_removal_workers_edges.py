@@ -13,9 +13,9 @@ from fleetsweep.errors import EngineError
 from fleetsweep.model.container import Container, Target
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import Policy, decide
-from fleetsweep.sweep import removal_workers
-from fleetsweep.sweep.removal_workers import Work, remove_all
-from fleetsweep.sweep.remove_containers import Ledger, Pace, Rule
+from fleetsweep.sweep.ledger import Ledger
+from fleetsweep.sweep.removal_workers import PoolResult, Work, remove_all
+from fleetsweep.sweep.remove_containers import ContainerRemover, Pace, Rule
 from tests.policy.test_rules import NOW, many
 
 UNDER_WAY = EngineError("refused", "HTTP 409: removal of it is already in progress", http_status=409)
@@ -75,11 +75,12 @@ def removed(
     pace: Pace,
     clock: Clock | None = None,
     dependents: Mapping[str, list[Container]] | None = None,
-) -> tuple[removal_workers.Asked, dict[str, Removal]]:
+) -> tuple[PoolResult, dict[str, Removal]]:
     decisions = [decide(item, Policy(), NOW) for item in items]
     ledger = Ledger(Journal())
-    work = Work(decisions, Rule(Policy(), NOW), {}, dependents or {})
-    asked = remove_all(engine, work, ledger, stopped=threading.Event(), clock=clock or Clock(), pace=pace)
+    work = Work(decisions, {}, dependents or {})
+    remover = ContainerRemover(engine, Rule(Policy(), NOW), pace=pace, clock=clock or Clock())
+    asked = remove_all(remover, work, ledger, stopped=threading.Event())
     return asked, {removal.container_id: removal for removal in ledger.close()}
 
 

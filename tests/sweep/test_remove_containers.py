@@ -15,17 +15,16 @@ from fleetsweep.model.container import Container, Target
 from fleetsweep.model.decision import Decision, Reason
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import Policy, decide
-from fleetsweep.sweep.removal_workers import Asked, Work, dependents_among, remove_all
+from fleetsweep.sweep.ledger import Ledger
+from fleetsweep.sweep.removal_workers import PoolResult, Work, dependents_among, remove_all
 from fleetsweep.sweep.remove_containers import (
     Clock,
+    ContainerRemover,
     Engine,
-    Ledger,
     Pace,
     Rule,
-    await_other_removal,
     pace_for,
-    remove_one,
-    settle,
+    verify,
     what_changed,
 )
 from tests.policy.test_rules import NOW, many
@@ -95,9 +94,18 @@ def asked_of(
     pace: Pace | None = None,
     volumes: bool = False,
     in_use: dict[str, str] | None = None,
-) -> Asked:
-    work = Work(decisions, Rule(Policy(), NOW, volumes), in_use or {}, dependents_among(decisions))
-    return remove_all(engine, work, ledger, stopped=threading.Event(), clock=clock or Forever(), pace=pace or Pace())
+) -> PoolResult:
+    rule = Rule(Policy(), NOW, volumes)
+    remover = ContainerRemover(engine, rule, pace=pace or Pace(), clock=clock or Forever())
+    work = Work(decisions, in_use or {}, dependents_among(decisions))
+    return remove_all(remover, work, ledger, stopped=threading.Event())
+
+
+def remove_one(
+    engine: Engine, decision: Decision, rule: Rule | None = None, clock: Clock | None = None
+) -> Removal | None:
+    remover = ContainerRemover(engine, rule or Rule(Policy(), NOW), pace=Pace(), clock=clock or Forever())
+    return remover.remove(decision)
 
 
 def sweep(count: int, log: Log, stubborn: set[int]) -> tuple[FakeEngine, tuple[Removal, ...]]:
@@ -105,7 +113,7 @@ def sweep(count: int, log: Log, stubborn: set[int]) -> tuple[FakeEngine, tuple[R
     engine = FakeEngine(items, {items[number].id for number in stubborn if number < count})
     ledger = Ledger(log)
     decisions = [decide(item, Policy(), NOW) for item in items]
-    settle(asked_of(engine, decisions, ledger).unproven, list(engine.present.values()), ledger)
+    verify(asked_of(engine, decisions, ledger).unproven, list(engine.present.values()), ledger)
     return engine, ledger.close()
 
 
@@ -174,7 +182,7 @@ CONFLICT = EngineError("refused", "HTTP 409: another conflict", http_status=409)
 LOST = LostAnswer(Phase.ENGINE, "lost", "the tunnel ended")
 SLOW = LostAnswer(Phase.ENGINE, "timeout", "no answer within 13 s")
 DEPENDENTS = EngineError("refused", "HTTP 500: container has dependent containers", http_status=500)
-NOT_AGAIN = "not removed: it could not be looked at again: HTTP 500: driver failed"
+NOT_AGAIN = "not removed: it could not be inspected again: HTTP 500: driver failed"
 CHANGED = "its {} changed after the plan was made"
 NO_STREAM = HostError(Phase.TUNNEL, "refused", "no new stream")
 
@@ -210,7 +218,7 @@ def test_each_answer_has_its_outcome_and_its_words(
     engine = Told(looks, reply)
     planned = looks[0] if looks[0] in (STOPPED, DEAD) else PLANNED
     assert isinstance(planned, Container)
-    removal = remove_one(engine, decide(planned, Policy(), NOW), Rule(Policy(), NOW), pace=Pace(), clock=Forever())
+    removal = remove_one(engine, decide(planned, Policy(), NOW))
     assert removal == Removal(PLANNED.id, outcome, error)
     assert bool(engine.asked) == asked
 
@@ -249,7 +257,7 @@ def test_what_is_being_stopped_is_not_removed_where_its_process_would_be_forgott
     engine.forgets_what_is_stopping = True
     engine.process = process
     decision = decide(stopping, Policy(), NOW)
-    removal = remove_one(engine, decision, Rule(Policy(), NOW), pace=Pace(), clock=Forever())
+    removal = remove_one(engine, decision)
     assert removal is not None
     assert (removal.outcome, engine.asked) == (Outcome.FAILED, [])
     assert told in (removal.error or "")
@@ -286,7 +294,7 @@ class Over:
 
 def test_nothing_is_asked_for_when_a_look_ended_after_the_hosts_time() -> None:
     engine = Told([PLANNED])
-    removal = remove_one(engine, decide(PLANNED, Policy(), NOW), Rule(Policy(), NOW), pace=Pace(), clock=Over())
+    removal = remove_one(engine, decide(PLANNED, Policy(), NOW), clock=Over())
     assert removal == Removal(PLANNED.id, Outcome.FAILED, "not removed: the host's time was over")
     assert engine.asked == []
 
@@ -294,7 +302,7 @@ def test_nothing_is_asked_for_when_a_look_ended_after_the_hosts_time() -> None:
 def test_what_is_held_after_the_plan_was_made_lives() -> None:
     engine = Told([PLANNED])
     rule = Rule(Policy(held={PLANNED.id: "held by ann"}), NOW)
-    removal = remove_one(engine, decide(PLANNED, Policy(), NOW), rule, pace=Pace(), clock=Forever())
+    removal = remove_one(engine, decide(PLANNED, Policy(), NOW), rule)
     assert (removal, engine.asked) == (Removal(PLANNED.id, Outcome.CHANGED, "it is held now"), [])
 
 
@@ -309,7 +317,8 @@ def test_what_is_held_after_the_plan_was_made_lives() -> None:
 def test_another_removal_has_ended_when_the_container_is_gone(
     look: Container | HostError | None, expected: Removal | None
 ) -> None:
-    assert await_other_removal(Told([look]), PLANNED, pace=Pace()) == expected
+    remover = ContainerRemover(Told([look]), Rule(Policy(), NOW), pace=Pace(), clock=Forever())
+    assert remover.poll(PLANNED) == expected
 
 
 @pytest.mark.parametrize(
@@ -325,7 +334,7 @@ def test_only_what_the_last_list_lacks_was_removed(
 ) -> None:
     ledger = Ledger(Log())
     ledger.intend(PLANNED)
-    settle([Removal(PLANNED.id, Outcome.REMOVED)], listed, ledger)
+    verify([Removal(PLANNED.id, Outcome.REMOVED)], listed, ledger)
     assert ledger.close() == (Removal(PLANNED.id, outcome, error),)
 
 
@@ -345,7 +354,7 @@ def test_what_stopped_the_removing_is_told_with_what_was_asked_for_by_then() -> 
     items = many(2)
     engine = FakeEngine(items, set())
     asked = asked_of(engine, decisions_of(items), Ledger(Log(1)))
-    assert str(asked.hindered) == "disk full"
+    assert str(asked.error) == "disk full"
     assert len(asked.unproven) == len(engine.asked) <= 1
 
 
@@ -386,7 +395,7 @@ def test_removals_that_hang_cost_only_themselves_though_all_hands_wait_for_one()
     hung = [item.id for item in items[:4]]
     engine, ledger = Odd(items, hung), Ledger(Log())
     asked = asked_of(engine, decisions_of(items), ledger, pace=replace(BRISK, answer_s=5.0, slow_s=0.01))
-    settle(asked.unproven, list(engine.present.values()), ledger)
+    verify(asked.unproven, list(engine.present.values()), ledger)
     outcomes = {removal.container_id: removal.outcome for removal in ledger.close()}
     assert [outcomes.pop(container_id) for container_id in hung] == [Outcome.UNKNOWN] * 4
     assert list(outcomes.values()) == [Outcome.REMOVED] * 16
@@ -432,7 +441,7 @@ def test_a_bug_at_one_container_costs_it_its_outcome_and_no_other_one() -> None:
     items[2] = replace(items[2], name="ws-odd")
     engine, ledger = Odd(items, replies={"ws-odd": ZeroDivisionError("by 0")}), Ledger(Log())
     asked = asked_of(engine, decisions_of(items), ledger, pace=BRISK)
-    assert isinstance(asked.hindered, ZeroDivisionError)
+    assert isinstance(asked.error, ZeroDivisionError)
     assert {removal.container_id for removal in asked.unproven} == {item.id for item in items} - {items[2].id}
     (odd,) = (removal for removal in ledger.close() if removal.container_id == items[2].id)
     assert (odd.outcome, odd.error) == (Outcome.UNKNOWN, "a bug: ZeroDivisionError: by 0")
@@ -458,7 +467,7 @@ def test_one_that_never_comes_back_is_left_without_an_outcome_when_the_time_is_o
     engine, ledger = Stuck(items, set()), Ledger(Log())
     try:
         asked = asked_of(engine, decisions_of(items), ledger, clock=Counting(), pace=BRISK)
-        settle(asked.unproven, list(engine.present.values()), ledger)
+        verify(asked.unproven, list(engine.present.values()), ledger)
         outcomes = {removal.container_id: removal for removal in ledger.close()}
     finally:
         end.set()

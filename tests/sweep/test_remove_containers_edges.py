@@ -11,7 +11,8 @@ from fleetsweep.model.container import Container, Target
 from fleetsweep.model.decision import Reason
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import EARLIEST_NS, Policy, decide
-from fleetsweep.sweep.remove_containers import Ledger, Pace, Rule, pace_for, remove_one, what_changed
+from fleetsweep.sweep.ledger import Ledger
+from fleetsweep.sweep.remove_containers import ContainerRemover, Pace, Rule, pace_for, what_changed
 from tests.policy.test_rules import NOW, many
 
 (PLANNED,) = many(1)
@@ -57,9 +58,8 @@ def test_the_process_of_a_stopping_container_is_named_where_the_engine_names_it(
     process: int | EngineError | None, words: str, command: str
 ) -> None:
     engine = Podman43(process)
-    removal = remove_one(
-        engine, decide(STOPPING, Policy(), NOW), Rule(Policy(), NOW), pace=Pace(look_s=1.5), clock=OneHour()
-    )
+    remover = ContainerRemover(engine, Rule(Policy(), NOW), pace=Pace(look_s=1.5), clock=OneHour())
+    removal = remover.remove(decide(STOPPING, Policy(), NOW))
     assert removal == Removal(
         PLANNED.id,
         Outcome.FAILED,

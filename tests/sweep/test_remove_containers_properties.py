@@ -15,7 +15,8 @@ from fleetsweep.model.decision import Decision, HostPlan, Reason, Verdict
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.guards import Percent
 from fleetsweep.policy.rules import Policy, decide, labels_digest
-from fleetsweep.sweep.remove_containers import Ledger, Rule, remove_one, what_changed
+from fleetsweep.sweep.ledger import Ledger
+from fleetsweep.sweep.remove_containers import ContainerRemover, Rule, what_changed
 from tests.generators.engines import (
     MAKES_ANOTHER_CASE,
     NEWCOMERS,
@@ -362,7 +363,7 @@ def test_what_was_kept_by_the_plan_gets_no_request_however_long_one_waits(box: l
         forged = replace(kept, verdict=Verdict.REMOVE, labels_digest=labels_digest(container))
         for decision in (kept, forged):
             engine = MemoryEngine(box)
-            removal = remove_one(engine, decision, Rule(policy, NOW), pace=QUICK, clock=Ticks())
+            removal = ContainerRemover(engine, Rule(policy, NOW), pace=QUICK, clock=Ticks()).remove(decision)
             assert removal is not None
             assert removal.outcome is Outcome.CHANGED
             assert engine.trace.ids("DELETE") == []

@@ -112,7 +112,7 @@ def test_a_host_from_which_something_was_asked_to_go_is_not_begun_again() -> Non
         tries.append(host.name)
         raise MemoryError
 
-    done = fleet.run(hosts(6), work, Limits(3, 20, 20), may_begin_again=lambda host: False)
+    done = fleet.run(hosts(6), work, Limits(3, 20, 20), may_retry=lambda host: False)
     assert sorted(tries) == [host.name for host in hosts(6)]
     assert [one.fault is not None and one.fault.kind for one in done] == ["no-room"] * 6
 

@@ -141,7 +141,7 @@ def test_an_engine_on_the_boxs_loopback_is_reached_through_sshd(lab: Lab, box: B
             assert via(target) == "dial-stdio"
     told = fault(target)
     assert told.kind == "refused"
-    assert f"nothing answers at 127.0.0.1 port {port}" in told.message
+    assert f"nothing listens on 127.0.0.1 port {port}" in told.message
 
 
 def test_podmans_containers_are_swept_over_its_own_socket(lab: Lab, box: Box, run: Run) -> None:

@@ -131,7 +131,7 @@ def test_what_stands_in_the_sockets_place_is_named(lab: Lab, box: Box, other: Pa
     assert (told.kind, "is a directory" in told.message, "rmdir" in told.remedy) == ("not-a-socket", True, True)
     other.rmdir()
     other.touch()
-    assert "is no socket" in fault(target).message
+    assert "is not a socket" in fault(target).message
     other.unlink()
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(other))
@@ -146,7 +146,7 @@ def test_a_command_that_says_nothing_ends_with_the_hosts_deadline(lab: Lab, box:
         wait_for(lambda: who.processes() == [], "the session's processes ending")
     assert isinstance(found, FailedSurvey)
     assert found.fault.kind == "timeout"
-    assert "dial-stdio said: still starting" in found.fault.message
+    assert "dial-stdio reported: still starting" in found.fault.message
 
 
 def test_what_a_forced_command_or_a_shell_says_is_quoted(lab: Lab, box: Box) -> None:

@@ -67,7 +67,7 @@ def test_a_look_that_hangs_before_its_request_leaves_that_container_alone(
 
     engine.on(f"GET /containers/{WEDGED}/json", second)
     code, row, told = sweep(run, engine, workdir)
-    error = "not removed: it could not be looked at again: an inspect response did not arrive within 5 s"
+    error = "not removed: it could not be inspected again: an inspect response did not arrive within 5 s"
     assert told.pop("ws-wedged") == ("failed", error)
     assert set(told.values()) == {("removed", None)}
     assert (code, row["removed"]) == (5, 6)
