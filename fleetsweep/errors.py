@@ -3,15 +3,15 @@
 ::
 
     FleetsweepError
-    ├── UsageError          exit 2: nothing was contacted, nothing is lost
+    ├── UsageError          exit 2: no host was contacted
     │   ├── InventoryError  an inventory file, line or variable
-    │   └── PolicyError     a setting of the sweep, and where it came from
+    │   └── PolicyError     a policy setting and its source
     └── HostError           one host's row; never another's
-        ├── EngineError     the engine was reached and its answer can't be used
-        └── LostAnswer      a request was sent and its fate is unknown
+        ├── EngineError     the engine was reached, but its response can't be used
+        └── LostAnswer      a request was sent and its outcome is unknown
 
-Adapters (``ssh``, ``engine``) turn each foreign exception into one of these, once. Anything else that
-comes out of them is a bug, and is shown as one.
+Adapters (``ssh``, ``engine``) translate each foreign exception into one of these, once. Any other exception
+from them is a bug, and is reported as one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """How far the way to an engine was followed before it failed."""
+    """The step of reaching an engine that failed."""
 
     RESOLVE = "resolve"
     CONNECT = "connect"
@@ -31,18 +31,15 @@ class Phase(StrEnum):
 
 
 class FleetsweepError(Exception):
-    """The root of what fleetsweep raises on purpose."""
+    """The base class of everything that fleetsweep raises on purpose."""
 
 
 class UsageError(FleetsweepError):
-    """What the operator asked for can't be done as asked; no host was contacted."""
+    """The command, the inventory or a setting is not valid; no host was contacted."""
 
 
 class InventoryError(UsageError):
-    """An inventory can't be read as it stands.
-
-    ``where`` names the file and line, host or variable.
-    """
+    """An inventory can't be read. ``where`` names the file and line, the host or the variable."""
 
     def __init__(self, where: str, message: str) -> None:
         super().__init__(f"{where}: {message}")
@@ -50,9 +47,9 @@ class InventoryError(UsageError):
 
 
 class PolicyError(UsageError):
-    """A policy setting has a value that it can't have.
+    """A policy setting has an invalid value.
 
-    ``setting`` is its name, ``source`` the flag, environment variable or host variable that gave it.
+    ``setting`` is its name, ``source`` the flag, environment variable or host variable that it comes from.
     """
 
     def __init__(self, setting: str, source: str, message: str) -> None:
@@ -64,7 +61,7 @@ class PolicyError(UsageError):
 class HostError(FleetsweepError):
     """One host could not be surveyed or swept.
 
-    ``kind`` is a stable word for programs, ``message`` says what was seen, ``remedy`` what to do next.
+    ``kind`` is a stable word for programs, ``message`` the cause for people, ``remedy`` what to do next.
     """
 
     def __init__(self, phase: Phase, kind: str, message: str, remedy: str = "") -> None:
@@ -76,9 +73,9 @@ class HostError(FleetsweepError):
 
 
 class EngineError(HostError):
-    """The engine answered with something that can't be used, or refused.
+    """The engine refused a request, or its response can't be used.
 
-    ``http_status`` is the answer's status code, None when the answer itself was unusable.
+    ``http_status`` is the status code; None if the response could not be parsed.
     """
 
     def __init__(self, kind: str, message: str, remedy: str = "", *, http_status: int | None = None) -> None:
@@ -87,4 +84,4 @@ class EngineError(HostError):
 
 
 class LostAnswer(HostError):
-    """The connection ended, or time ran out, before the engine's answer was whole."""
+    """The connection ended, or time ran out, before the engine's response was complete."""

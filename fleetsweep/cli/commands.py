@@ -194,11 +194,11 @@ def hold(container: str | None, style: str, options: Options) -> int:
 
 
 def _release(text: str, directory: Path, now_ns: int) -> None:
-    from fleetsweep.policy.explain import meant
+    from fleetsweep.policy.explain import select
     from fleetsweep.report import printable
     from fleetsweep.store.journal import holds, release_hold
 
-    found = meant(holds(directory, now_ns), text, lambda hold: (hold.name, hold.container_id))
+    found = select(holds(directory, now_ns), text, lambda hold: (hold.name, hold.container_id))
     if len(found) != 1:
         what = f"means {len(found)} holds" if found else "is the name or id of no container that is held"
         raise UsageError(f"{text!r} {what}: fleetsweep hold --list shows them")

@@ -27,7 +27,7 @@ from fleetsweep.model.survey import FailedSurvey, Fault, Status, Survey
 from fleetsweep.notify.dispatch import NotifyConfig, tell
 from fleetsweep.policy.guards import guard_fleet, plan_fleet
 from fleetsweep.policy.identity import identity_of, to_identify
-from fleetsweep.policy.last_seen import mark
+from fleetsweep.policy.last_seen import mark_silent
 
 if TYPE_CHECKING:
     from fleetsweep.store.journal import Journal
@@ -67,7 +67,7 @@ def execute(config: RunConfig) -> int:
         rows = _rows(config, course)
         guard = course.plan.guard if course.plan is not None else None
         if config.max_silence_s is not None:
-            rows = mark(rows, last_looks, started_ns, config.max_silence_s)
+            rows = mark_silent(rows, last_looks, started_ns, config.max_silence_s)
         done = _report(config, run_id, started_ns, rows, guard, stopper.signal)
         code = _print_report(done, config.output)
         code = worst(code, OK if course.whole else INCOMPLETE, OK if course.bug is None else BUG)

@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.folding import fold
-from fleetsweep.model.timed_regex import PatternTimeout, check, starts
+from fleetsweep.model.timed_regex import PatternTimeout, check, match_prefix
 
 ReadLines = Callable[[str], Sequence[str]]
 
@@ -235,7 +235,7 @@ def _compiled(pattern: str, term: str) -> Callable[[Sequence[str]], Sequence[str
 
     def matching(names: Sequence[str]) -> Sequence[str]:
         try:
-            return starts(expression, names)
+            return match_prefix(expression, names)
         except PatternTimeout:
             raise InventoryError(
                 "--limit", f"{_quoted(term)} takes too long on the inventory's names: write it more simply"

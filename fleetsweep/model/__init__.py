@@ -1,1 +1,1 @@
-"""The nouns: frozen values that one phase hands to the next."""
+"""The data model: frozen values that one phase hands to the next."""

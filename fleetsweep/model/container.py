@@ -1,4 +1,4 @@
-"""What an engine said of one container."""
+"""A container as the engine describes it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 SECOND: Final = 1_000_000_000
-
+"""Nanoseconds."""
 
 UNREADABLE: Final = 0
-"""Stands for a timestamp that was missing or malformed: the policy refuses it like every date before 2013."""
+"""The value of a missing or malformed timestamp. The policy rejects it like every date before 2013."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What an engine said of one container.
+    """A container as the engine describes it.
 
-    ``id`` is 64 hex digits, ``name`` has no leading slash. ``image`` is the reference as the engine last
-    told it: from the list it may be a bare id, from inspect it is the reference the container was created
-    with. Timestamps are nanoseconds since the Unix epoch; ``started_ns`` is None for a container that never
-    started, and only means something where ``inspected``. ``labels`` is None where the engine's label map
-    could not be read. ``restarts`` is None until inspected. ``trouble`` is what was said where it could not be
-    looked at, or what of it could not be read. ``lives_on`` has the ids of containers whose namespaces it shares, as
-    far as the engine told. ``managed_by`` says in words who owns it where no label does: the pod of an infra container.
+    ``id`` is 64 hex digits, ``name`` has no leading slash. ``image`` from the list may be a bare id; from inspect it is
+    the reference the container was created with. Timestamps are nanoseconds since the Unix epoch. ``started_ns`` is
+    None for a container that never started, and has no meaning unless ``inspected``. ``labels`` is None if the engine's
+    label map could not be read. ``restarts`` is None until inspected. ``trouble`` is the error if it could not be
+    inspected or some of it could not be read. ``lives_on`` has the ids of the containers whose namespaces it shares, as
+    far as the engine reports them. ``managed_by`` describes an owner that no label names, such as the pod of an infra
+    container.
     """
 
     id: str
@@ -42,12 +42,12 @@ class Container:
 
 
 class Target(Protocol):
-    """A container, a volume or a network, as the journal knows it."""
+    """A container, volume or network, as the journal records it."""
 
     @property
     def id(self) -> str:
-        """Its id, which no other has."""
+        """The unique id."""
 
     @property
     def name(self) -> str:
-        """What an operator calls it."""
+        """The name that an operator knows."""

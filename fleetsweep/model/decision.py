@@ -1,4 +1,4 @@
-"""The verdict on a container, and the plan for a host and for the fleet with the guards in its way."""
+"""The decision on a container, and the plans for a host and for the fleet with their guards."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fleetsweep.model.survey import Engine, FailedSurvey
 
 
 class Verdict(StrEnum):
-    """Whether a container is to go."""
+    """Whether a container is removed."""
 
     REMOVE = "remove"
     KEEP = "keep"
 
 
 class Reason(StrEnum):
-    """Why a container is to go or to stay."""
+    """Why a container is removed or kept."""
 
     STALE = "stale"
     LIFETIME = "lifetime"
@@ -37,7 +37,7 @@ class Reason(StrEnum):
 
 
 class Selector(StrEnum):
-    """The three kinds of pattern that make a container ours to judge."""
+    """The three kinds of pattern that select containers."""
 
     NAME = "name"
     IMAGE = "image"
@@ -55,8 +55,8 @@ class AgeFrom(StrEnum):
 class Decision:
     """The rule's verdict on one container. ``age_s`` is whole seconds, rounded down; None if unknown.
 
-    ``labels_digest`` stands for the labels of a container that is to go: labels hold secrets, so a saved plan holds
-    this in their place. ``detail`` says in words what ``in-use``, ``unreadable`` or ``managed`` rests on.
+    ``labels_digest`` is set if the container is to be removed. Labels may hold secrets, so a saved plan has the digest
+    in their place. ``detail`` explains the reasons ``in-use``, ``unreadable`` and ``managed``.
     """
 
     container: Container
@@ -71,7 +71,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one rule saw in a container, and the reason it gave; None where it had no objection and no claim."""
+    """What one rule found in a container, and the reason it gives; None if the rule does not apply."""
 
     rule: str
     saw: str
@@ -80,7 +80,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why one container would go or stay: every rule's finding, the verdict, and the guard in its way, if one is."""
+    """Why one container would be removed or kept: every rule's finding, the decision, and a tripped guard, if any."""
 
     host: Host
     decision: Decision
@@ -100,7 +100,7 @@ class GuardName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A guard that tripped: nothing is removed where it stands."""
+    """A guard that tripped: nothing is removed on its host, or in its fleet."""
 
     name: GuardName
     message: str
@@ -110,10 +110,10 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class HostPlan:
-    """What would be done on one host, and why not, if a guard tripped.
+    """What would be done on one host, and the guard that forbids it, if one tripped.
 
     ``now_ns``, ``skew_s`` and ``duration_s`` are its survey's; ``containers`` counts all that the engine listed.
-    ``decisions`` are those on containers that a selector matched, ``resources`` what is to go besides.
+    ``decisions`` are those on containers that a selector matched, ``resources`` the volumes and networks to remove.
     """
 
     host: Host
@@ -128,7 +128,7 @@ class HostPlan:
 
     @property
     def candidates(self) -> tuple[Decision, ...]:
-        """The decisions to remove, whatever the guard says."""
+        """The decisions to remove, regardless of the guard."""
         return tuple(d for d in self.decisions if d.verdict is Verdict.REMOVE)
 
 

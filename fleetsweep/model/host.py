@@ -20,11 +20,11 @@ class Connection(StrEnum):
 class Host:
     """One runner box as the inventory describes it.
 
-    Fields that are None were left to the SSH configuration. ``proxy_jump`` is OpenSSH's list
+    Fields that are None are left to the SSH configuration. ``proxy_jump`` is OpenSSH's list
     (``user@bastion:22,inner``); ``proxy_command`` its command template. ``known_hosts`` and ``ssh_config``
     are files that replace the usual ones for this host. ``engine`` is the engine's address as seen from the
-    box; ``become`` says that only sudo may talk to it. ``variables`` are the merged inventory variables, ``origins``
-    the file (and line, where there is one) that gave each of them.
+    box; ``become`` means that it takes sudo to use it. ``variables`` are the merged inventory variables, ``origins``
+    the file (and line, if there is one) that each of them comes from.
     """
 
     name: str
@@ -45,9 +45,9 @@ class Host:
 
     @property
     def endpoint(self) -> str:
-        """Where this host's engine is, in words that stay the same as long as it is the same place."""
+        """A text that identifies the place of this host's engine. It is stored and compared across runs."""
         if self.connection is Connection.LOCAL:
             return f"local {self.engine}"
-        # It is stored and printed, and a command may hold a password.
-        by_way_of = self.proxy_jump or (self.proxy_command and digest_of(self.proxy_command))
-        return f"ssh {self.address}:{self.port or 22} {self.engine}" + (f" through {by_way_of}" if by_way_of else "")
+        # The text is stored and printed, and a command may contain a password.
+        via = self.proxy_jump or (self.proxy_command and digest_of(self.proxy_command))
+        return f"ssh {self.address}:{self.port or 22} {self.engine}" + (f" through {via}" if via else "")

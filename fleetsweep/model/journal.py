@@ -1,4 +1,4 @@
-"""What the journal remembers. Times are nanoseconds since the Unix epoch, by the controller's clock."""
+"""Records of the journal. Times are nanoseconds since the Unix epoch, by the controller's clock."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from enum import StrEnum
 class PastRun:
     """One run and the sums of its hosts' rows.
 
-    One that was killed, or still runs, has no ``finished_ns``, no ``exit_code`` and no rows: its ``removed`` counts
-    what it wrote down of each removal. ``unknown`` counts removals that it did not learn the outcome of.
+    A run that was killed, or is still running, has no ``finished_ns``, ``exit_code`` or rows: its ``removed`` counts
+    the outcomes it recorded. ``unknown`` counts removals without a known outcome.
     """
 
     id: str
@@ -31,7 +31,7 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True)
 class PastHost:
-    """One host's row. ``trouble`` is what its error or the guard in its way said; ``skew_s`` None if it had no look."""
+    """One host's row. ``trouble`` is the message of its error or guard; ``skew_s`` is None if it was not surveyed."""
 
     name: str
     status: str
@@ -46,10 +46,10 @@ class PastHost:
 
 @dataclass(frozen=True, slots=True)
 class PastRemoval:
-    """What a run meant to remove and what came of it.
+    """A removal that a run intended, and its outcome.
 
-    ``container_id`` is ``Resource.id`` for a volume or network. ``outcome`` is None until it is known; ``settled`` is
-    what ``settled_run`` found later of one that was not.
+    ``container_id`` is ``Resource.id`` for a volume or network. ``outcome`` is None while it is unknown; ``settled`` is
+    what the later run ``settled_run`` found then.
     """
 
     host: str
@@ -64,7 +64,7 @@ class PastRemoval:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is remembered of one run: its hosts by name, its removals as they were asked for."""
+    """Everything recorded of one run: its hosts by name, its removals in the order of their intents."""
 
     run: PastRun
     hosts: tuple[PastHost, ...]
@@ -73,7 +73,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class LastSuccesses:
-    """When a run of one command last ended with exit code 0, and by host when a run that looked at it ended."""
+    """When a run of one command last ended with exit code 0, and for each host, when a run that surveyed it ended."""
 
     run_ns: int | None
     hosts: Mapping[str, int]
@@ -81,7 +81,7 @@ class LastSuccesses:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A container that ``by`` wants left alone until ``until_ns``, and why."""
+    """A container that ``by`` wants kept until ``until_ns``, and the reason."""
 
     container_id: str
     host: str
@@ -93,17 +93,17 @@ class Hold:
 
     @property
     def words(self) -> str:
-        """Who, until when, and why."""
+        """A sentence for operators: who holds it, until when, and why."""
         until = datetime.fromtimestamp(self.until_ns // 10**9, UTC)
         return f"held by {self.by} until {until:%Y-%m-%dT%H:%M:%SZ}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenIntent:
-    """A removal that an earlier run meant to make and whose outcome it did not live, or manage, to know.
+    """A removal that an earlier run intended without learning its outcome, for example because it was killed.
 
     ``endpoint`` is ``Host.endpoint`` as it was then; ``at_ns`` the controller's clock. ``identity`` is
-    ``identity_of`` the engine that it was planned on; empty in an intent of a version that did not record it.
+    ``identity_of`` the engine that it was planned on; empty if an older version recorded the intent.
     """
 
     number: int
@@ -117,7 +117,7 @@ class OpenIntent:
 
 
 class SettledAs(StrEnum):
-    """What a later look found of an open intent's container."""
+    """What a later survey found of an open intent's container."""
 
     GONE = "gone"
     STILL_THERE = "still-there"
@@ -126,7 +126,7 @@ class SettledAs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """An open intent and what this run found of it. ``final`` is False where its engine could not be looked at."""
+    """An open intent and what this run found of it. ``final`` is False if its engine could not be surveyed."""
 
     intent: OpenIntent
     outcome: SettledAs

@@ -1,7 +1,7 @@
-"""Numbers as people write them: ASCII digits alone.
+"""Parse numbers of ASCII digits only.
 
-``int`` and ``float`` also take ``1_0``, Arabic and full-width digits, ``1e3``, ``inf`` and ``nan``. What decides about
-removals must mean what its reader sees.
+``int`` and ``float`` also take ``1_0``, Arabic and full-width digits, ``1e3``, ``inf`` and ``nan``. A number that
+decides on removals must mean what its reader sees.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _DECIMAL: Final = re.compile(rf"[0-9]{{1,{MOST_DIGITS}}}(?:\.[0-9]{{1,{MOST_DIGI
 
 
 def whole(text: str) -> int | None:
-    """The number that ``text`` writes in up to 18 digits, blanks around it passed over; None if it is another text."""
+    """Return the integer in ``text``, of up to 18 digits with optional blanks around; None if it is not one."""
     text = text.strip(" \t")
     return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def decimal(text: str) -> float | None:
-    """As ``whole``, with or without a fraction behind a point."""
+    """Return the number in ``text``, as ``whole`` does, with an optional fraction after a point."""
     text = text.strip(" \t")
     return float(text) if _DECIMAL.fullmatch(text) else None

@@ -1,4 +1,4 @@
-"""What became of a removal."""
+"""The outcome of a removal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What became of one planned removal."""
+    """The outcome of one planned removal."""
 
     REMOVED = "removed"
     GONE = "gone"
@@ -18,7 +18,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """The outcome of one intent. ``container_id`` is ``Resource.id`` where a volume or network was to go."""
+    """The outcome of one intent. ``container_id`` is ``Resource.id`` for a volume or network."""
 
     container_id: str
     outcome: Outcome

@@ -1,6 +1,6 @@
-"""Keeping out of reports what a command's words may hold: a ProxyCommand often carries a password.
+"""Redact the words of a command from reports: a ProxyCommand often contains a password.
 
-Pure: the environment is handed in.
+Pure: the environment is passed in.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ _OPTION: Final = re.compile(r"-[A-Za-z]", re.ASCII)
 _JOINTS: Final = re.compile(r"[=:@/,;|&<>()'\"\s]+")
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
 _SHORT: Final = 4
-"""Shorter pieces are masked as whole words alone: they stand inside too many others."""
+"""Pieces shorter than this are masked only as whole words, because they occur inside too many others."""
 
 
 def program_of(command: str) -> str:
-    """The name of the program that a shell command starts; empty if that can't be told without showing more."""
+    """Return the name of the program that a shell command starts; empty if it could reveal more than a name."""
     first = _words(command)[:1]
     name = first[0].rpartition("/")[2] if first else ""
     return name if _PROGRAM.fullmatch(name) else ""
 
 
 def digest_of(command: str) -> str:
-    """Words that stand for a command: another command has others.
+    """Return a short text that identifies a command without revealing it.
 
-    They are 32 bits, too few to tell a good password by trying.
+    The digest has 32 bits, too few to find a good password by brute force.
     """
     import hashlib
 
@@ -40,9 +40,9 @@ def digest_of(command: str) -> str:
 
 
 def without_words(text: str, command: str, environ: Mapping[str, str], known: Collection[str] = ()) -> str:
-    """``text`` with a mask for whatever stands in ``command``, too: its words, their parts and their values.
+    """Return ``text`` with every word of ``command`` masked, and the words' parts, decoded forms and values.
 
-    Kept are the program's name and path, options of one letter, and the words in ``known``, such as the host's address.
+    The program's name and path, options of one letter, and the words in ``known``, such as the host's address, stay.
     """
     program, words = program_of(command), _words(command)
     harmless = {program, *known}
@@ -50,7 +50,7 @@ def without_words(text: str, command: str, environ: Mapping[str, str], known: Co
     pieces = {piece for piece in pieces if piece not in harmless and not _OPTION.fullmatch(piece)}
     if not pieces:
         return text
-    # The longest first: a part must not leave the rest of its word behind.
+    # Longest first, so that masking a part does not leave the rest of its word behind.
     patterns = [
         re.escape(piece) if len(piece) >= _SHORT else rf"(?<!\w){re.escape(piece)}(?!\w)"
         for piece in sorted(pieces, key=lambda piece: (-len(piece), piece))
@@ -66,7 +66,7 @@ def _words(command: str) -> list[str]:
 
 
 def _pieces(word: str, environ: Mapping[str, str], depth: int = 0) -> Iterator[str]:
-    """A word, and what a program may make of it before it prints it."""
+    """Yield a word and the forms in which a program may print it: decoded, expanded, split, base64."""
     forms = {word, unquote(word), _VARIABLE.sub(lambda found: environ.get(found[1] or found[2], ""), word)}
     for form in forms:
         yield from _nonempty((form, *_JOINTS.split(form)))
@@ -80,7 +80,7 @@ def _pieces(word: str, environ: Mapping[str, str], depth: int = 0) -> Iterator[s
             yield from _nonempty((secret, f"{user}:{secret}"))
             yield base64.b64encode(f"{user}:{secret}".encode("utf-8", "surrogateescape")).decode()
         if depth == 0 and any(blank in form for blank in " \t"):
-            # sh -c 'a command of its own'
+            # sh -c 'another command'
             for inner in _words(form):
                 yield from _pieces(inner, environ, depth + 1)
 

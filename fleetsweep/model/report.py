@@ -1,4 +1,4 @@
-"""What is printed and stored of a run."""
+"""The report of a run, which is printed and stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fleetsweep.model.survey import Engine, Fault, Status
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A host was looked at last at ``since_ns``, or never as far as the journal goes: longer ago than ``limit_s``."""
+    """A host whose last survey, at ``since_ns``, is more than ``limit_s`` ago; None if the journal has none."""
 
     since_ns: int | None
     limit_s: float
@@ -47,10 +47,10 @@ class HostReport:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """How far one host was reached, what was seen at each phase, and what to run where it went wrong.
+    """How far one host was reached, what was observed at each phase, and the command to run if it failed.
 
-    ``seen`` has the phases that were passed. ``engine``, ``skew_s`` (engine time minus controller time) and
-    ``round_trip_s`` are None where the engine was not reached.
+    ``seen`` has the phases that succeeded. ``engine``, ``skew_s`` (engine time minus controller time) and
+    ``round_trip_s`` are None if the engine was not reached.
     """
 
     host: Host
@@ -68,7 +68,7 @@ class Checkup:
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """A whole run, as it is printed and stored. Times are nanoseconds since the Unix epoch."""
+    """The report of a whole run. Times are nanoseconds since the Unix epoch."""
 
     run_id: str
     command: str

@@ -1,4 +1,4 @@
-"""What one run of a job made: the nouns of a teardown. Frozen values, no I/O."""
+"""What one run of a job created, for a teardown. Frozen values, no I/O."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import StrEnum
 from typing import Final
 
 LONGEST_JOB_S: Final = 86_400
-"""Seconds. No job is that long: an older baseline is another job's that was left lying."""
+"""Seconds. No job takes longer, so an older baseline is a leftover of another job."""
 
 CLOCK_TOLERANCE_S: Final = 5 * 60
-"""How far in the future a baseline may have been taken: the clocks of a controller and an engine differ a little."""
+"""Seconds that a baseline may lie in the future, because the controller's and the engine's clocks differ a little."""
 
 
 class ResourceKind(StrEnum):
-    """What a job leaves besides containers."""
+    """The kinds of resources, other than containers, that a job leaves behind."""
 
     VOLUME = "volume"
     NETWORK = "network"
@@ -25,7 +25,7 @@ class ResourceKind(StrEnum):
 class Resource:
     """A volume or a network. ``ref`` is a volume's name, which is all it has, or a network's 64 hex digits.
 
-    ``created`` is the engine's own text, only ever compared. ``labels`` is None where they could not be read.
+    ``created`` is the engine's own text, which is only compared. ``labels`` is None if they could not be read.
     """
 
     kind: ResourceKind
@@ -36,13 +36,13 @@ class Resource:
 
     @property
     def id(self) -> str:
-        """As the journal has it, among the ids of containers."""
+        """The id in the journal, where it can't be confused with a container's."""
         return f"{self.kind}:{self.ref}"
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What an engine had before a job: the ids that the selectors matched at ``taken_ns`` by the engine's own clock.
+    """The ids of the containers that the selectors matched before a job, at ``taken_ns`` by the engine's own clock.
 
     ``taken_ns`` is whole seconds, rounded down. ``identity`` is ``identity_of`` the engine.
     """
@@ -54,10 +54,10 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class RunScope:
-    """What a teardown removes: not what is old, but what one run of a job made.
+    """What a teardown removes: whatever one run of a job created, regardless of age.
 
-    ``label`` is the key and the value that this run's containers carry, ``baseline`` what was there before it. At
-    least one of them is given.
+    ``label`` is the key and the value that this run's containers carry, ``baseline`` the containers that existed before
+    it. At least one of them is given.
     """
 
     label: tuple[str, str] | None = None

@@ -12,16 +12,16 @@ DOCKER: Final = frozenset({"created", "running", "paused", "restarting", "removi
 PODMAN: Final = frozenset(
     {"configured", "created", "initialized", "running", "stopping", "stopped", "paused", "exited", "removing"}
 )
-"""Without its ``unknown``, by which Podman says that it does not know either."""
+"""Podman's own ``unknown`` is left out: such a container is kept."""
 
 KNOWN: Final = DOCKER | PODMAN
-"""A container in any other state is kept: nobody knows what removing it would do."""
+"""A container in any other state is kept, because the effect of removing it is not known."""
 
 STARTED: Final = frozenset({"running", "paused", "restarting", "stopping"})
-"""Its processes are there, so it has a start time."""
+"""States in which the container has processes, and so a start time."""
 
 MAY_NEVER_HAVE_STARTED: Final = frozenset({"created", "configured", "initialized", "dead"})
-"""Here a zero start time is believed, and the creation gives the age. ``dead`` is what a failed removal leaves.
+"""States in which a zero start time is valid, so that the age runs from creation. A failed removal leaves ``dead``.
 
-In any other state it is a field gone wrong: believed, it would age what was restarted by its creation.
+In any other state a zero start time is an error: accepting it would age a restarted container by its creation.
 """

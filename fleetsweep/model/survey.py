@@ -1,4 +1,4 @@
-"""What one look at a host came to: the engine that answered and its containers, or why there is none."""
+"""The result of surveying one host: its engine and containers, or why there are none."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from fleetsweep.model.host import Host
 from fleetsweep.model.run_scope import Resource
 
 PhaseObserver = Callable[[Phase, Mapping[str, str]], None]
-"""Is told what was seen at each phase of reaching a host, as soon as the phase is passed."""
+"""Called with what was observed at each phase of reaching a host, as soon as the phase succeeds."""
 
 
 def ignore_phase(phase: Phase, seen: Mapping[str, str]) -> None:
-    """For whoever only wants the host reached."""
+    """An observer that does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Which engine answered: ``kind`` is docker or podman, ``via`` the way it was reached.
+    """The engine that was reached: ``kind`` is docker or podman, ``via`` the route to it.
 
-    ``id`` is the engine's own identity from ``/info``, None when it was not asked for, or not told. ``host_key`` is the
-    type and fingerprint of the verified SSH host key of the box; None where no SSH was needed.
+    ``id`` is the engine's own identity from ``/info``, None if it is not known. ``host_key`` is the type
+    and fingerprint of the verified SSH host key of the box; None if no SSH was needed.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Engine:
 
     @property
     def lasting_id(self) -> str | None:
-        """The engine's own id; None where it has none that lasts. Podman makes one up at each call."""
+        """The engine's own id; None if it has no lasting one. Podman makes one up at each call."""
         return self.id if self.kind == "docker" else None
 
 
@@ -58,7 +58,7 @@ class Survey:
 
 
 class Status(StrEnum):
-    """What became of one host."""
+    """The status of one host in the report."""
 
     OK = "ok"
     UNREACHABLE = "unreachable"
@@ -80,7 +80,7 @@ class Fault:
 
     @classmethod
     def of_bug(cls, error: Exception) -> Fault:
-        """The fault of a host whose work ended in a bug of fleetsweep's own."""
+        """Return the fault of a host whose work ended in a bug of fleetsweep's own."""
         message = f"{type(error).__name__}: {error}"
         remedy = "this is a bug in fleetsweep: please report the traceback above"
         return cls(Status.FAILED, None, "bug", message, remedy, bug=True)

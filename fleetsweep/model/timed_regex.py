@@ -1,7 +1,7 @@
-"""Regular expressions that end: Python's ``re`` where it can't take long, and ``regex`` with a time-out for the rest.
+"""Regular expressions with a time limit: Python's ``re`` where it can't take long, ``regex`` with a timeout otherwise.
 
-``re`` tries every way in which a pattern can match, and holds the interpreter meanwhile: a name of 100,000 characters
-kept a run at ``^ws-.*-.*-tmp$`` beyond every deadline and Ctrl-C. Names are chosen by whoever may start a container.
+``re`` backtracks without limit and holds the interpreter lock: with ``^ws-.*-.*-tmp$``, a name of 100,000 characters
+blocked a run beyond every deadline and Ctrl-C. Anyone who may start a container chooses its name.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ TOTAL_LIMIT_S: Final = 5.0
 """Seconds of processor time for all texts of one host, or of one ``--limit``."""
 
 LONGEST: Final = 10_000
-"""Characters of one pattern."""
+"""Characters in one pattern."""
 
 MOST_REPEATS: Final = 10_000
-"""The counts in a pattern, multiplied: ``regex`` writes each repetition out, and nested ones multiply."""
+"""Limit of the product of all counts in a pattern: ``regex`` expands repetitions, and nested ones multiply."""
 
 _QUICK_TEXT: Final = 256
 _REPEATS: Final = "*+?{"
@@ -38,19 +38,19 @@ Find = Callable[[str], object]
 
 
 class PatternTimeout(Exception):
-    """Whether a text matches could not be told in time."""
+    """Matching a text exceeded its time limit."""
 
 
 class Matcher:
-    """Whether texts match, within TOTAL_LIMIT_S for all of them. One for each host: none spends another's time."""
+    """Matches texts within TOTAL_LIMIT_S in all. Each host has its own, so that none uses up another's time."""
 
     def __init__(self) -> None:
         self._left_s = TOTAL_LIMIT_S
         self._known: dict[tuple[Sequence[str], str], bool | None] = {}
 
     def any(self, patterns: Sequence[str], text: str) -> bool | None:
-        """Whether one of ``patterns`` is found in ``text``; None if that can't be told in time, then always."""
-        quick, slow = _parted(tuple(patterns), len(text) > _QUICK_TEXT)
+        """Whether one of ``patterns`` is found in ``text``; None if that took too long, now or in an earlier call."""
+        quick, slow = _split_by_speed(tuple(patterns), len(text) > _QUICK_TEXT)
         for find in quick:
             if find(text):
                 return True
@@ -62,7 +62,7 @@ class Matcher:
         return self._known[key]
 
     def look_at(self, patterns: Sequence[str], texts: Iterable[str]) -> None:
-        """Match what may take long now, in the host's own thread and time. It is remembered."""
+        """Match the patterns that may take long now, in the host's own thread and time, and cache the results."""
         if any(sum(_weight(pattern)) for pattern in patterns):
             for text in texts:
                 self.any(patterns, text)
@@ -71,7 +71,7 @@ class Matcher:
         unknown = False
         for_text = TEXT_LIMIT_S
         for position, pattern in enumerate(patterns):
-            # An equal share of what is left: the last may be the one that matches.
+            # An equal share of the time left for each: the last pattern may be the one that matches.
             left = min(for_text, self._left_s) / (len(patterns) - position)
             began = time.thread_time()
             found = _bounded(_bounded_pattern(pattern).search, text, left) if left > 0 else None
@@ -84,8 +84,8 @@ class Matcher:
         return None if unknown else False
 
 
-def starts(pattern: str, texts: Sequence[str]) -> list[str]:
-    """Those of ``texts`` that match at their beginning. Raises PatternTimeout after TOTAL_LIMIT_S for all."""
+def match_prefix(pattern: str, texts: Sequence[str]) -> list[str]:
+    """Return the texts that match at their start. Raises PatternTimeout after TOTAL_LIMIT_S for all of them."""
     found, left = [], TOTAL_LIMIT_S
     for text in texts:
         if _is_quick(pattern, text):
@@ -102,9 +102,9 @@ def starts(pattern: str, texts: Sequence[str]) -> list[str]:
 
 
 def check(pattern: str) -> None:
-    """Raise ValueError, which says why, unless this is a regular expression of Python's that can be bounded in time."""
+    """Raise ValueError with the reason unless this is a Python regular expression that can be limited in time."""
     try:
-        # A pattern that Python warns of will mean something else one day.
+        # Python warns of patterns whose meaning will change.
         with warnings.catch_warnings(action="error"):
             re.compile(pattern)
     except (re.error, OverflowError, RecursionError, Warning) as error:
@@ -119,18 +119,18 @@ def check(pattern: str) -> None:
     if repeats > MOST_REPEATS:
         raise ValueError(f"repeats more than {MOST_REPEATS} times, its counts multiplied")
     if _DEFINE in pattern:
-        raise ValueError("has a group called DEFINE: call it otherwise")
+        raise ValueError("has a group called DEFINE: rename it")
     import regex
 
     try:
         _bounded_pattern(pattern)
     except (regex.error, OverflowError, RecursionError, Warning) as error:
-        raise ValueError(f"can't be bounded in time: {error}: write it more simply") from None
+        raise ValueError(f"can't be limited in time: {error}: simplify it") from None
 
 
-def matches_nothing_written(pattern: str) -> bool:
-    """Whether the pattern matches the empty text, and so any. Raises PatternTimeout."""
-    return bool(starts(pattern, [""]))
+def matches_empty(pattern: str) -> bool:
+    """Whether the pattern matches the empty text, and therefore any text. Raises PatternTimeout."""
+    return bool(match_prefix(pattern, [""]))
 
 
 def _is_quick(pattern: str, text: str) -> bool:
@@ -143,13 +143,13 @@ def _is_quick(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _weight(pattern: str) -> tuple[int, int]:
-    """How many repetitions and alternatives a pattern has at the most: what is escaped counts, too."""
+    """Return upper bounds of the repetitions and alternatives in a pattern: escaped characters count, too."""
     return sum(map(pattern.count, _REPEATS)), pattern.count("|")
 
 
 @lru_cache(maxsize=256)
-def _parted(patterns: tuple[str, ...], long: bool) -> tuple[tuple[Find, ...], tuple[str, ...]]:
-    """The patterns that ``re`` may look for in a text of that kind, ready to be used, and the others."""
+def _split_by_speed(patterns: tuple[str, ...], long: bool) -> tuple[tuple[Find, ...], tuple[str, ...]]:
+    """Return the search functions of the patterns that ``re`` may search for, and the other patterns."""
     text = "x" * (_QUICK_TEXT + long)
     slow = tuple(pattern for pattern in patterns if not _is_quick(pattern, text))
     return tuple(_quick(pattern) for pattern in patterns if pattern not in slow), slow
@@ -167,24 +167,24 @@ def _match(pattern: str) -> Find:
 
 @lru_cache(maxsize=256)
 def _bounded_pattern(pattern: str) -> regex.Pattern[str]:
-    # Here and not above: most patterns never need it.
+    # Imported late: most patterns never need it.
     import regex
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # To regex a brace that holds no count may mean a match with errors; to re it is a brace.
+        # In regex a brace without a count may mean fuzzy matching; in re it is a literal brace.
         braces = _NO_COUNT.sub(lambda found: found[0] if found[1] else r"\{", pattern)
         return regex.compile(braces, regex.VERSION0)
 
 
 def _bounded(find: Callable[..., object], text: str, seconds: float) -> bool | None:
-    """Whether ``find`` finds something; None if that takes longer."""
+    """Whether ``find`` finds something; None if it takes longer than ``seconds``."""
     began = time.thread_time()
     for _ in range(3):
         try:
             return find(text, timeout=seconds, concurrent=True) is not None
         except TimeoutError:
-            # It counts the time of all threads together: where hundreds are at work, little of it was this one's.
+            # The timeout counts the time of all threads: among hundreds of busy ones, little of it was this one's.
             if time.thread_time() - began >= seconds / 4:
                 break
     return None

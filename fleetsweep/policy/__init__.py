@@ -1,1 +1,1 @@
-"""The rules and the guards. Pure: nothing here reads a clock, a file or the environment."""
+"""The rules and the guards. Pure: reads no clock, file or environment."""

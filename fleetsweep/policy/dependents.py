@@ -1,4 +1,4 @@
-"""Containers that live on others: whoever shares a namespace needs its owner. Pure."""
+"""Containers that depend on others: one that shares a namespace needs the namespace's owner. Pure."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from fleetsweep.model.container import Container
 from fleetsweep.model.decision import Decision, Verdict
 
 
-def spare_in_use(decisions: Sequence[Decision], in_use: Callable[[Container, str], Decision]) -> tuple[Decision, ...]:
-    """The decisions on all containers of one host, where none is to go that one which stays lives on.
+def keep_in_use(decisions: Sequence[Decision], in_use: Callable[[Container, str], Decision]) -> tuple[Decision, ...]:
+    """Return the decisions on all containers of one host, keeping those that a kept container depends on.
 
-    Also through others: where A lives on B, B on C, and A stays, so do B and C. ``in_use(container, who)`` decides on
-    one that is spared; ``who`` says in words what lives on it.
+    Dependencies are transitive: if A depends on B, B on C, and A is kept, so are B and C. ``in_use(container, reason)``
+    makes the decision on a container that is kept; ``reason`` names what depends on it.
     """
-    to_go = {decision.container.id for decision in decisions if decision.verdict is Verdict.REMOVE}
-    if not to_go:
+    to_remove = {decision.container.id for decision in decisions if decision.verdict is Verdict.REMOVE}
+    if not to_remove:
         return tuple(decisions)
     by_id = {decision.container.id: decision.container for decision in decisions}
     users: dict[str, list[Container]] = {}
-    staying = deque(decision.container for decision in decisions if decision.container.id not in to_go)
-    while staying:
-        user = staying.popleft()
+    kept = deque(decision.container for decision in decisions if decision.container.id not in to_remove)
+    while kept:
+        user = kept.popleft()
         for owner in user.lives_on:
-            if owner not in to_go:
+            if owner not in to_remove:
                 continue
             if owner not in users:
-                staying.append(by_id[owner])
+                kept.append(by_id[owner])
             users.setdefault(owner, []).append(user)
     return tuple(
         in_use(decision.container, _who(users[decision.container.id])) if decision.container.id in users else decision

@@ -1,4 +1,4 @@
-"""Why one container would go or stay: the rule's own findings, told. Pure."""
+"""Explain why one container would be removed or kept, from the rule's own findings. Pure."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ T = TypeVar("T")
 
 
 def matching(surveys: Sequence[Survey | FailedSurvey], text: str) -> list[tuple[Survey, Container]]:
-    """The containers that ``text`` means: those of that very name or id, else those whose name or id begins so.
+    """Return the containers whose name or id is ``text``, or if there are none, starts with it.
 
-    An engine under two host names has each of its containers once, at the first.
+    Each container of an engine that is listed under two host names is returned once, for the first of them.
     """
-
     every = [(item, container) for item in surveys if isinstance(item, Survey) for container in item.containers]
     found: dict[str, tuple[Survey, Container]] = {}
-    for survey, container in meant(every, text, lambda item: (item[1].name, item[1].id)):
+    for survey, container in select(every, text, lambda item: (item[1].name, item[1].id)):
         found.setdefault(container.id, (survey, container))
     return list(found.values())
 
 
-def meant(items: Sequence[T], text: str, words: Callable[[T], Sequence[str]]) -> list[T]:
-    """Those of which one of the ``words`` is ``text``, else those of which one begins so; none if that is empty."""
+def select(items: Sequence[T], text: str, words: Callable[[T], Sequence[str]]) -> list[T]:
+    """Return the items with a word equal to ``text``, or else with one that starts with it. Empty text selects none."""
     if not text:
         return []
     return [item for item in items if text in words(item)] or [
@@ -36,7 +35,7 @@ def meant(items: Sequence[T], text: str, words: Callable[[T], Sequence[str]]) ->
 
 
 def explain_container(container: Container, plan: HostPlan, policy: Policy, fleet_guard: Guard | None) -> Explanation:
-    """What a sweep would do about one container of a plan's host."""
+    """Return what a sweep would do with one container of a plan's host, and why."""
     decision = next((each for each in plan.decisions if each.container.id == container.id), None)
     in_use = decision.detail if decision is not None and decision.reason is Reason.IN_USE else ""
     return Explanation(

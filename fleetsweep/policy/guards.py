@@ -1,4 +1,4 @@
-"""Plans and their guards: when the picture looks too wrong to act on. Pure, like the rule itself."""
+"""Plans and their guards, which refuse to act where the picture looks wrong. Pure, like the rule itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleetsweep.model.decision import Decision, FleetPlan, Guard, GuardName, Hos
 from fleetsweep.model.host import Host
 from fleetsweep.model.run_scope import CLOCK_TOLERANCE_S, LONGEST_JOB_S, Baseline
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Survey
-from fleetsweep.policy.dependents import spare_in_use
+from fleetsweep.policy.dependents import keep_in_use
 from fleetsweep.policy.identity import identity_of, other_engine, twins
 from fleetsweep.policy.rules import Policy, decide, resources_of_run
 
@@ -29,9 +29,9 @@ class Percent:
 
 
 def expect_guard(found: int, expected: tuple[int, int] | None, which: str = "") -> Guard | None:
-    """The guard that trips where another number of hosts is selected than ``expected``, the least and the most.
+    """Return a guard if ``found`` hosts are not within ``expected``, the least and the most; else None.
 
-    ``which`` names them in few words.
+    ``which`` is a short list of their names.
     """
     if expected is None or expected[0] <= found <= expected[1]:
         return None
@@ -39,7 +39,7 @@ def expect_guard(found: int, expected: tuple[int, int] | None, which: str = "") 
     wanted = str(least) if least == most else f"{least}..{most}"
     message = (
         f"{found} host{' is' if found == 1 else 's are'} selected{f' ({which})' if which else ''}, "
-        f"{wanted} {'was' if wanted == '1' else 'were'} expected: nobody was contacted"
+        f"{wanted} {'was' if wanted == '1' else 'were'} expected: no host was contacted"
     )
     return Guard(GuardName.EXPECT, message, limit=wanted, found=found)
 
@@ -47,7 +47,7 @@ def expect_guard(found: int, expected: tuple[int, int] | None, which: str = "") 
 def plan_fleet(
     surveys: Sequence[Survey | FailedSurvey], policies: Mapping[str, Policy], fleet_cap: int | Percent | None = None
 ) -> FleetPlan:
-    """Judge every survey by its host's policy (by host name), then hold the whole against the guards."""
+    """Plan every host by its policy (keyed by host name), then apply the guards to the whole fleet."""
     plans = [
         item if isinstance(item, FailedSurvey) else _plan_alone(item, policies[item.host.name]) for item in surveys
     ]
@@ -55,7 +55,7 @@ def plan_fleet(
 
 
 def _plan_alone(survey: Survey, policy: Policy) -> HostPlan | FailedSurvey:
-    """One host's plan; where a bug is in the way, that is this host's row and no other's."""
+    """Return one host's plan. A bug becomes this host's fault and leaves the others alone."""
     try:
         return plan_host(survey, policy)
     except Exception as error:
@@ -64,12 +64,12 @@ def _plan_alone(survey: Survey, policy: Policy) -> HostPlan | FailedSurvey:
 
 
 def plan_host(survey: Survey, policy: Policy) -> HostPlan:
-    """Every matched container's decision on one host; no guard has looked at it yet."""
+    """Return one host's plan: a decision on each matched container. No guard is applied yet."""
 
     def judge(container: Container, in_use: str = "") -> Decision:
         return decide(container, policy, survey.now_ns, in_use)
 
-    decisions = spare_in_use([judge(container) for container in survey.containers], judge)
+    decisions = keep_in_use([judge(container) for container in survey.containers], judge)
     return HostPlan(
         host=survey.host,
         engine=survey.engine,
@@ -85,7 +85,7 @@ def plan_host(survey: Survey, policy: Policy) -> HostPlan:
 def _guard_twins(
     plans: Sequence[HostPlan | FailedSurvey], surveys: Sequence[Survey | FailedSurvey]
 ) -> list[HostPlan | FailedSurvey]:
-    """Guard all but the first of the hosts that are one engine, so that nothing is counted or removed twice."""
+    """Guard all but the first of the hosts that share one engine, so that nothing is counted or removed twice."""
     judged = list(plans)
     for position, first in twins(surveys).items():
         plan = plans[position]
@@ -98,7 +98,7 @@ def _guard_twins(
 def guard_fleet(
     plans: Sequence[HostPlan | FailedSurvey], policies: Mapping[str, Policy], fleet_cap: int | Percent | None
 ) -> FleetPlan:
-    """The fleet's plan under each host's guard and the fleet's own. A guard that has tripped already stays."""
+    """Return the fleet's plan with each host's guards and the fleet's applied. Guards that tripped before are kept."""
     guarded = tuple(
         plan
         if isinstance(plan, FailedSurvey) or plan.guard is not None
@@ -109,7 +109,7 @@ def guard_fleet(
 
 
 def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
-    skew_s, found = plan.skew_s, _to_go(plan)
+    skew_s, found = plan.skew_s, _wanted(plan)
     pinned = _pin_guard(plan.engine, policy)
     if pinned is not None:
         return pinned
@@ -136,7 +136,7 @@ def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
 
 
 def engine_guard(host: Host, planned: Engine, found: Engine, policy: Policy) -> Guard | None:
-    """The guard of a host that is reached again to remove: the engine that answers must be the one of the plan."""
+    """Return a guard if the engine reached for removal is not the one that was planned on; else None."""
     return _pin_guard(found, policy) or other_engine(host, identity_of(host, planned), found, "the plan")
 
 
@@ -152,7 +152,7 @@ def _pin_guard(engine: Engine, policy: Policy) -> Guard | None:
 
 
 def _baseline_guard(plan: HostPlan, baseline: Baseline) -> Guard | None:
-    """The guard of a host whose engine, or its clock, is not the one that the baseline was taken by."""
+    """Return a guard if the engine is not the baseline's, or its clock contradicts the baseline's time; else None."""
     other = other_engine(plan.host, baseline.identity, plan.engine, "the baseline")
     if other is not None:
         return other
@@ -169,10 +169,12 @@ def _baseline_guard(plan: HostPlan, baseline: Baseline) -> Guard | None:
 
 
 def _fleet_guard(plans: Sequence[HostPlan | FailedSurvey], fleet_cap: int | Percent | None) -> Guard | None:
-    """The guard of the whole fleet. What is guarded for itself counts neither as removed nor as surveyed."""
+    """Return the guard of the whole fleet, if it trips. Hosts that are guarded themselves don't count."""
     if fleet_cap is None:
         return None
-    counted = [_Count(_to_go(plan), plan.containers) for plan in plans if isinstance(plan, HostPlan) and not plan.guard]
+    counted = [
+        _Count(_wanted(plan), plan.containers) for plan in plans if isinstance(plan, HostPlan) and not plan.guard
+    ]
     found, surveyed = sum(each.found for each in counted), sum(each.containers for each in counted)
     aside = ""
     if isinstance(fleet_cap, int):
@@ -181,7 +183,7 @@ def _fleet_guard(plans: Sequence[HostPlan | FailedSurvey], fleet_cap: int | Perc
         tripped = found > surveyed * fleet_cap.value / 100
         largest = max(counted, key=lambda each: each.containers, default=None)
         if not tripped and largest is not None and len(counted) > 1:
-            # Else one box with a long list could stretch a share for all the others.
+            # Otherwise one box with a long list could raise the limit for all others.
             others, rest = found - largest.found, surveyed - largest.containers
             tripped = others > (rest + min(largest.containers, rest)) * fleet_cap.value / 100
             if tripped:
@@ -200,11 +202,11 @@ def _fleet_guard(plans: Sequence[HostPlan | FailedSurvey], fleet_cap: int | Perc
 
 @dataclass(frozen=True, slots=True)
 class _Count:
-    """One host: what would go there, volumes and networks among it, and how many containers it listed."""
+    """One host's number of removals, volumes and networks included, and of containers listed."""
 
     found: int
     containers: int
 
 
-def _to_go(plan: HostPlan) -> int:
+def _wanted(plan: HostPlan) -> int:
     return len(plan.candidates) + len(plan.resources)

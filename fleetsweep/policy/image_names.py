@@ -13,10 +13,10 @@ def image_matches(reference: str, globs: tuple[str, ...]) -> bool:
 
 
 def image_forms(reference: str) -> tuple[str, ...]:
-    """The spellings of one image reference that a pattern may mean.
+    """Return the spellings of one image reference that a pattern may match.
 
-    As written and in its familiar form (no registry prefix that Docker or Podman put there by itself), each
-    with and without tag and digest.
+    They are the reference as written and its familiar form (without a registry prefix that Docker or Podman added),
+    each with and without tag and digest.
     """
     familiar = reference
     for prefix in ("docker.io/library/", "docker.io/", "localhost/"):

@@ -1,4 +1,4 @@
-"""Hosts that nobody has looked at for too long: pure, from a run's rows and what the journal remembers."""
+"""Hosts that were not surveyed for too long, from a run's rows and the journal. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from fleetsweep.model.container import SECOND
 from fleetsweep.model.report import HostReport, Silence
 
 
-def mark(
+def mark_silent(
     rows: Sequence[HostReport], last_looks: Mapping[str, int], now_ns: int, limit_s: float
 ) -> tuple[HostReport, ...]:
-    """The rows, with those marked that have no look in this run and none in the ``limit_s`` seconds before it.
+    """Return the rows, marking hosts that were not surveyed in this run or in the ``limit_s`` seconds before it.
 
-    ``last_looks`` has the time of each host's last look, nanoseconds by this machine's clock. A time to come tells
-    that this clock was wrong then or is now: it is no look.
+    ``last_looks`` is the time of each host's last survey, in nanoseconds by this machine's clock. A time in the future
+    means that this clock was or is wrong, so it doesn't count.
     """
 
     def marked(row: HostReport) -> HostReport:

@@ -1,4 +1,4 @@
-"""Whose a container is that somebody else looks after: an orchestrator would only start another in its place. Pure."""
+"""Recognize containers that an orchestrator manages: it would only start another one in their place. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LABELS: Final = (
     "io.balena.supervised",
     "net.azure-devices.edge.",
 )
-"""How the keys of the labels begin that orchestrators put on their containers."""
+"""Prefixes of the label keys that orchestrators put on their containers."""
 
 
 def managed_by(container: Container) -> str:
-    """Who looks after the container, in words; empty where nobody does."""
+    """Return a description of what manages the container; empty if nothing does."""
     if container.managed_by:
         return container.managed_by
     label = next((key for key in sorted(container.labels or ()) if key.startswith(LABELS)), None)

@@ -1,4 +1,4 @@
-"""Settling what earlier runs left open: pure, from this run's surveys."""
+"""Reconcile the intents that earlier runs left open with this run's surveys. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fleetsweep.policy.identity import identity_of
 def settle(
     open_intents: Sequence[OpenIntent], surveys: Sequence[Survey | FailedSurvey]
 ) -> Mapping[str, tuple[Settlement, ...]]:
-    """What became of each open intent that concerns a surveyed host, by the name of that host.
+    """Return the outcome of each open intent that concerns a surveyed host, by the name of that host.
 
-    Only the engine that the removal was planned on can tell, whatever name or address leads to it now. Where another
-    one answers for the host, or none, the intent stays open. Volumes and networks are not on the list of containers, so
-    nothing can be told of theirs; neither of an intent that does not say which engine it was planned on.
+    Only the engine that the removal was planned on can settle it, whatever name or address it has now. If another
+    engine responds for the host, or none, the intent stays open. The outcome is unknown for volumes and networks,
+    which are not in the list of containers, and for an intent that does not record its engine.
     """
     by_identity: dict[str, Survey] = {}
     for item in surveys:
@@ -28,7 +28,7 @@ def settle(
     for intent in open_intents:
         if intent.identity in by_identity:
             where = by_identity[intent.identity].host
-            found = Settlement(intent, _seen(intent.container_id, listed[intent.identity]))
+            found = Settlement(intent, _outcome(intent.container_id, listed[intent.identity]))
         elif intent.host in selected:
             item = selected[intent.host]
             never = not intent.identity and isinstance(item, Survey)
@@ -39,7 +39,7 @@ def settle(
     return {name: tuple(found) for name, found in settled.items()}
 
 
-def _seen(target_id: str, listed: set[str]) -> SettledAs:
+def _outcome(target_id: str, listed: set[str]) -> SettledAs:
     if ":" in target_id:
         return SettledAs.UNKNOWN
     return SettledAs.STILL_THERE if target_id in listed else SettledAs.GONE

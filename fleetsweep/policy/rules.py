@@ -1,4 +1,4 @@
-"""The rule: which containers are orphans. Pure: nothing here reads a clock, a file or the environment."""
+"""The rule that decides which containers are orphans. Pure: reads no clock, file or environment."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from fleetsweep.policy.orchestrators import managed_by
 from fleetsweep.policy.until import parse_until
 
 EARLIEST_NS: Final = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp()) * SECOND
-"""Docker's first release: an older timestamp is a dead clock battery or a parser's zero, never an age."""
+"""Docker's first release. An older timestamp comes from a dead clock battery or a parser's zero."""
 
 CLOCK_GRAIN_NS: Final = SECOND
-"""The engine's clock is rounded down to a second, so what happened just now looks up to this far ahead."""
+"""The engine's clock is rounded down to a second, so a recent event seems up to this far in the future."""
 
 START_GRAIN_NS: Final = 10 * SECOND
-"""How far before its creation a container may have started: clocks step back, and engines write both down by hand."""
+"""How far a start may precede the creation: clocks step back, and engines take both times separately."""
 
 _OPAQUE_IMAGE: Final = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 _REASONS_TO_REMOVE: Final = frozenset({Reason.STALE, Reason.LIFETIME, Reason.RUN})
@@ -48,9 +48,9 @@ class Policy:
 
     ``names`` are regular expressions searched for in the name, ``images`` shell globs on the image
     reference, ``labels`` are ``key`` or ``key=value``. Durations are whole seconds. ``max_lifetime_s``
-    None is off; ``cap`` None is no cap, and 0 removes nothing. With ``run`` the ages have no say. ``held`` has the
-    ids of containers that somebody wants left alone, and in words who, until when and why. ``matcher`` looks for
-    ``names``; each host has its own, so that none spends another's time.
+    None is off; ``cap`` None is no cap, and 0 removes nothing. With ``run``, ages don't count. ``held`` maps the ids
+    of held containers to who holds them, until when and why. ``matcher`` searches for ``names``; each host has its own,
+    so that no host uses up another's time limit.
     """
 
     names: tuple[str, ...] = ("^ws-",)
@@ -70,15 +70,15 @@ class Policy:
 
 
 def decide(container: Container, policy: Policy, now_ns: int, in_use: str = "") -> Decision:
-    """Judge one container by the engine's own clock: the first rule that has a say.
+    """Return the decision on one container: the first finding with a reason decides.
 
-    ``now_ns`` is nanoseconds since the epoch. A container that was only listed is never removed: it is
-    ``young`` by its creation, or its age is unknown until it is inspected. ``in_use`` says in words which container
-    that stays lives on this one.
+    ``now_ns`` is the engine's own clock, in nanoseconds since the epoch. A container that was listed but not inspected
+    is never removed: it is ``young`` by its creation time, or its age is unknown. ``in_use`` names the kept container
+    that depends on this one.
     """
     matched_by = selectors_matching(container, policy)
-    told = findings(container, policy, now_ns, in_use, matched_by)
-    reason, saw = next((finding.reason, finding.saw) for finding in told if finding.reason)
+    found = findings(container, policy, now_ns, in_use, matched_by)
+    reason, saw = next((finding.reason, finding.saw) for finding in found if finding.reason)
     age_s, age_from = age_of(container, now_ns)
     verdict = Verdict.REMOVE if reason in _REASONS_TO_REMOVE else Verdict.KEEP
     return Decision(
@@ -94,7 +94,7 @@ def decide(container: Container, policy: Policy, now_ns: int, in_use: str = "") 
 
 
 def labels_digest(container: Container) -> str:
-    """64 hex digits that stand for the labels of this very container; no table of digests serves for two."""
+    """Return a SHA-256 of the container's id and labels. The id salts it, so one table of digests can't cover two."""
     labels = None if container.labels is None else sorted(container.labels.items())
     return hashlib.sha256(json.dumps([container.id, labels]).encode()).hexdigest()
 
@@ -106,9 +106,9 @@ def findings(
     in_use: str = "",
     matched_by: tuple[Selector, ...] | None = None,
 ) -> Iterator[Finding]:
-    """Every rule in order, each with its own say. ``in_use`` is as in ``decide``.
+    """Yield the finding of every rule, in order. The first one with a reason decides; the last one always has one.
 
-    The first reason is the verdict; the last rule always has one. ``matched_by`` is given by who knows it already.
+    ``in_use`` is as in ``decide``. ``matched_by`` is computed if it is not given.
     """
     if matched_by is None:
         matched_by = selectors_matching(container, policy)
@@ -119,7 +119,7 @@ def findings(
         "selectors",
         f"matched by {', '.join(matched_by) or 'nothing'} ({wanted})" + ("; of this run by its label" if ours else ""),
         Reason.UNMATCHED,
-        # Where one could not be looked at, what can't be seen of it might match.
+        # What can't be read of a container might match.
         not (
             ours
             or _enough(matched_by, policy)
@@ -129,7 +129,7 @@ def findings(
     keep_value = None if container.labels is None else container.labels.get(policy.keep_label)
     yield _finding(
         "protection",
-        "could not be looked at"
+        "could not be inspected"
         if _hides_labels(container)
         else "labels unreadable"
         if container.labels is None
@@ -139,13 +139,13 @@ def findings(
         Reason.PROTECTED,
         is_protected(container, policy, now_ns) and not _hides_labels(container),
     )
-    yield _finding("hold", policy.held.get(container.id, "nobody holds it"), Reason.HELD, container.id in policy.held)
+    yield _finding("hold", policy.held.get(container.id, "not held"), Reason.HELD, container.id in policy.held)
     manager = managed_by(container)
     yield _finding(
         "orchestrator",
         manager or "no orchestrator's label",
         Reason.MANAGED,
-        # An infra container goes with its pod alone, whoever asks for it.
+        # An infra container is removed only with its pod, even on a direct match.
         bool(container.managed_by) or (bool(manager) and not ours and Selector.LABEL not in matched_by),
     )
     if policy.run is not None:
@@ -195,11 +195,11 @@ def findings(
 def _run_findings(
     container: Container, run: RunScope, now_ns: int, in_use: str, *, unknown_name: bool
 ) -> Iterator[Finding]:
-    """The rules of a teardown, after those that every command shares."""
+    """Yield the findings of a teardown's own rules, after those that every command shares."""
     if run.label is not None:
         key, value = run.label
         theirs = None if container.labels is None else container.labels.get(key)
-        # With a baseline, what carries no label is judged by the baseline alone.
+        # With a baseline, a container without the label is judged by the baseline alone.
         yield _finding(
             "run label",
             f"no label {key}" if theirs is None else f"{key}={theirs!r}",
@@ -215,7 +215,7 @@ def _run_findings(
         )
     yield _reading(container, unknown_name=unknown_name)
     yield _creation_time(_age_s(container.created_ns, now_ns))
-    # The list tells whole seconds, and an image whose tag has moved on as a bare id.
+    # The list has whole seconds only, and a bare id for an image whose tag has moved on.
     yield _finding(
         "inspection",
         "inspected" if container.inspected else "not inspected",
@@ -228,8 +228,8 @@ def _run_findings(
             "created after the baseline",
             f"{abs(since_s)} s {'after' if since_s >= 0 else 'before'} it",
             Reason.BASELINE,
-            # A baseline's time is a whole second: what was made within it may have been there before, unless this run's
-            # label says otherwise.
+            # A baseline's time is a whole second: a container created within it may be older than the baseline, unless
+            # it carries this run's label.
             container.created_ns < run.baseline.taken_ns + (1 if is_of_run(container.labels, run) else SECOND),
         )
     yield _dependents(in_use)
@@ -243,17 +243,17 @@ def _finding(rule: str, saw: str, reason: Reason, applies: bool) -> Finding:
 def _reading(container: Container, *, unknown_name: bool) -> Finding:
     known = container.state in states.KNOWN
     saw = container.trouble or (
-        f"whether a name pattern matches its {len(container.name)} characters can't be told in time"
+        f"matching its name of {len(container.name)} characters took too long"
         if unknown_name
         else f"the state {container.state!r} is known"
         if known
-        else f"the state {container.state[:40]!r} is not known"
+        else f"the state {container.state[:40]!r} is unknown"
     )
     return _finding("reading", saw, Reason.UNREADABLE, bool(container.trouble) or unknown_name or not known)
 
 
 def _dependents(in_use: str) -> Finding:
-    return _finding("dependents", in_use or "nothing that stays lives on it", Reason.IN_USE, bool(in_use))
+    return _finding("dependents", in_use or "no kept container depends on it", Reason.IN_USE, bool(in_use))
 
 
 def _creation_time(created_s: int | None) -> Finding:
@@ -270,10 +270,10 @@ def _seconds(age_s: int | None) -> str:
 
 
 def needs_inspection(container: Container, policy: Policy, now_ns: int) -> bool:
-    """Whether the list alone can't settle this container's fate.
+    """Whether the list alone is not enough to decide on this container.
 
-    The list has no start time, and an image whose tag has moved on shows as a bare id there: that is just
-    how an old leak looks, so it counts as a possible match.
+    The list has no start time, and shows a bare id for an image whose tag has moved on. An old leak looks just like
+    that, so it counts as a possible match.
     """
     if container.inspected or container.trouble or container.id in policy.held:
         return False
@@ -291,7 +291,7 @@ def needs_inspection(container: Container, policy: Policy, now_ns: int) -> bool:
 
 
 def may_match(container: Container, policy: Policy) -> bool:
-    """Whether the selectors match, or could if the image is not what the list calls it, or the name can't be told."""
+    """Whether the selectors match, or could match because the image, the name or the labels are not known for sure."""
     certain = selectors_matching(container, policy)
     hidden = {Selector.IMAGE} if policy.images and _OPAQUE_IMAGE.fullmatch(container.image) else set()
     if policy.matcher.any(policy.names, container.name) is None:
@@ -313,7 +313,7 @@ def _hides_labels(container: Container) -> bool:
 
 
 def age_of(container: Container, now_ns: int) -> tuple[int | None, AgeFrom | None]:
-    """Whole seconds since the start, or since creation for what never started; None if it can't be known."""
+    """Return whole seconds since the start, or since creation if it never started; None if the age is unknown."""
     created_s = _age_s(container.created_ns, now_ns)
     if created_s is None:
         return None, None
@@ -324,7 +324,7 @@ def age_of(container: Container, now_ns: int) -> tuple[int | None, AgeFrom | Non
     started_s = _age_s(container.started_ns, now_ns)
     if started_s is None or container.started_ns + START_GRAIN_NS < container.created_ns:
         return None, None
-    # Some engines write the start down a little before the creation: the later one gives the lower age.
+    # Some engines record the start a little before the creation. The later time gives the lower age.
     return (started_s, AgeFrom.STARTED) if started_s <= created_s else (created_s, AgeFrom.CREATED)
 
 
@@ -335,10 +335,10 @@ def _age_s(timestamp_ns: int, now_ns: int) -> int | None:
 
 
 def is_protected(container: Container, policy: Policy, now_ns: int) -> bool:
-    """Whether the keep label, or a label map that can't be read, forbids removal.
+    """Whether the keep label, or an unreadable label map, forbids removal.
 
-    Any value protects but a false one. ``until:<ISO 8601 time>`` protects until then, and for ever if the
-    time can't be read.
+    Any value but a false one protects. ``until:<ISO 8601 time>`` protects until then, and for ever if the time can't
+    be parsed.
     """
     return _labels_protect(container.labels, policy.keep_label, now_ns)
 
@@ -357,12 +357,12 @@ def _labels_protect(labels: Mapping[str, str] | None, keep_label: str, now_ns: i
 
 
 def is_of_run(labels: Mapping[str, str] | None, run: RunScope) -> bool:
-    """Whether the label says that this very run made it."""
+    """Whether the run's label is among ``labels``."""
     return run.label is not None and labels is not None and labels.get(run.label[0]) == run.label[1]
 
 
 def resources_of_run(resources: Iterable[Resource], policy: Policy, now_ns: int) -> tuple[Resource, ...]:
-    """The volumes and networks that carry the run's label and no protection."""
+    """Return the volumes and networks that carry the run's label and are not protected."""
     run = policy.run
     if run is None:
         return ()
@@ -374,7 +374,7 @@ def resources_of_run(resources: Iterable[Resource], policy: Policy, now_ns: int)
 
 
 def selectors_matching(container: Container, policy: Policy) -> tuple[Selector, ...]:
-    """Which kinds of selector match, in the order name, image, label."""
+    """Return the kinds of selector that match, in the order name, image, label."""
     found = []
     if policy.matcher.any(policy.names, container.name):
         found.append(Selector.NAME)

@@ -1,6 +1,6 @@
-"""Where a policy's settings come from: flag, environment, the host's inventory variable, default.
+"""Resolve a policy's settings from flag, environment, the host's inventory variable, or default, in that order.
 
-Pure: the environment and the variables are handed in. Every refusal names the setting and its source.
+Pure: the environment and the variables are passed in. Every error names the setting and its source.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from fleetsweep.errors import PolicyError
 from fleetsweep.model.host import Host
 from fleetsweep.model.numerals import decimal, whole
-from fleetsweep.model.timed_regex import PatternTimeout, check, matches_nothing_written
+from fleetsweep.model.timed_regex import PatternTimeout, check, matches_empty
 from fleetsweep.policy.guards import Percent
 from fleetsweep.policy.rules import Match, Policy
 
@@ -27,7 +27,7 @@ _OFF_WORDS: Final = frozenset({"none", "off"})
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The policy flags as typed; None, or empty for the repeatable ones, where not given."""
+    """The policy flags as typed. One that was not given is None, or empty if it is repeatable."""
 
     names: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
@@ -44,8 +44,8 @@ class Flags:
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
-    """One setting's raw value and where it stands. ``text`` marks sources that only know text."""
+class _RawValue:
+    """One setting's unparsed value and its source. ``text`` marks sources that have no other type than text."""
 
     value: object
     source: str
@@ -53,7 +53,7 @@ class _Given:
 
 
 def resolve(flags: Flags, environ: Mapping[str, str], host: Host) -> Policy:
-    """One host's policy. Raises PolicyError."""
+    """Return one host's policy. Raises PolicyError."""
     look = _Lookup(flags, environ, host)
     names, images, labels = look.selectors()
     policy = Policy(
@@ -86,7 +86,7 @@ def resolve(flags: Flags, environ: Mapping[str, str], host: Host) -> Policy:
 
 
 def sources(flags: Flags, environ: Mapping[str, str], host: Host) -> Mapping[str, str]:
-    """Where each setting of ``resolve`` comes from, by its name in Policy; all three selectors from one level."""
+    """Return the source of each setting of ``resolve``, by its name in Policy. All three selectors have one source."""
     look = _Lookup(flags, environ, host)
     found = dict.fromkeys(("names", "images", "labels"), look.source_of_selectors())
     for name in ("match", "max_age", "job_timeout", "max_lifetime", "cap", "max_skew", "keep_label"):
@@ -97,7 +97,7 @@ def sources(flags: Flags, environ: Mapping[str, str], host: Host) -> Mapping[str
 
 
 def resolve_fleet_cap(flags: Flags, environ: Mapping[str, str]) -> int | Percent | None:
-    """The cap for the whole fleet: a count, a share of what was surveyed, or None. Raises PolicyError."""
+    """Return the cap for the whole fleet: a count, a share of the containers surveyed, or None. Raises PolicyError."""
     given = _from_flag_or_env(flags, environ, "fleet_cap")
     if given is None:
         return None
@@ -111,7 +111,7 @@ def resolve_fleet_cap(flags: Flags, environ: Mapping[str, str]) -> int | Percent
 
 
 def resolve_dry_run(flags: Flags, environ: Mapping[str, str]) -> bool:
-    """Whether nothing may be removed. A word of DRY_RUN that is not known is an error, never a no."""
+    """Whether this is a dry run. Raises PolicyError for an unknown value of DRY_RUN: it must not count as false."""
     if flags.dry_run:
         return True
     word = environ.get("DRY_RUN", "").strip().lower()
@@ -123,7 +123,7 @@ def resolve_dry_run(flags: Flags, environ: Mapping[str, str]) -> bool:
 
 
 def parse_duration(text: str) -> int:
-    """Whole seconds of ``90s``, ``30m``, ``2h``, ``3d`` or ``1h30m``. Raises ValueError."""
+    """Return the whole seconds of ``90s``, ``30m``, ``2h``, ``3d`` or ``1h30m``. Raises ValueError."""
     found = _DURATION.fullmatch(text.strip())
     if not text.strip() or found is None:
         hint = ": give a unit, such as 30m or 2h" if whole(text) is not None else ", such as 90s, 30m, 2h or 1h30m"
@@ -136,14 +136,14 @@ def parse_duration(text: str) -> int:
 
 
 class _Lookup:
-    """Finds a setting at the first level that names it."""
+    """Finds a setting at the first level that gives it: flag, environment, inventory variable."""
 
     def __init__(self, flags: Flags, environ: Mapping[str, str], host: Host) -> None:
         self._flags = flags
         self._environ = environ
         self._host = host
 
-    def setting(self, name: str, parse: Callable[[str, _Given], T], default: T) -> T:
+    def setting(self, name: str, parse: Callable[[str, _RawValue], T], default: T) -> T:
         given = self.given(name)
         return default if given is None else parse(name, given)
 
@@ -160,7 +160,7 @@ class _Lookup:
         return "default"
 
     def selectors(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-        """Names, images and labels: one setting, so the first level that names any gives all three."""
+        """Return names, images and labels. They are one setting: the first level that gives any gives all three."""
         kinds = ("names", "images", "labels")
         for level in (self._flag_level, self._env_level, self._host_level):
             given = {kind: level(kind) for kind in kinds}
@@ -178,22 +178,22 @@ class _Lookup:
             return value
         raise PolicyError("engine_id", f"fleetsweep_engine_id of {self._host.name}", f"{value!r} is not an engine id")
 
-    def given(self, name: str) -> _Given | None:
+    def given(self, name: str) -> _RawValue | None:
         return _from_flag_or_env(self._flags, self._environ, name) or self._host_level(name)
 
-    def _flag_level(self, name: str) -> _Given | None:
+    def _flag_level(self, name: str) -> _RawValue | None:
         return _from_flags(self._flags, name)
 
-    def _env_level(self, name: str) -> _Given | None:
+    def _env_level(self, name: str) -> _RawValue | None:
         return _from_env(self._environ, name)
 
-    def _host_level(self, name: str) -> _Given | None:
+    def _host_level(self, name: str) -> _RawValue | None:
         variable = f"fleetsweep_{name}"
         if variable not in self._host.variables:
             return None
         origin = self._host.origins.get(variable)
         source = f"inventory variable {variable} of {self._host.name}" + (f" ({origin})" if origin else "")
-        return _Given(self._host.variables[variable], source, text=False)
+        return _RawValue(self._host.variables[variable], source, text=False)
 
 
 @cache
@@ -206,30 +206,33 @@ def _variable(name: str) -> str:
     return "FLEETSWEEP_" + _flag(name).removeprefix("--").replace("-", "_").upper()
 
 
-def _from_flag_or_env(flags: Flags, environ: Mapping[str, str], name: str) -> _Given | None:
+def _from_flag_or_env(flags: Flags, environ: Mapping[str, str], name: str) -> _RawValue | None:
     return _from_flags(flags, name) or _from_env(environ, name)
 
 
-def _from_flags(flags: Flags, name: str) -> _Given | None:
+def _from_flags(flags: Flags, name: str) -> _RawValue | None:
     value = getattr(flags, name)
     if value is None or value == ():
         return None
-    return _Given(value, _flag(name), text=True)
+    return _RawValue(value, _flag(name), text=True)
 
 
-def _from_env(environ: Mapping[str, str], name: str) -> _Given | None:
-    """An empty variable counts as unset. The two names of one setting must not disagree."""
+def _from_env(environ: Mapping[str, str], name: str) -> _RawValue | None:
+    """Return the value in the environment; an empty variable counts as unset.
+
+    Raises PolicyError if the two names of one setting disagree.
+    """
     modern = _variable(name)
     given = []
     if environ.get(modern, "").strip():
         value: object = environ[modern]
         if name in {"names", "images", "labels"}:
             value = tuple(environ[modern].split())
-        given.append(_Given(value, f"environment {modern}", text=True))
+        given.append(_RawValue(value, f"environment {modern}", text=True))
     if name == "max_age" and environ.get("WS_MAX_AGE_HOURS", "").strip():
-        given.append(_Given(_hours(environ["WS_MAX_AGE_HOURS"]), "environment WS_MAX_AGE_HOURS", text=True))
+        given.append(_RawValue(_hours(environ["WS_MAX_AGE_HOURS"]), "environment WS_MAX_AGE_HOURS", text=True))
     if name == "cap" and environ.get("SAFETY_CAP", "").strip():
-        given.append(_Given(environ["SAFETY_CAP"], "environment SAFETY_CAP", text=True))
+        given.append(_RawValue(environ["SAFETY_CAP"], "environment SAFETY_CAP", text=True))
     if len(given) == 2:
         parse = parse_duration_setting if name == "max_age" else _cap
         if parse(name, given[0]) != parse(name, given[1]):
@@ -248,7 +251,7 @@ def _hours(text: str) -> str:
     return f"{round(hours * 3600)}s"
 
 
-def _patterns(kind: str, given: _Given | None) -> tuple[str, ...]:
+def _patterns(kind: str, given: _RawValue | None) -> tuple[str, ...]:
     if given is None:
         return ()
     value = (given.value,) if isinstance(given.value, str) else given.value
@@ -264,15 +267,15 @@ def _patterns(kind: str, given: _Given | None) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _check_regex(kind: str, given: _Given, pattern: str) -> None:
+def _check_regex(kind: str, given: _RawValue, pattern: str) -> None:
     try:
         check(pattern)
-        matches_any = matches_nothing_written(pattern)
+        matches_any = matches_empty(pattern)
     except ValueError as error:
         raise PolicyError(kind, given.source, f"{pattern[:200]!r} {error}") from None
     except PatternTimeout:
         raise PolicyError(
-            kind, given.source, f"{pattern[:200]!r} takes too long on no text at all: write it more simply"
+            kind, given.source, f"{pattern[:200]!r} takes too long even on an empty text: simplify it"
         ) from None
     if matches_any:
         raise PolicyError(
@@ -280,15 +283,15 @@ def _check_regex(kind: str, given: _Given, pattern: str) -> None:
         )
 
 
-def _match(name: str, given: _Given) -> Match:
+def _match(name: str, given: _RawValue) -> Match:
     try:
         return Match(str(given.value))
     except ValueError:
         raise PolicyError(name, given.source, f"{given.value!r} is neither 'any' nor 'all'") from None
 
 
-def parse_duration_setting(name: str, given: _Given) -> int:
-    """Whole seconds. Raises PolicyError."""
+def parse_duration_setting(name: str, given: _RawValue) -> int:
+    """Return the whole seconds of a setting's value. Raises PolicyError."""
     if not isinstance(given.value, str):
         raise PolicyError(name, given.source, f"{given.value!r} is not a duration: write text such as 30m or 2h")
     try:
@@ -297,13 +300,13 @@ def parse_duration_setting(name: str, given: _Given) -> int:
         raise PolicyError(name, given.source, str(error)) from None
 
 
-def _optional_duration(name: str, given: _Given) -> int | None:
+def _optional_duration(name: str, given: _RawValue) -> int | None:
     if isinstance(given.value, str) and given.value.strip().lower() in _OFF_WORDS:
         return None
     return parse_duration_setting(name, given)
 
 
-def _cap(name: str, given: _Given) -> int | None:
+def _cap(name: str, given: _RawValue) -> int | None:
     value = given.value
     if isinstance(value, str) and value.strip().lower() == "none":
         return None
@@ -314,7 +317,7 @@ def _cap(name: str, given: _Given) -> int | None:
     raise PolicyError(name, given.source, f"{given.value!r} is not a count of 0 or more, nor the word none")
 
 
-def _label_key(name: str, given: _Given) -> str:
+def _label_key(name: str, given: _RawValue) -> str:
     if isinstance(given.value, str) and given.value.strip() and "=" not in given.value:
         return given.value.strip()
     raise PolicyError(name, given.source, f"{given.value!r} is not a label key")

@@ -1,4 +1,4 @@
-"""How long a keep label protects, where it says so: ``until:`` and a time. Pure."""
+"""Parse the time in a keep label's value, ``until:<time>``. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _LARGEST_OFFSET: Final = timedelta(hours=14)
 _DATE: Final = r"\d{4}-\d\d-\d\d|\d{8}"
 _CLOCK: Final = r"\d\d(?::\d\d(?::\d\d(?:[.,]\d{1,9})?)?|\d\d(?:\d\d(?:[.,]\d{1,9})?)?)?"
 _OFFSET: Final = r"Z|[+-]\d\d(?::?\d\d)?"
-# Python's own reader takes epoch milliseconds for a date: a job that wrote them had its protection end at once.
+# datetime.fromisoformat takes epoch milliseconds for a date: a job that wrote them lost its protection at once.
 _WRITTEN: Final = re.compile(rf"({_DATE})(?:[T ]({_CLOCK}) ?({_OFFSET})?)?", re.ASCII | re.IGNORECASE)
 
 
 def parse_until(text: str) -> int | None:
-    """Nanoseconds since the epoch at which a protection ends; None if that can't be read.
+    """Return when a protection ends, in nanoseconds since the epoch; None if the text is not a plausible time.
 
-    ISO 8601: a date alone, which means to the end of that day, or a date and a time with ``T`` or a space between.
-    No offset means UTC; one beyond 14 hours, or not of whole quarters, is none that a place on earth has. A year
-    before 2013 is no end that anyone meant.
+    The text is ISO 8601: a date, which lasts to the end of that day, or a date and a time separated by ``T`` or a
+    space. No offset means UTC. An offset beyond 14 hours or not in quarters of an hour exists nowhere on earth, and a
+    year before 2013 is a mistake.
     """
     found = _WRITTEN.fullmatch(text.strip())
     if found is None:

@@ -1,4 +1,4 @@
-"""How many hosts at once this process has room for: descriptors, address space and threads."""
+"""How many hosts fit into this process's resource limits: descriptors, address space and threads."""
 
 from __future__ import annotations
 
@@ -10,58 +10,61 @@ from typing import Final
 
 from fleetsweep.errors import UsageError
 
-FILES_KEPT: Final = 24
-FILES_A_HOST: Final = 4
+RESERVED_FILES: Final = 24
+FILES_PER_HOST: Final = 4
 MIB: Final = 2**20
 
-MEMORY_KEPT: Final = 256 * MIB
-"""Bytes of address space for what every run loads: the SSH client, the Docker SDK, the answers that are being read."""
+RESERVED_MEMORY: Final = 256 * MIB
+"""Bytes of address space for what every run needs: the SSH client, the Docker SDK, responses in transit."""
 
-MEMORY_A_HOST: Final = 8 * MIB
-"""Bytes, besides the stacks of its threads."""
+MEMORY_PER_HOST: Final = 8 * MIB
+"""Bytes, without the stacks of its threads."""
 
-THREADS_A_HOST: Final = 6
-"""Its own, its connection's, and four that remove."""
+THREADS_PER_HOST: Final = 6
+"""One for the host, one for its connection, and four that remove containers."""
 
 STACK_IF_UNLIMITED: Final = 2 * MIB
 
 M_ARENA_MAX: Final = -8
-"""mallopt(3)'s parameter."""
+"""The parameter of mallopt(3)."""
 
 _UNLIMITED: Final = resource.RLIM_INFINITY
 
 
 def hosts_at_once() -> int:
-    """How many hosts may be worked on at the same time. Raises UsageError, with what to raise, where that is none."""
-    files = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FILES_KEPT) // FILES_A_HOST
+    """Return how many hosts may be worked on in parallel.
+
+    Raises UsageError, naming the limit to raise, if there is no room for even one.
+    """
+    files = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_FILES) // FILES_PER_HOST
     rooms = [(max(1, files), "")]
     memory = resource.getrlimit(resource.RLIMIT_AS)[0]
     if memory != _UNLIMITED:
         stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
-        a_host = MEMORY_A_HOST + THREADS_A_HOST * (STACK_IF_UNLIMITED if stack == _UNLIMITED else stack)
+        per_host = MEMORY_PER_HOST + THREADS_PER_HOST * (STACK_IF_UNLIMITED if stack == _UNLIMITED else stack)
         _share_one_heap()
-        needed = _address_space() + MEMORY_KEPT + a_host
-        rooms.append(((memory - needed) // a_host + 1, f"ulimit -v {needed // 1024}"))
+        needed = _address_space() + RESERVED_MEMORY + per_host
+        rooms.append(((memory - needed) // per_host + 1, f"ulimit -v {needed // 1024}"))
     threads = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    # Root has no such limit. To count the others' threads takes a look at each process: only where it is near.
+    # Root has no such limit. Counting this user's threads reads every process, so only where the limit is low.
     if threads != _UNLIMITED and os.geteuid() != 0 and threads < 4096:
         used = _threads_of(os.geteuid())
-        rooms.append(((threads - used - 8) // THREADS_A_HOST, f"ulimit -u {used + 8 + THREADS_A_HOST}"))
+        rooms.append(((threads - used - 8) // THREADS_PER_HOST, f"ulimit -u {used + 8 + THREADS_PER_HOST}"))
     room, remedy = min(rooms)
     if room < 1:
-        raise UsageError(f"this shell's limits leave no room to reach even one host: raise them, to {remedy} or more")
+        raise UsageError(f"this shell's limits leave no room for even one host: raise them, to {remedy} or more")
     return room
 
 
 def out_of_room(error: BaseException) -> bool:
-    """Whether this is Python's way to say that no thread, or no memory, is to be had."""
+    """Whether the error means that the system granted no thread or no memory."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and "can't start new thread" in str(error)
     )
 
 
 def _share_one_heap() -> None:
-    """Have all threads use one heap: glibc reserves 64 MiB of address space for each thread that has its own."""
+    """Make all threads share one heap: glibc reserves 64 MiB of address space for each thread's own heap."""
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):
@@ -69,7 +72,7 @@ def _share_one_heap() -> None:
 
 
 def _address_space() -> int:
-    """Bytes that this process has mapped."""
+    """Return the bytes of address space that this process has mapped."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 

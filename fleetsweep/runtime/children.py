@@ -1,7 +1,7 @@
-"""Programs that are started here: each in a session of its own, and ended with whatever it started.
+"""Child processes: each runs in its own session and is ended together with its descendants.
 
-Inventory programs, the commands of ``Match exec`` and ProxyCommands are other people's. Left alone, one that hangs
-stays for as long as the machine runs.
+Inventory programs, ``Match exec`` commands and ProxyCommands are not ours. One that hangs would otherwise stay for as
+long as the machine runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 PATIENCE_S: Final = 1.0
-"""What a program gets to end by itself, once told to, before it is killed."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 _POLL_S: Final = 0.01
 
@@ -35,10 +35,10 @@ class Child:
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        # Here and not above: a help text starts nothing.
+        # Imported late: most commands start no program.
         import subprocess
 
-        with _starting(), _undisturbed():
+        with _starting(), _signals_deferred():
             self.process = subprocess.Popen(  # noqa: S603 - the operator named this program
                 command,
                 stdin=stdin,
@@ -51,7 +51,10 @@ class Child:
             _running[self.process.pid] = self
 
     def status(self, patience_s: float) -> int | None:
-        """How it ended, minus the signal if one ended it; None if it still runs by then. It stays to be reaped."""
+        """Return its exit status, or minus the signal that ended it; None after ``patience_s`` seconds.
+
+        It is not reaped.
+        """
         ends = time.monotonic() + patience_s
         while True:
             try:
@@ -65,7 +68,7 @@ class Child:
             time.sleep(_POLL_S)
 
     def end(self) -> None:
-        """End it and its children. Once called, the pipes are closed, too."""
+        """End it and its descendants, reap it, and close its pipes."""
         try:
             for number, patience in ((signal.SIGTERM, PATIENCE_S), (signal.SIGKILL, 0)):
                 self.signal(number)
@@ -80,13 +83,13 @@ class Child:
                     pipe.close()
 
     def signal(self, number: int) -> None:
-        """Send a signal to its group. It is not reaped before the last one, so the group can't be a stranger's."""
+        """Send a signal to its process group. It is reaped last, so that the group id can't have been reused."""
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, number)
 
 
-# No lock: a signal handler must not wait for one. What is done to it is done by the interpreter in one step.
+# No lock, because a signal handler must not wait for one. Each operation on it is atomic in the interpreter.
 _running: Final[dict[int, Child]] = {}
 _being_started: Final[set[object]] = set()
 
@@ -102,7 +105,7 @@ def _starting() -> Iterator[None]:
 
 
 def kill_all() -> None:
-    """End whatever still runs, at once: this process is about to end."""
+    """End all running children at once, because this process is about to end."""
     # A program that another thread is starting runs before it is known here.
     ends = time.monotonic() + PATIENCE_S
     while _being_started and time.monotonic() < ends:
@@ -115,24 +118,24 @@ def kill_all() -> None:
 
 
 class Ended(SystemExit):
-    """A signal ended the program before anything began that must be ended in good order."""
+    """A signal ended the program before it had anything to clean up but children."""
 
 
-_disturbing = True
-_waiting: list[int] = []
+_deliver_signals = True
+_deferred: list[int] = []
 
 
 def end_on_signals() -> None:
-    """Have SIGTERM and SIGHUP end the program as Ctrl-C does: by an exception, so that children are ended."""
+    """Make SIGTERM and SIGHUP end the program as Ctrl-C does, by an exception, so that children are ended."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
-    if _disturbing:
+    if _deliver_signals:
         _raise(number)
-    _waiting.append(number)
+    _deferred.append(number)
 
 
 def _raise(number: int) -> NoReturn:
@@ -142,13 +145,13 @@ def _raise(number: int) -> NoReturn:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Between the start of a program and the moment it is known here no signal may come."""
-    global _disturbing  # noqa: PLW0603 - signals are the process's, too
-    before, _disturbing = _disturbing, False
+def _signals_deferred() -> Iterator[None]:
+    """Defer signals while a child is started and registered, so that no signal leaves one running unregistered."""
+    global _deliver_signals  # noqa: PLW0603 - signals are per process, too
+    before, _deliver_signals = _deliver_signals, False
     try:
         yield
     finally:
-        _disturbing = before
-        if before and _waiting:
-            _raise(_waiting.pop(0))
+        _deliver_signals = before
+        if before and _deferred:
+            _raise(_deferred.pop(0))

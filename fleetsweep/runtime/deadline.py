@@ -1,7 +1,7 @@
-"""Monotonic deadlines, and the watchdog that ends what hangs past them.
+"""Monotonic deadlines, and the watchdog that closes connections when they expire.
 
-A timeout per read is no deadline: a peer that sends one byte every half second beats it for ever. Here
-each host has one instant by which it must be done, and at that instant its socket is shut under it.
+A timeout per read is not a deadline: a peer that sends one byte every half second never exceeds it. Here each host has
+one instant by which it must be done, and then its socket is shut, which ends a blocked read.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """One thread that calls back at given monotonic instants.
+    """One thread that runs callbacks at given monotonic instants.
 
-    Leaving the context ends it and calls back whoever still waits: on a busy machine a host may be given up before its
-    socket was shut, and its thread would sleep on it for ever.
+    Leaving the context ends the thread and runs the callbacks that are left: on a busy machine a host may be abandoned
+    before its socket was shut, and its thread would block on it for ever.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Watchdog:
                 _call(callback)
 
     def call_at(self, instant: float, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback`` called at a ``time.monotonic`` instant; the answer cancels it."""
+        """Call ``callback`` at a ``time.monotonic`` instant. Return a function that cancels it."""
         with self._condition:
             if self._closed:
                 _call(callback)
@@ -65,7 +65,7 @@ class Watchdog:
                 self._thread = threading.Thread(target=self._watch, name="fleetsweep-watchdog", daemon=True)
                 self._thread.start()
             if self._alarms[0] == (instant, serial):
-                # Only for an alarm before all others need the watch be woken.
+                # The thread needs to wake only if the new alarm is the earliest.
                 self._condition.notify()
 
         def cancel() -> None:
@@ -89,7 +89,7 @@ class Watchdog:
 def _call(callback: Callable[[], None]) -> None:
     try:
         callback()
-    except Exception:  # one host's stubborn socket must not leave the others unwatched
+    except Exception:  # one socket that can't be closed must not end the watchdog
         log.debug("closing a connection at its deadline failed", exc_info=True)
 
 
@@ -102,7 +102,7 @@ class Deadline:
         self.seconds = seconds
 
     def remaining(self) -> float:
-        """Seconds left, never below 0."""
+        """Return the seconds left, never below 0."""
         return max(0.0, self.instant - time.monotonic())
 
     @property
@@ -111,12 +111,12 @@ class Deadline:
         return time.monotonic() >= self.instant
 
     def within(self, seconds: float) -> Deadline:
-        """A deadline that many seconds from now, or this one if that is sooner."""
+        """Return a deadline that many seconds from now, but not later than this one."""
         return Deadline(min(seconds, self.remaining()), self._watchdog)
 
     @contextmanager
     def closing(self, close: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, have ``close`` called at the deadline: it must end whatever blocks there."""
+        """Call ``close`` at the deadline if the block still runs then. It must end whatever blocks there."""
         cancel = self._watchdog.call_at(self.instant, close)
         try:
             yield

@@ -1,8 +1,7 @@
-"""Writing a file whole, or not at all. Reports, plans, baselines, metrics and schedules all come through here.
+"""Write files atomically. Reports, plans, baselines, metrics and schedules are all written here.
 
-A regular file is replaced at once by a new one, which was complete before it got the name. A pipe or a device is
-written to and never replaced. Errors are OSErrors whose ``strerror`` is for people and whose ``filename`` is the path
-that was asked for.
+A regular file is replaced by a new one that is complete before it gets the name. A pipe or a device is written to and
+never replaced. Errors are OSErrors whose ``strerror`` is for people and whose ``filename`` is the path as given.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ from pathlib import Path
 from typing import Final
 
 PATIENCE_S: Final = 5.0
-"""Seconds for somebody to open the other end of a pipe."""
+"""Seconds to wait for a reader to open a pipe."""
 
 STALL_S: Final = 30.0
 """Seconds that the reader of a pipe may leave it full."""
 
 _MOST_LINKS: Final = 40
 _IN_PLACE: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
-"""What a directory answers that can't get a new file, or a file that can't be replaced though it can be written."""
-_NO_NAMELESS: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.ENOSYS} | {
+"""Errors of a directory that accepts no new file, or of a file that can be written but not replaced."""
+_NO_ANONYMOUS: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.ENOSYS} | {
     *(errno.EPERM, errno.EXDEV, errno.EMLINK)
 }
-"""What a system answers that can't make a file without a name, or can't give it one later."""
+"""Errors of a system that can't create a file without a name, or can't name it later."""
 
 
 def replace(path: Path, content: str | bytes, *, mode: int, durable: bool = False) -> None:
-    """Put a file of ours at ``path``: whole or not at all, with exactly ``mode``. Raises OSError.
+    """Replace one of fleetsweep's own files atomically, with exactly ``mode``. Raises OSError.
 
-    A symlink there is replaced, not followed. ``durable`` content is on the disk when this returns.
+    A symlink at ``path`` is replaced, not followed. ``durable`` content is on the disk when this returns.
     """
     with _named(path):
         found = _lstat(path)
@@ -51,11 +50,10 @@ def replace(path: Path, content: str | bytes, *, mode: int, durable: bool = Fals
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Put ``content`` where an operator asked for it: as a shell's ``>`` would, but whole or not at all.
+    """Write ``content`` to an operator's path as a shell's ``>`` would, but atomically. Raises OSError.
 
-    Symlinks are followed, as the kernel's protected_symlinks rule allows. A regular file keeps its mode and owner; a
-    new one gets what the umask leaves. Where only the file itself may be written, it is written in place. Raises
-    OSError.
+    Symlinks are followed, as far as the kernel's protected_symlinks rule allows. A regular file keeps its mode and
+    owner; a new one gets the umask's. If only the file itself may be written, it is written in place.
     """
     with _named(path):
         place, data = _followed(path), _bytes(content)
@@ -74,7 +72,7 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def append(path: Path, content: str | bytes) -> None:
-    """Add ``content`` to the end of what is there, all of it or nothing. Raises OSError."""
+    """Append ``content``, all of it or nothing. Raises OSError."""
     with _named(path):
         place, data = _followed(path), _bytes(content)
         if isinstance(place, int):
@@ -101,7 +99,7 @@ def append(path: Path, content: str | bytes) -> None:
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """A regular file to read. Raises OSError; never waits for the writer of a pipe."""
+    """Open a regular file for reading. Never waits for the writer of a pipe. Raises OSError."""
     with _named(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -110,19 +108,19 @@ def open_regular(path: Path) -> io.BufferedReader:
         return os.fdopen(descriptor, "rb")
 
 
-def pasted(path: Path | str) -> str:
-    """A path as one word of a command that somebody will paste: no shell expands a ``~`` that stands in quotes."""
+def quoted(path: Path | str) -> str:
+    """Return a path as one word of a shell command, with ``~`` expanded, which no shell expands in quotes."""
     return shlex.quote(expanded(path))
 
 
 def expanded(path: Path | str) -> str:
-    """A path without ``~``; an unknown user's stays as it is written."""
+    """Return a path with ``~`` expanded; that of an unknown user is left unchanged."""
     return os.path.expanduser(path)  # noqa: PTH111
 
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Errors name the path that was asked for, and never a temporary one."""
+    """Make errors name the path as given, and never a temporary one."""
     try:
         yield
     except OSError as error:
@@ -142,10 +140,10 @@ def _lstat(path: Path) -> os.stat_result | None:
 
 
 def _followed(path: Path) -> Path | int:
-    """Where the links at ``path`` end: a path that is no link, or a descriptor of ours for /dev/stdout and its like.
+    """Resolve the symlinks at ``path`` to a path that is no link, or to one of our descriptors, as for /dev/stdout.
 
-    A link in a directory that everybody may write is followed only if it is ours or the directory's owner's. The kernel
-    has that rule for opening a file (proc_sys_fs(5), protected_symlinks); a path that we read ourselves evades it.
+    A link in a world-writable directory is followed only if it belongs to us or to the directory's owner. The kernel
+    applies that rule when it follows links (proc_sys_fs(5), protected_symlinks), but here the links are read.
     """
     for _ in range(_MOST_LINKS):
         found = _lstat(path)
@@ -154,7 +152,7 @@ def _followed(path: Path) -> Path | int:
         parent = os.path.realpath(path.parent)
         if parent == os.path.realpath("/proc/self/fd"):
             number = int(path.name)
-            # One that was not handed to us at the start is an inner one: a journal's, a connection's.
+            # A descriptor that is not inheritable is an internal one, such as the journal's or a connection's.
             if not os.get_inheritable(number):
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             return number
@@ -162,13 +160,13 @@ def _followed(path: Path) -> Path | int:
             raise OSError(errno.EINVAL, "is another process's open file")
         holder = path.parent.stat()
         if holder.st_mode & stat.S_IWOTH and found.st_uid not in {os.geteuid(), holder.st_uid}:
-            raise OSError(errno.EACCES, "is a symlink that somebody else put into a directory that all may write")
+            raise OSError(errno.EACCES, "is a symlink of another user in a world-writable directory")
         path = path.parent / path.readlink()
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def _update(path: Path, found: os.stat_result, data: bytes) -> None:
-    """Give a regular file new content, and leave its mode and owner."""
+    """Replace the content of a regular file and keep its mode and owner."""
     if not os.access(path, os.W_OK, effective_ids=True):
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
     try:
@@ -182,11 +180,11 @@ def _update(path: Path, found: os.stat_result, data: bytes) -> None:
 def _replace(
     path: Path, data: bytes, mode: int | None, owner: tuple[int, int] | None, *, durable: bool = False
 ) -> None:
-    """Let ``path`` name a new file. Until then the file has no name at all, or where that can't be, a random one."""
-    # Short and unlike the target's: node-exporter, cron and systemd must not take it for one of theirs.
+    """Make ``path`` name a new file, which until then has no name, or a random one where that is not possible."""
+    # Unlike the target's name, so that node-exporter, cron and systemd don't take it for one of their files.
     half = path.with_name(f".fleetsweep-{secrets.token_hex(8)}")
-    if not _make(half, data, mode, owner, durable=durable, nameless=True):
-        _make(half, data, mode, owner, durable=durable, nameless=False)
+    if not _make(half, data, mode, owner, durable=durable, anonymous=True):
+        _make(half, data, mode, owner, durable=durable, anonymous=False)
     try:
         half.replace(path)
     except BaseException:
@@ -204,19 +202,19 @@ def _replace(
 
 
 def _make(
-    half: Path, data: bytes, mode: int | None, owner: tuple[int, int] | None, *, durable: bool, nameless: bool
+    half: Path, data: bytes, mode: int | None, owner: tuple[int, int] | None, *, durable: bool, anonymous: bool
 ) -> bool:
-    """Make a whole new file at ``half``, or none. Raises OSError.
+    """Create a complete new file at ``half``, or none. Raises OSError.
 
-    ``nameless`` gives it its name only when it is complete, so that even SIGKILL leaves nothing behind. False where
-    that can't be done here.
+    ``anonymous`` names it only once it is complete, so that even SIGKILL leaves nothing behind. Return False where the
+    system can't do that.
     """
     at_first = 0o666 if mode is None else 0o600
-    if nameless:
+    if anonymous:
         try:
             descriptor = os.open(half.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, at_first)
         except OSError as error:
-            if error.errno in _NO_NAMELESS:
+            if error.errno in _NO_ANONYMOUS:
                 return False
             raise
     else:
@@ -230,9 +228,9 @@ def _make(
             os.fchmod(descriptor, mode)
         if durable:
             os.fsync(descriptor)
-        return not nameless or _name(descriptor, half)
+        return not anonymous or _name(descriptor, half)
     except BaseException:
-        if not nameless:
+        if not anonymous:
             with suppress(OSError):
                 half.unlink()
         raise
@@ -241,19 +239,19 @@ def _make(
 
 
 def _name(descriptor: int, half: Path) -> bool:
-    """Give a file without a name its first one; False where that can't be, as without /proc."""
+    """Give an anonymous file its name. Return False if the system can't, as without /proc."""
     try:
-        # The number of a directory, which an absolute path has no need of, makes it linkat(2): it can follow.
+        # An absolute path needs no src_dir_fd, but passing one makes Python call linkat(2), which can follow the link.
         os.link(f"/proc/self/fd/{descriptor}", half, src_dir_fd=descriptor, follow_symlinks=True)
     except OSError as error:
-        if error.errno in _NO_NAMELESS:
+        if error.errno in _NO_ANONYMOUS:
             return False
         raise
     return True
 
 
 def _overwrite(path: Path, data: bytes) -> None:
-    """Write a regular file in place. Its space is taken first: on a full disk its content stays."""
+    """Write a regular file in place. Its space is allocated first, so that a full disk leaves the content intact."""
     descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
         size = os.fstat(descriptor).st_size
@@ -283,7 +281,7 @@ def _feed(path: Path, data: bytes) -> None:
             if not path.is_fifo():
                 raise OSError(errno.ENXIO, "is a socket, or a device that is not there") from error
             if time.monotonic() >= ends:
-                raise OSError(errno.ENXIO, f"is a pipe, and nobody reads from it ({PATIENCE_S:g} s)") from error
+                raise OSError(errno.ENXIO, f"is a pipe without a reader (waited {PATIENCE_S:g} s)") from error
             time.sleep(0.05)
     try:
         _send(descriptor, data, STALL_S)
@@ -292,15 +290,15 @@ def _feed(path: Path, data: bytes) -> None:
 
 
 def _send(descriptor: int, data: bytes, stall_s: float | None) -> None:
-    """Write all of it. ``stall_s`` bounds how long nobody may read; None waits."""
+    """Write all of it. ``stall_s`` is the longest that the reader may pause; None waits for ever."""
     rest = memoryview(data)
     poller = select.poll()
     poller.register(descriptor, select.POLLOUT)
     while rest:
         if stall_s is not None and not poller.poll(stall_s * 1000):
-            raise OSError(errno.ETIMEDOUT, f"nobody reads on from it ({stall_s:g} s)")
+            raise OSError(errno.ETIMEDOUT, f"its reader stopped reading (waited {stall_s:g} s)")
         try:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
-            # Somebody shares our stdout and made it non-blocking.
+            # Another process that shares our stdout made it non-blocking.
             poller.poll(1000)

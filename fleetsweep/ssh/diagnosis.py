@@ -8,7 +8,7 @@ from fleetsweep.errors import HostError, Phase
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.survey import Fault
-from fleetsweep.runtime.files import expanded, pasted
+from fleetsweep.runtime.files import expanded, quoted
 from fleetsweep.ssh.host_keys import make_directory
 from fleetsweep.ssh.known_hosts import lookup_name
 from fleetsweep.ssh.options import SshOptions
@@ -36,8 +36,8 @@ def command_for(host: Host, options: SshOptions, fault: Fault | None, guard: Gua
 def _on_controller(hop: Hop, fault: Fault) -> str:
     """What is to be run here; empty where a log-in that tells all is what helps."""
     name, port = str(hop.connection.host), str(hop.connection.port)
-    known_hosts = pasted(hop.known_hosts[0]) if hop.known_hosts else "known_hosts"
-    key = pasted(hop.key_files[0]) if hop.key_files else ""
+    known_hosts = quoted(hop.known_hosts[0]) if hop.known_hosts else "known_hosts"
+    key = quoted(hop.key_files[0]) if hop.key_files else ""
     commands = {
         (Phase.RESOLVE, "unknown-name"): f"getent ahosts {shlex.quote(name)}",
         (Phase.RESOLVE, "no-dns"): f"getent ahosts {shlex.quote(name)}",

@@ -13,7 +13,7 @@ from typing import Final
 import paramiko
 
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.runtime.files import pasted
+from fleetsweep.runtime.files import quoted
 from fleetsweep.ssh.cache import FileState, file_state, single_flight
 from fleetsweep.ssh.known_hosts import Entry, KeyStatus, KnownHosts, fingerprint, lookup_name, parse
 from fleetsweep.ssh.options import Trust
@@ -140,7 +140,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
     def _refusal(self, standing: KeyStatus, entries: tuple[Entry, ...], key: paramiko.PKey) -> HostError:
         shown = f"{key.get_name()} {fingerprint(key.asbytes())}"
         spelling = lookup_name(self._name, self._port)
-        file = pasted(self._files[0]) if self._files else "known_hosts"
+        file = quoted(self._files[0]) if self._files else "known_hosts"
         if standing is KeyStatus.REVOKED:
             return HostError(
                 Phase.HOST_KEY,
@@ -173,13 +173,13 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
 def _forget(spelling: str, entries: tuple[Entry, ...]) -> str:
     """The command that takes a host's entries out of the files that have them."""
     found = dict.fromkeys(entry.where.rpartition(":")[0] for entry in entries)
-    return " && ".join(f"ssh-keygen -R {shlex.quote(spelling)} -f {pasted(file)}" for file in found)
+    return " && ".join(f"ssh-keygen -R {shlex.quote(spelling)} -f {quoted(file)}" for file in found)
 
 
 def make_directory(files: tuple[str, ...]) -> str:
     """What must come before something is added to the first of ``files``; empty where its directory is there."""
     directory = expanded(files[0]).parent if files else Path()
-    return "" if directory.is_dir() else f"mkdir -p -m 700 {pasted(directory)} && "
+    return "" if directory.is_dir() else f"mkdir -p -m 700 {quoted(directory)} && "
 
 
 def _open_locked(path: Path) -> int:

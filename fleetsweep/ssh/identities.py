@@ -21,7 +21,7 @@ from paramiko.agent import AgentKey, AgentSSH
 from paramiko.pkey import UnknownKeyType
 
 from fleetsweep.errors import HostError, Phase
-from fleetsweep.runtime.files import pasted
+from fleetsweep.runtime.files import quoted
 from fleetsweep.ssh import public_keys
 from fleetsweep.ssh.cache import FileState, file_state, single_flight
 from fleetsweep.ssh.known_hosts import fingerprint
@@ -156,7 +156,7 @@ def _with_certificate(keys: Sequence[paramiko.PKey], path: Path) -> tuple[parami
     certificate = public_keys.of_line(line)
     plain = None if certificate is None else public_keys.certified(certificate)
     if certificate is None or plain == certificate:
-        raise KeyFileError(path, "is not a certificate", f"see what it is: ssh-keygen -l -f {pasted(path)}")
+        raise KeyFileError(path, "is not a certificate", f"see what it is: ssh-keygen -l -f {quoted(path)}")
     if certificate in map(_presented, keys):
         return tuple(keys)
     found: list[paramiko.PKey] = []
@@ -256,13 +256,13 @@ def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
         return _loaded(str(path), state)
     except (paramiko.PasswordRequiredException, TypeError):
         raise KeyFileError(
-            path, "is encrypted", f"ssh-add {pasted(path)}", public_keys.beside(path, _content(path))
+            path, "is encrypted", f"ssh-add {quoted(path)}", public_keys.beside(path, _content(path))
         ) from None
     except (UnsupportedAlgorithm, UnknownKeyType):
         raise KeyFileError(
             path,
             "is of a kind that only an agent can use",
-            f"ssh-add {pasted(path)}",
+            f"ssh-add {quoted(path)}",
             public_keys.beside(path, _content(path)),
         ) from None
     except OSError as error:
@@ -298,7 +298,7 @@ def _state(path: Path) -> FileState:
         raise KeyFileError(
             path,
             f"may be read by others than you (mode {stat.S_IMODE(found.st_mode):04o})",
-            f"chmod 600 {pasted(path)}",
+            f"chmod 600 {quoted(path)}",
             public_keys.beside(path, _content(path)),
         )
     for file, size in ((path, found.st_size), (certificate := _certificate_beside(path), _size(certificate))):
@@ -335,10 +335,10 @@ def _no_private_key(path: Path, data: bytes, error: BaseException) -> KeyFileErr
         return KeyFileError(path, "is empty", "put the private key back, or name another")
     if data.startswith(b"PuTTY-User-Key-File"):
         new = path.with_name(f"{path.stem}-openssh")
-        convert = f"puttygen {pasted(path)} -O private-openssh -o {pasted(new)}"
+        convert = f"puttygen {quoted(path)} -O private-openssh -o {quoted(new)}"
         return KeyFileError(path, "is a PuTTY key", f"{convert}, then name {new}")
     public = public_keys.of_line(data)
     if public is not None:
         private = str(path).removesuffix(".pub")
-        return KeyFileError(path, "is a public key", f"name the private key, or ssh-add {pasted(private)}", public)
+        return KeyFileError(path, "is a public key", f"name the private key, or ssh-add {quoted(private)}", public)
     return KeyFileError(path, f"is not a usable private key: {error}", "name the private key")

@@ -114,7 +114,7 @@ class Kind:
             raise UsageError(f"{where}: {error.strerror}: check {self.flag}") from error
         if found.st_uid not in {os.geteuid(), 0} or stat.S_IMODE(found.st_mode) & 0o022:
             raise UsageError(
-                f"{where} can be changed by others: make a new one, or check it and chmod 600 {files.pasted(path)}"
+                f"{where} can be changed by others: make a new one, or check it and chmod 600 {files.quoted(path)}"
             )
         if len(text) > SIZE_LIMIT:
             raise UsageError(f"{where} is larger than {SIZE_LIMIT // 2**20} MiB")

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final
 
 from fleetsweep.errors import UsageError
-from fleetsweep.runtime.files import pasted
+from fleetsweep.runtime.files import quoted
 
 POLL_S: Final = 0.2
 """Seconds between attempts to take the lock."""
@@ -41,7 +41,7 @@ def prepare_state_dir(path: Path) -> Path:
             f"(sudo -u {shlex.quote(owner)} fleetsweep ...), or give another one with --state-dir"
         )
     if found.st_mode & 0o022:
-        raise UsageError(f"state directory {path} can be written by others: chmod 700 {pasted(path)}")
+        raise UsageError(f"state directory {path} can be written by others: chmod 700 {quoted(path)}")
     return path
 
 

@@ -149,7 +149,7 @@ def test_another_number_of_hosts_than_expected_is_exit_4_and_names_them(command:
     code, out, err = call(*command, "-i", "fleet.ini", "--expect", "5..9")
     assert code == 4
     assert out
-    assert "4 hosts are selected (arm-1, runner-[01-03].example.com), 5..9 were expected: nobody was contacted" in err
+    assert "4 hosts are selected (arm-1, runner-[01-03].example.com), 5..9 were expected: no host was contacted" in err
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from fleetsweep.model.timed_regex import Matcher, PatternTimeout, _bounded_pattern, check, starts
+from fleetsweep.model.timed_regex import Matcher, PatternTimeout, _bounded_pattern, check, match_prefix
 
 ATOMS = st.sampled_from(
     ["a", "b", "-", ".", "^", "$", r"\d", r"\w", r"\s", r"\S", r"\W", r"\b", r"\B", r"\A", r"\Z", "[a-c]", "[^a]",
@@ -83,9 +83,9 @@ def test_all_texts_of_one_host_share_a_budget_and_what_is_known_costs_nothing() 
 
 
 def test_the_names_of_an_inventory_are_matched_in_time_or_not_at_all() -> None:
-    assert starts("(?:a|b)+1$", ["ab1", "ab2", "xab1"]) == ["ab1"]
+    assert match_prefix("(?:a|b)+1$", ["ab1", "ab2", "xab1"]) == ["ab1"]
     with pytest.raises(PatternTimeout):
-        starts(SLOW, ["ws-a-b-tmp", ENDLESS])
+        match_prefix(SLOW, ["ws-a-b-tmp", ENDLESS])
 
 
 @pytest.mark.parametrize(

@@ -166,10 +166,10 @@ def test_an_engine_under_two_names_counts_once_for_the_fleet() -> None:
         (3, (3, 3), None),
         (3, (1, 3), None),
         (3, (3, 5), None),
-        (3, (4, 4), "3 hosts are selected (a, b, c), 4 were expected: nobody was contacted"),
-        (2, (3, 5), "2 hosts are selected (a, b, c), 3..5 were expected: nobody was contacted"),
-        (2, (1, 1), "2 hosts are selected (a, b, c), 1 was expected: nobody was contacted"),
-        (1, (2, 2), "1 host is selected (a, b, c), 2 were expected: nobody was contacted"),
+        (3, (4, 4), "3 hosts are selected (a, b, c), 4 were expected: no host was contacted"),
+        (2, (3, 5), "2 hosts are selected (a, b, c), 3..5 were expected: no host was contacted"),
+        (2, (1, 1), "2 hosts are selected (a, b, c), 1 was expected: no host was contacted"),
+        (1, (2, 2), "1 host is selected (a, b, c), 2 were expected: no host was contacted"),
     ],
 )
 def test_another_number_of_hosts_than_was_expected_is_told_with_their_names(

@@ -15,7 +15,7 @@ from fleetsweep.model.run_scope import Baseline, RunScope
 from fleetsweep.model.survey import FailedSurvey, Fault, Status, Survey
 from fleetsweep.model.timed_regex import Matcher
 from fleetsweep.policy import guards
-from fleetsweep.policy.dependents import spare_in_use
+from fleetsweep.policy.dependents import keep_in_use
 from fleetsweep.policy.guards import Percent, expect_guard, plan_fleet
 from fleetsweep.policy.identity import identity_of
 from fleetsweep.policy.rules import Policy, decide, findings
@@ -101,7 +101,7 @@ def test_of_several_owners_each_that_is_to_go_is_spared_once() -> None:
         return decide(container, Policy(), NOW, in_use)  # type: ignore[arg-type]
 
     decisions = [decide(each, Policy(), NOW) for each in (first, second, third, stays, also)]
-    spared = spare_in_use(decisions, judge)  # type: ignore[arg-type]
+    spared = keep_in_use(decisions, judge)  # type: ignore[arg-type]
     assert [decision.reason for decision in spared] == [Reason.IN_USE] * 3 + [Reason.PROTECTED] * 2
     assert ", 1 more do" in spared[0].detail
     assert "more do" not in spared[1].detail + spared[2].detail
@@ -114,7 +114,7 @@ def test_a_run_keeps_what_another_container_uses_and_what_could_not_be_named() -
     assert decide(mine, Policy(run=label), NOW, "ws-2 lives in it").detail == "ws-2 lives in it"
     found = {finding.rule: finding for finding in findings(mine, Policy(run=label), NOW)}
     assert found["reading"].saw == f"the state {mine.state!r} is known"
-    assert found["dependents"].saw == "nothing that stays lives on it"
+    assert found["dependents"].saw == "no kept container depends on it"
 
 
 class OutOfTime(Matcher):

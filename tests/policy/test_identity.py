@@ -48,7 +48,9 @@ def test_an_engine_is_known_by_its_kind_its_id_and_the_host_key_and_by_nothing_e
             identity_of(HOST, ENGINE),
             identity_of(HOST, found),
         )
-        assert guard.message.startswith("another engine answers than the plan was made of: nothing is removed here. ")
+        assert guard.message.startswith(
+            "another engine responds than the plan was made from: nothing is removed here. "
+        )
         assert f"Expected {guard.limit}, found {guard.found}" in guard.message
 
 
@@ -69,7 +71,7 @@ def test_the_engine_that_is_reached_again_is_held_against_the_pin_and_the_plan()
     assert "the inventory pins ID-A" in pinned.message
     planned = engine_guard(HOST, ENGINE, other, Policy(engine_id="ID-B"))
     assert planned is not None
-    assert "than the plan was made of" in planned.message
+    assert "than the plan was made from" in planned.message
 
 
 # Hosts that are one engine
@@ -150,4 +152,4 @@ def test_a_baseline_of_another_engine_guards_its_host() -> None:
     (plan,) = plan_fleet([seen], {"a": Policy(run=RunScope(None, baseline))}).hosts
     assert isinstance(plan, HostPlan)
     assert plan.guard is not None
-    assert "than the baseline was made of" in plan.guard.message
+    assert "than the baseline was made from" in plan.guard.message

@@ -79,7 +79,7 @@ def told(scope: RunScope, **changes: object) -> list[tuple[str, str, Reason | No
 def test_each_rule_of_a_run_says_what_it_saw() -> None:
     created = ("creation time", "created 99 s ago", None)
     read = ("reading", "the state 'running' is known", None)
-    free = ("dependents", "nothing that stays lives on it", None)
+    free = ("dependents", "no kept container depends on it", None)
     made = ("otherwise", "this run made it", Reason.RUN)
     assert told(LABEL, labels={KEY: "7"}) == [
         ("run label", "fleetsweep.run='7'", None),

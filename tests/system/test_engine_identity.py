@@ -91,7 +91,7 @@ def test_a_plan_is_not_carried_out_on_another_box_that_the_name_leads_to_now(ali
     assert done.returncode == 4, done.stderr
     row = rows(done.stdout)["ws"]
     assert (row["status"], row["guard"]["name"], row["gone"], row["removed"]) == ("guarded", "identity", 0, 0)
-    assert "another engine answers" in row["guard"]["message"]
+    assert "another engine responds" in row["guard"]["message"]
     assert (first.running(), second.running()) == ({"ws-1", "ws-2"}, set())
     assert intents(alias.directory / "state") == []
     # Back at the box that it was made of, the plan still holds.

@@ -132,7 +132,7 @@ def test_a_file_that_would_never_be_read_is_refused_before_anything_is_contacted
         ("nowhere/f.prom", "No such file or directory"),
         ("d.prom", "is a directory"),
         ("file/f.prom", "Not a directory"),
-        ("pipe.prom", "nobody reads from it"),
+        ("pipe.prom", "without a reader"),
     ],
 )
 def test_metrics_that_cannot_be_written_never_stop_a_sweep(run: Run, workdir: Workdir, file: str, words: str) -> None:
