@@ -1,25 +1,25 @@
 #!/usr/bin/env python3
-"""The fleet of small/ from a script, as one would ask a cloud, a CMDB or a CI server for it.
+"""The fleet of small/ from a script. A real script would query a cloud, a CMDB or a CI server.
 
     fleetsweep hosts -i inventory/dynamic.py
 
 It must be executable (chmod +x). fleetsweep runs it with --list, as Ansible does, and takes the hosts' variables from
-_meta. A script that leaves _meta out is run with --host NAME once for each host, which is slow: put it in.
+_meta. A script without _meta in its output is run again with --host NAME for each host, which is slow.
 """
 
 import json
 import sys
 
 
-def ask() -> dict[str, dict[str, object]]:
-    """The boxes and what is special about each. Put your own question here."""
+def fetch() -> dict[str, dict[str, object]]:
+    """Return the boxes and the variables of each. Put your own query here."""
     linux: dict[str, dict[str, object]] = {f"runner-{number:02}.example.com": {} for number in range(1, 4)}
     return linux | {"arm-1.example.com": {"ansible_port": 2222}}
 
 
 def inventory() -> dict[str, object]:
-    """What Ansible expects of --list."""
-    boxes = ask()
+    """Return what Ansible expects from --list."""
+    boxes = fetch()
     return {
         "linux": {"hosts": [name for name in boxes if name.startswith("runner-")]},
         "arm": {
@@ -35,6 +35,6 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--list"]:
         json.dump(inventory(), sys.stdout, indent=2)
     elif sys.argv[1:2] == ["--host"] and len(sys.argv) == 3:
-        json.dump(ask().get(sys.argv[2], {}), sys.stdout)
+        json.dump(fetch().get(sys.argv[2], {}), sys.stdout)
     else:
         sys.exit("usage: dynamic.py --list | --host NAME")
