@@ -49,3 +49,9 @@ def test_the_layers_are_those_that_import_linter_checks() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
     assert [line.strip() for line in shown[1].splitlines()] == layers
+
+
+def test_a_new_policy_setting_touches_at_most_four_files() -> None:
+    (row,) = re.findall(r"^\| a policy setting \| (.*)$", section("Where to change what"), re.MULTILINE)
+    files = set(re.findall(r"`([\w/]+\.py)`|\]\(([\w/]+\.md)\)", row))
+    assert 2 < len(files) <= 4

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+OLD_WORDS = r"\b(?:[Tt]ells?|[Tt]old|[Nn]obody|[Ww]hoever|[Ss]omebody|[Ee]verybody|[Bb]esides|comes to)\b"
 
 
 def test_there_is_an_example_for_a_scripted_engine_and_one_for_the_lab() -> None:
@@ -33,6 +34,11 @@ def test_each_name_that_an_example_imports_exists(example: str) -> None:
 def test_each_target_of_make_that_the_page_names_exists() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)`", PAGE)) <= targets
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_no_document_uses_a_word_that_the_word_list_replaces(page: Path) -> None:
+    assert re.findall(OLD_WORDS, page.read_text()) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
