@@ -39,12 +39,12 @@ def run() -> int:
     try:
         return int(cli(standalone_mode=False) or 0)
     except click.ClickException as error:
-        from fleetsweep.notify.dispatch import without_addresses
+        from fleetsweep.notify.dispatch import redact_urls
 
         # Click quotes the refused word, which may be an address with a password in it.
         shown = io.StringIO()
         error.show(shown)
-        click.echo(without_addresses(shown.getvalue()), err=True, nl=False)
+        click.echo(redact_urls(shown.getvalue()), err=True, nl=False)
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

@@ -24,7 +24,7 @@ from fleetsweep.model.decision import FleetPlan, Guard, HostPlan
 from fleetsweep.model.journal import OpenIntent, Settlement
 from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.model.survey import FailedSurvey, Fault, Status, Survey
-from fleetsweep.notify.dispatch import NotifyConfig, tell
+from fleetsweep.notify.dispatch import NotifyConfig, notify
 from fleetsweep.policy.guards import guard_fleet, plan_fleet
 from fleetsweep.policy.identity import identity_of, to_identify
 from fleetsweep.policy.last_seen import mark_silent
@@ -53,7 +53,7 @@ def execute(config: RunConfig) -> int:
         guarded = [HostReport(host, Status.GUARDED, guard=config.unexpected) for host in config.hosts]
         done = _report(config, run_id, started_ns, guarded, config.unexpected, None)
         code = _print_report(done, config.output)
-        return tell(replace(done, exit_code=code), replace(config.telling, show=None))
+        return notify(replace(done, exit_code=code), config.telling.without_journal())
     stopper = SignalHandler(config.reach.stopped)
     stopper.install()
     with ExitStack() as stack:
@@ -82,7 +82,7 @@ def execute(config: RunConfig) -> int:
         except FleetsweepError as error:
             warn(f"{error}: this run is missing in the journal")
             code = worst(code, INCOMPLETE) if config.remove else code
-    return tell(replace(done, exit_code=code), telling)
+    return notify(replace(done, exit_code=code), telling)
 
 
 def _forget_before(config: RunConfig, journal: Journal, done: FleetReport) -> int | None:
@@ -271,11 +271,11 @@ def _with_memory(config: RunConfig, journal: Journal | None) -> NotifyConfig:
     """Whom to tell, and what only the journal knows of that."""
     telling = config.telling
     if journal is None:
-        return replace(telling, show=None)
+        return telling.without_journal()
     if telling.push_gateway is None or telling.metrics is not None:
         return telling
     try:
-        return replace(telling, before=journal.last_successes(config.command))
+        return replace(telling, last_successes=journal.last_successes(config.command))
     except FleetsweepError as error:
         warn(f"{error}: the last successes of hosts that fail now are not pushed")
         return telling

@@ -15,7 +15,7 @@ import click
 from fleetsweep.console import Output
 from fleetsweep.errors import UsageError
 from fleetsweep.model.host import Connection, Host
-from fleetsweep.notify.dispatch import NotifyConfig
+from fleetsweep.notify.dispatch import NotifyConfig, RerunCommand
 from fleetsweep.policy.settings import Flags
 from fleetsweep.runtime.capacity import hosts_at_once
 
@@ -187,10 +187,12 @@ def telling(options: Mapping[str, object]) -> NotifyConfig:
         ci=ci,
         annotate_stdout=options.get("style") == "table" and not options.get("output"),
         summary=Path(summary) if summary else None,
-        look=_as_typed(context, _LOOK) if context else (),
-        chosen=_as_typed(context, {"hosts", "limit"}) if context else (),
-        narrow=not options.get("hosts") and not options.get("local"),
-        show=_as_typed(context, {"state_dir"}) if context else (),
+        rerun=RerunCommand(
+            look=_as_typed(context, _LOOK) if context else (),
+            chosen=_as_typed(context, {"hosts", "limit"}) if context else (),
+            narrow=not options.get("hosts") and not options.get("local"),
+            show=_as_typed(context, {"state_dir"}) if context else (),
+        ),
     )
 
 

@@ -1,1 +1,1 @@
-"""Who hears how a run ended: a CI job, a metrics file, a push gateway, people."""
+"""Notifications of how a run ended: to a CI job, a metrics file, a push gateway, and people."""

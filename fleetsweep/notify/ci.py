@@ -1,8 +1,8 @@
-"""A run as a CI job shows it: annotations, one workflow command a line, and a Markdown summary.
+"""A run's result for a CI job: annotations, one workflow command a line, and a Markdown summary.
 
-https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands; Gitea's runner reads the same. What
-begins a line with ``::`` commands the runner, so each line here begins with a command of ours, and what came from a box
-stands behind it, escaped.
+https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands; Gitea's runner supports the same. A
+line that begins with ``::`` is a command to the runner. So each line begins with a command of ours, and text from a box
+comes after it, escaped.
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ from fleetsweep.model.report import FleetReport
 from fleetsweep.report import printable, problems, render
 from fleetsweep.report.escape import markdown_text
 
-MOST: Final = 50
-"""Annotations of one run. GitHub shows ten a step; the summary has the rest."""
+ANNOTATION_LIMIT: Final = 50
+"""Annotations of one run. GitHub shows ten a step; the summary has the others."""
 
 SUMMARY_LIMIT: Final = 900_000
-"""Bytes. GitHub drops a summary of more than a mebibyte whole."""
+"""Bytes. GitHub rejects a summary of more than a mebibyte."""
 
 LINE_LIMIT: Final = 2_000
+"""Characters of one annotation's message."""
 
 
 def errors(report: FleetReport, failure: str = "") -> list[str]:
     """Return an ``::error`` line for each host that is not ok, each guard and each failed removal."""
-    found = list(_found(report, failure))
-    lines = [_error(f"fleetsweep {report.command}: {where}", what) for where, what in found[:MOST]]
-    if len(found) > MOST:
-        lines.append(_error(f"fleetsweep {report.command}", f"and {len(found) - MOST} more"))
+    found = list(_titled_errors(report, failure))
+    lines = [_error(f"fleetsweep {report.command}: {where}", what) for where, what in found[:ANNOTATION_LIMIT]]
+    if len(found) > ANNOTATION_LIMIT:
+        lines.append(_error(f"fleetsweep {report.command}", f"and {len(found) - ANNOTATION_LIMIT} more"))
     return lines
 
 
-def _found(report: FleetReport, failure: str) -> Iterator[tuple[str, str]]:
+def _titled_errors(report: FleetReport, failure: str) -> Iterator[tuple[str, str]]:
     if failure:
         yield f"exit {report.exit_code}", failure
     yield from problems(report)
@@ -44,7 +45,7 @@ def _error(title: str, message: str) -> str:
 
 
 def _data(text: str) -> str:
-    # There is no line end left to escape after printable; the rule is kept whole all the same.
+    # printable leaves no line ends; they are escaped all the same, as the format's rules ask.
     return printable(text, LINE_LIMIT).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
@@ -53,7 +54,7 @@ def _property(text: str) -> str:
 
 
 def summary(report: FleetReport, failure: str = "") -> str:
-    """Return the Markdown for the job's page: the report, or what ended a run that has none."""
+    """Return the Markdown for the job's page: the report, or ``failure`` for a run that ended without one."""
     if report.hosts:
         text = render(report, "markdown")
     else:
@@ -63,6 +64,6 @@ def summary(report: FleetReport, failure: str = "") -> str:
         text = f"{heading}\n\n- {markdown_text(failure, LINE_LIMIT)}\n"
     whole = text.encode("utf-8")
     if len(whole) > SUMMARY_LIMIT:
-        # At a line's end: half a row would take the rest of the page with it.
+        # Cut at a line end: half a table row would garble the rest of the page.
         text = whole[:SUMMARY_LIMIT].decode("utf-8", "ignore").rpartition("\n")[0] + "\n\n... and more\n"
     return f"{text}\n"

@@ -1,7 +1,7 @@
-"""Whom a run tells how it went, besides its report: a CI job, a metrics file, a push gateway, people.
+"""Notifications after a run, in addition to its report: a CI job, a metrics file, a push gateway, people.
 
-None of them can undo what was done or hide how it ended: one that can't be told costs a warning, and turns success into
-INCOMPLETE. Addresses hold passwords and tokens: no more of one than its scheme is ever printed.
+A notification never changes what was done or hides how the run ended: one that fails costs a warning and turns success
+into INCOMPLETE. URLs hold passwords and tokens: only their scheme is ever printed.
 """
 
 from __future__ import annotations
@@ -25,18 +25,32 @@ from fleetsweep.model.journal import LastSuccesses
 from fleetsweep.model.report import FleetReport
 from fleetsweep.runtime import files
 
-PATIENCE_S: Final = 15.0
-"""Seconds that all notifications, and then again the push, may take."""
+TIMEOUT_S: Final = 15.0
+"""Seconds for each step: the CI output, the push, the metrics file, and all messages together."""
+
+
+@dataclass(frozen=True, slots=True)
+class RerunCommand:
+    """The command to look at a run's hosts again, as words of a command line.
+
+    ``look`` are the options of the audit without the choice of hosts; ``chosen`` is that choice as typed. With
+    ``narrow``, single hosts may be named in its place. ``show`` are the options with which ``fleetsweep show`` finds
+    the run's journal; None if the run is in no journal.
+    """
+
+    look: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    narrow: bool = False
+    show: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NotifyConfig:
-    """Whom one run tells. ``notify`` and ``push_gateway`` hold secrets, so no repr shows them.
+    """What one run notifies. ``notify`` and ``push_gateway`` hold secrets, so the repr leaves them out.
 
-    ``ci`` asks for annotations, on stdout if ``annotate_stdout``; ``summary`` is the file that it shows as Markdown.
-    ``look`` is the command to look again, up to the choice of hosts; ``chosen`` is that choice as it was typed, and
-    ``narrow`` says that single hosts may be named in its place. ``show`` says where the run's journal
-    is, and is None where it is in none. ``before`` is what a push remembers where no metrics file does.
+    ``notify`` are Apprise URLs; with ``always`` they also get a message about a run with exit code 0. ``ci`` asks for
+    annotations, on stdout if ``annotate_stdout``, and ``summary`` is the file for the job's Markdown summary.
+    ``last_successes`` are the journal's, for a push without a metrics file.
     """
 
     command: str = ""
@@ -47,45 +61,47 @@ class NotifyConfig:
     ci: bool = False
     annotate_stdout: bool = False
     summary: Path | None = None
-    look: tuple[str, ...] = ()
-    chosen: tuple[str, ...] = ()
-    narrow: bool = False
-    show: tuple[str, ...] | None = ()
-    before: LastSuccesses | None = None
+    rerun: RerunCommand = RerunCommand()
+    last_successes: LastSuccesses | None = None
+
+    def without_journal(self) -> NotifyConfig:
+        """Return the config for a run that is in no journal, so that no message offers to show it."""
+        return replace(self, rerun=replace(self.rerun, show=None))
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be printed."""
+        """The URLs that must not be printed."""
         return (*self.notify, *((self.push_gateway,) if self.push_gateway else ()))
 
 
-def notify_of_failure(telling: NotifyConfig, command: Callable[[], int]) -> int:
+def notify_of_failure(config: NotifyConfig, command: Callable[[], int]) -> int:
     """Run a command and return its exit code; notify if it raises, so that a timer does not fail unnoticed.
 
     Passes the exception on. Raises UsageError for a channel that can't be used, after notifying the others. Prints a
     bug's traceback and returns BUG: the exception may quote an address, which only this function knows to redact.
     """
     started_ns = time.time_ns()
-    sound, objection = _checked(telling)
+    usable, channel_error = _usable_channels(config)
     try:
-        _refuse(objection)
+        _raise(channel_error)
         return command()
     except (Exception, KeyboardInterrupt) as error:
         code, words = _ending(error)
-        words = masked(words, telling.secrets)
+        words = redact(words, config.secrets)
         if code == BUG:
             import traceback
 
-            say(masked(traceback.format_exc(), telling.secrets).rstrip())
-        tell(FleetReport("", telling.command, False, started_ns, time.time_ns(), code, ()), sound, words)
+            say(redact(traceback.format_exc(), config.secrets).rstrip())
+        notify(FleetReport("", config.command, False, started_ns, time.time_ns(), code, ()), usable, words)
         if code == BUG:
             return BUG
         raise
 
 
-def _refuse(objection: UsageError | None) -> None:
-    if objection is not None:
-        raise objection
+def _raise(channel_error: UsageError | None) -> None:
+    """Raise a channel's error, if there is one."""
+    if channel_error is not None:
+        raise channel_error
 
 
 def _ending(error: BaseException) -> tuple[int, str]:
@@ -101,147 +117,146 @@ def _ending(error: BaseException) -> tuple[int, str]:
     return BUG, f"{type(error).__name__}: the traceback is in the log"
 
 
-def _checked(telling: NotifyConfig) -> tuple[NotifyConfig, UsageError | None]:
-    """The channels that can be used, and the first objection to one that can't. Contacts nobody."""
-    objections: list[UsageError] = []
-    if telling.notify:
-        from fleetsweep.notify import messages as notify
+def _usable_channels(config: NotifyConfig) -> tuple[NotifyConfig, UsageError | None]:
+    """Return the channels that can be used, and the first error of one that can't. Sends nothing."""
+    errors: list[UsageError] = []
+    if config.notify:
+        from fleetsweep.notify import messages
 
         try:
-            notify.check(telling.notify)
+            messages.check(config.notify)
         except UsageError as error:
-            objections.append(error)
-            telling = replace(telling, notify=notify.readable(telling.notify))
-    if telling.metrics is not None:
-        from fleetsweep.notify import prometheus as metrics
+            errors.append(error)
+            config = replace(config, notify=messages.readable(config.notify))
+    if config.metrics is not None:
+        from fleetsweep.notify import prometheus
 
         try:
-            metrics.check_file(telling.metrics)
+            prometheus.check_file(config.metrics)
         except UsageError as error:
-            objections.append(error)
-            telling = replace(telling, metrics=None)
-    if telling.push_gateway is not None:
-        from fleetsweep.notify import prometheus as metrics
+            errors.append(error)
+            config = replace(config, metrics=None)
+    if config.push_gateway is not None:
+        from fleetsweep.notify import prometheus
 
         try:
-            metrics.check_gateway(telling.push_gateway)
+            prometheus.check_gateway(config.push_gateway)
         except UsageError as error:
-            objections.append(error)
-            telling = replace(telling, push_gateway=None)
-    return telling, objections[0] if objections else None
+            errors.append(error)
+            config = replace(config, push_gateway=None)
+    return config, errors[0] if errors else None
 
 
-def tell(report: FleetReport, telling: NotifyConfig, failure: str = "") -> int:
-    """Tell everybody whom ``telling`` names of a run that ended; answers the exit code that it now has.
+def notify(report: FleetReport, config: NotifyConfig, failure: str = "") -> int:
+    """Notify every channel of ``config`` of a run that ended; return the exit code that the run now has.
 
-    ``failure`` is what ended a run that has no rows.
+    ``failure`` is the error of a run that ended before it had hosts.
     """
-    if telling.ci:
-        (problem,) = within(PATIENCE_S, [lambda: _annotate(report, telling, failure)])
+    if config.ci:
+        (problem,) = run_within(TIMEOUT_S, [lambda: _annotate(report, config, failure)])
         if problem:
-            _warn(f"the CI was not told everything: {problem}")
-    code = _measure(report, telling)
-    if telling.notify and (code or telling.always or _no_library()):
+            _warn(f"the CI job's output is incomplete: {problem}")
+    code = _export_metrics(report, config)
+    if config.notify and (code or config.always or _apprise_is_missing()):
         before = code
-        code = _notify(replace(report, exit_code=code), telling, failure)
+        code = _send_messages(replace(report, exit_code=code), config, failure)
         if code != before:
-            code = _measure(replace(report, exit_code=code), telling)
+            code = _export_metrics(replace(report, exit_code=code), config)
     return code
 
 
-def _annotate(report: FleetReport, telling: NotifyConfig, failure: str) -> str:
+def _annotate(report: FleetReport, config: NotifyConfig, failure: str) -> str:
+    """Print the annotations and append the summary; return an error, or an empty string."""
     from fleetsweep.notify import ci
 
     text = "".join(f"{line}\n" for line in ci.errors(report, failure))
     with suppress(OSError):
-        stream = sys.stdout if telling.annotate_stdout else sys.stderr
+        stream = sys.stdout if config.annotate_stdout else sys.stderr
         stream.write(text)
         stream.flush()
-    if telling.summary is None:
+    if config.summary is None:
         return ""
     try:
-        files.append(telling.summary, ci.summary(report, failure))
+        files.append(config.summary, ci.summary(report, failure))
     except OSError as error:
-        return f"its summary can't be written: GITHUB_STEP_SUMMARY: {telling.summary}: {error.strerror}"
+        return f"its summary can't be written: GITHUB_STEP_SUMMARY: {config.summary}: {error.strerror}"
     return ""
 
 
-def _measure(report: FleetReport, telling: NotifyConfig) -> int:
-    """Push the metrics, and write them with the exit code that came of it."""
-    if telling.metrics is None and telling.push_gateway is None:
+def _export_metrics(report: FleetReport, config: NotifyConfig) -> int:
+    """Push the metrics, then write them with the exit code that the run has after the push. Return the exit code."""
+    if config.metrics is None and config.push_gateway is None:
         return report.exit_code
-    from fleetsweep.notify import prometheus as metrics
+    from fleetsweep.notify import prometheus
 
-    file, gateway, code = telling.metrics, telling.push_gateway, report.exit_code
+    file, gateway, code = config.metrics, config.push_gateway, report.exit_code
     if gateway is not None:
-        (problem,) = within(PATIENCE_S, [lambda: metrics.push(report, gateway, file, telling.before)])
+        (problem,) = run_within(TIMEOUT_S, [lambda: prometheus.push(report, gateway, file, config.last_successes)])
         code = _or_incomplete(code, problem and f"--push-gateway: nothing was pushed: {problem}")
     if file is not None:
-        told = replace(report, exit_code=code)
-        (problem,) = within(PATIENCE_S, [lambda: metrics.write(told, file)])
+        after_push = replace(report, exit_code=code)
+        (problem,) = run_within(TIMEOUT_S, [lambda: prometheus.write(after_push, file)])
         code = _or_incomplete(code, problem and f"--metrics: {file} was not written: {problem}")
     return code
 
 
-def _no_library() -> bool:
-    """Whether nobody could be told of a failure: to be known before there is one."""
-    from fleetsweep.notify import messages as notify
+def _apprise_is_missing() -> bool:
+    """Return whether no message could be sent. Reported after a success too, before a failure needs it."""
+    from fleetsweep.notify import messages
 
-    return bool(notify.missing())
+    return bool(messages.missing())
 
 
-def _notify(report: FleetReport, telling: NotifyConfig, failure: str) -> int:
-    from fleetsweep.notify import messages as notify
+def _send_messages(report: FleetReport, config: NotifyConfig, failure: str) -> int:
+    """Send the message to each URL at once; return the exit code that the run now has."""
+    from fleetsweep.notify import messages
 
-    def sending(url: str) -> Callable[[], str]:
-        def send() -> str:
-            look = notify.look_again(report, telling.look, telling.chosen, narrow=telling.narrow)
-            return notify.send(url, notify.compose(report, look, telling.show, failure))
-
-        return send
+    def sender(url: str) -> Callable[[], str]:
+        return lambda: messages.send(url, messages.compose(report, config.rerun, failure))
 
     code = report.exit_code
-    problems = within(PATIENCE_S, [sending(url) for url in telling.notify])
-    for number, (url, problem) in enumerate(zip(telling.notify, problems, strict=True), 1):
-        which = f"{number} of {len(problems)} ({notify.scheme(url)})"
+    problems = run_within(TIMEOUT_S, [sender(url) for url in config.notify])
+    for number, (url, problem) in enumerate(zip(config.notify, problems, strict=True), 1):
+        which = f"{number} of {len(problems)} ({messages.scheme(url)})"
         code = _or_incomplete(code, problem and f"--notify: {which} was not sent: {problem}")
     return code
 
 
 def _or_incomplete(code: int, problem: str) -> int:
+    """Warn of a problem, and turn success into INCOMPLETE."""
     if not problem:
         return code
     _warn(problem)
     return code or INCOMPLETE
 
 
-def within(seconds: float, works: Sequence[Callable[[], str]]) -> list[str]:
-    """What each of ``works`` answers, all begun at once: nothing, or why it failed. Never raises, never takes longer.
+def run_within(seconds: float, tasks: Sequence[Callable[[], str]]) -> list[str]:
+    """Run ``tasks`` in parallel for at most ``seconds``; return each one's error, or an empty string. Never raises.
 
-    One that is stuck is left behind in a daemon thread. Of an exception only its kind is told: its words may quote an
-    address.
+    A task that hangs is left in a daemon thread. Of an exception only the class is returned: its message may quote a
+    URL with a secret.
     """
-    problems = [f"it took longer than {seconds:g} s"] * len(works)
+    problems = [f"it took longer than {seconds:g} s"] * len(tasks)
 
-    def run(number: int, work: Callable[[], str]) -> None:
+    def run(number: int, task: Callable[[], str]) -> None:
         try:
-            problems[number] = work()
+            problems[number] = task()
         except Exception as error:
             problems[number] = type(error).__name__
 
     threads = [
-        threading.Thread(target=run, args=each, name="fleetsweep-telling", daemon=True) for each in enumerate(works)
+        threading.Thread(target=run, args=each, name="fleetsweep-notify", daemon=True) for each in enumerate(tasks)
     ]
     for thread in threads:
         thread.start()
-    ends = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     for thread in threads:
-        thread.join(max(0.0, ends - time.monotonic()))
+        thread.join(max(0.0, deadline - time.monotonic()))
     return list(problems)
 
 
-def masked(text: str, secrets: Sequence[str]) -> str:
-    """``text`` with each address cut to its scheme, where it stands whole and where its scheme was taken off."""
+def redact(text: str, secrets: Sequence[str]) -> str:
+    """Return ``text`` with each secret URL cut to its scheme, also where it occurs without its scheme."""
     for secret in secrets:
         scheme, separator, rest = secret.partition("://")
         for whole, shown in ((secret, f"{scheme}://…" if separator else "…"), (rest, "…")):
@@ -250,8 +265,8 @@ def masked(text: str, secrets: Sequence[str]) -> str:
     return text
 
 
-def without_addresses(text: str) -> str:
-    """``text`` with every URL cut to its scheme: for messages that quote words of the command line."""
+def redact_urls(text: str) -> str:
+    """Return ``text`` with every URL cut to its scheme: for errors that quote the command line."""
     return re.sub(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]*)://[^\s'\"]*", r"\1://…", text)
 
 

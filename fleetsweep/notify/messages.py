@@ -1,6 +1,6 @@
-"""What people are told of a run, and the way to them: one Apprise URL each.
+"""Messages to people about a run, sent through Apprise: one URL each.
 
-https://appriseit.com lists the services. Their URLs are passwords as a whole: no more of one than its scheme is shown.
+https://appriseit.com lists the services. A whole URL is a secret: only its scheme is ever printed.
 """
 
 from __future__ import annotations
@@ -25,41 +25,42 @@ from fleetsweep.report.problems import guard_line
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-MOST_HOSTS: Final = 20
-"""Hosts that one message lists: it must fit a telephone, and most services cut at two thousand characters."""
+    from fleetsweep.notify.dispatch import RerunCommand
 
-MOST_NAMED: Final = 5
-"""Hosts that the command to look names one by one."""
+HOST_LIMIT: Final = 20
+"""Hosts listed in one message: it should fit a phone's screen, and most services cut it at 2,000 characters."""
+
+RERUN_HOST_LIMIT: Final = 5
+"""Hosts that the command to look again names one by one."""
 
 LINE_LIMIT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Plain text, without a word that a box chose."""
+    """Plain text, without text from a box."""
 
     title: str
     body: str
     good: bool
 
 
-def compose(report: FleetReport, look: str, show: Sequence[str] | None, failure: str = "") -> Message:
-    """Say how a run ended, what happened to which host (the worst first), and the commands to look into it.
+def compose(report: FleetReport, rerun: RerunCommand, failure: str = "") -> Message:
+    """Return the message about a run: how it ended, its hosts (problems first), and the commands to look into it.
 
-    ``look`` looks at the hosts again; ``show`` are the words with which ``fleetsweep show`` finds the run's journal,
-    None where the run is in none.
+    ``failure`` is the error of a run that ended before it had hosts.
     """
     dry = " (dry run)" if report.dry_run else ""
     title = f"fleetsweep {report.command}{dry}: exit {report.exit_code}, {exit_codes.meaning(report.exit_code)}"
     lines = [printable(failure, LINE_LIMIT)] if failure else []
     if report.guard:
         lines.append(f"fleet: {guard_line(report.guard)}")
-    told = sorted(report.hosts, key=lambda host: (host.status is Status.OK, not host_note(host, host_totals(host))))
-    for host in told[:MOST_HOSTS]:
+    hosts = sorted(report.hosts, key=lambda host: (host.status is Status.OK, not host_note(host, host_totals(host))))
+    for host in hosts[:HOST_LIMIT]:
         what = ", ".join(filter(None, (host.status.value, host_note(host, host_totals(host)))))
         lines.append(f"{printable(host.host.name, NAME_LIMIT)}: {what}")
-    if len(told) > MOST_HOSTS:
-        lines.append(f"and {len(told) - MOST_HOSTS} more")
+    if len(hosts) > HOST_LIMIT:
+        lines.append(f"and {len(hosts) - HOST_LIMIT} more")
     if report.hosts:
         totals = fleet_totals(report)
         counts = totals.counts
@@ -67,10 +68,11 @@ def compose(report: FleetReport, look: str, show: Sequence[str] | None, failure:
             f"{totals.statuses[Status.OK]} of {totals.hosts} hosts ok; {counts.containers} containers, "
             f"{counts.matched} matched, {counts.stale} stale, {counts.removed} removed"
         )
-    lines += ["", f"Look: {printable(look, LINE_LIMIT)}"]
+    lines += ["", f"Look again: {printable(look_again(report, rerun), LINE_LIMIT)}"]
     lines.append(f"Run {printable(report.run_id, NAME_LIMIT)} on {_here()}" if report.run_id else f"On {_here()}")
-    if report.run_id and show is not None:
-        lines.append(f"Show: {printable(shlex.join(['fleetsweep', 'show', report.run_id, *show]), LINE_LIMIT)}")
+    if report.run_id and rerun.show is not None:
+        show = shlex.join(["fleetsweep", "show", report.run_id, *rerun.show])
+        lines.append(f"Show the run: {printable(show, LINE_LIMIT)}")
     return Message(title, "\n".join(lines).strip(), good=report.exit_code == exit_codes.OK)
 
 
@@ -78,67 +80,64 @@ def _here() -> str:
     return printable(socket.gethostname() or "localhost", NAME_LIMIT)
 
 
-def look_again(report: FleetReport, look: Sequence[str], chosen: Sequence[str], *, narrow: bool) -> str:
-    """Return the command that looks at the hosts with something amiss, or at all of the run's where they are many.
-
-    ``look`` is the command up to the choice of hosts, ``chosen`` that choice as typed. Where ``narrow``, hosts may be
-    named in its place.
-    """
-    amiss = [host.host.name for host in report.hosts if host.status is not Status.OK]
-    if narrow and 0 < len(amiss) <= MOST_NAMED:
-        chosen = [word for name in amiss for word in ("--host", name)]
-    return shlex.join(["fleetsweep", "audit", *look, *chosen])
+def look_again(report: FleetReport, rerun: RerunCommand) -> str:
+    """Return the command that audits the hosts that are not ok, or all of the run's if none or many are not ok."""
+    chosen = rerun.chosen
+    not_ok = [host.host.name for host in report.hosts if host.status is not Status.OK]
+    if rerun.narrow and 0 < len(not_ok) <= RERUN_HOST_LIMIT:
+        chosen = tuple(word for name in not_ok for word in ("--host", name))
+    return shlex.join(["fleetsweep", "audit", *rerun.look, *chosen])
 
 
 def check(urls: Sequence[str]) -> None:
-    """Raises UsageError where Apprise can't read a URL. Contacts nobody.
+    """Raise UsageError for a URL that Apprise can't parse. Sends nothing.
 
-    Where Apprise is missing nothing is known of a URL. That is told when something can't be sent: what watches a sweep
-    must not keep it from running.
+    Without Apprise no URL can be checked, and the failure to send is reported at the end of the run: monitoring must
+    not prevent a sweep.
     """
     for number, url in enumerate(urls, 1):
         if not url.strip():
-            raise UsageError("--notify is empty: is a variable in it unset?")
+            raise UsageError("--notify is empty: is a variable in it not set?")
         if not missing() and _server(url) is None:
-            raise UsageError(f"--notify: Apprise can't read number {number} of {len(urls)} ({scheme(url)})")
+            raise UsageError(f"--notify: Apprise can't parse URL {number} of {len(urls)} ({scheme(url)})")
 
 
 def readable(urls: Sequence[str]) -> tuple[str, ...]:
-    """Return those of ``urls`` that Apprise can read; none of them where it is missing."""
+    """Return the URLs that Apprise can parse; none where Apprise is not installed."""
     return () if missing() else tuple(url for url in urls if _server(url) is not None)
 
 
 def send(url: str, message: Message) -> str:
-    """Send it; answers why it was not sent, or nothing. Follows no redirect: the message is not for whom it names."""
+    """Send a message; return an error, or an empty string. Redirects are not followed: they leave the given service."""
     if problem := missing():
         return problem
     server = _server(url)
     if server is None:
-        return "Apprise can't read the URL"
+        return "Apprise can't parse the URL"
     from apprise import Apprise, NotifyFormat, NotifyType
 
-    # Its words have the address in them.
+    # Their messages quote the URL.
     logging.getLogger("urllib3").propagate = False
     warnings.filterwarnings("ignore", message="Unverified HTTPS request")
-    told = Apprise()
-    told.add(server)
-    sent = told.notify(
+    apprise = Apprise()
+    apprise.add(server)
+    sent = apprise.notify(
         body=message.body,
         title=message.title,
         notify_type=NotifyType.SUCCESS if message.good else NotifyType.FAILURE,
         body_format=NotifyFormat.TEXT,
     )
-    return "" if sent else "the service refused it or can't be reached"
+    return "" if sent else "the service rejected it or is unreachable"
 
 
 def scheme(url: str) -> str:
-    """Return as much of a URL as may be shown."""
+    """Return the part of a URL that may be printed."""
     found = re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]{0,31})://", url)
     return f"{found[1].lower()}://…" if found else "without a scheme"
 
 
 def missing() -> str:
-    """What to do where Apprise is missing; nothing where it is there."""
+    """Return how to install Apprise, or an empty string if it is installed."""
     try:
         import apprise  # noqa: F401
     except ImportError:
@@ -147,7 +146,7 @@ def missing() -> str:
 
 
 def _server(url: str) -> NotifyBase | None:
-    # Told what it can't read, it prints the URL.
+    # Apprise logs a URL that it can't parse.
     logging.getLogger("apprise").propagate = False
     logging.getLogger("apprise").addHandler(logging.NullHandler())
     from apprise import Apprise, AppriseAsset
@@ -155,9 +154,9 @@ def _server(url: str) -> NotifyBase | None:
     try:
         server = Apprise.instantiate(url.strip(), asset=AppriseAsset(http_redirects=False))
     except Exception:
-        # A plugin that trips over a URL says so in words that quote it.
+        # A plugin's exception may quote the URL.
         return None
     if server is not None:
-        # The URL may ask for redirects itself (redirect=yes): a message must not go on to whoever an answer names.
+        # A URL can turn redirects on (redirect=yes): a message must not leave the given service.
         server.redirects = False
     return server

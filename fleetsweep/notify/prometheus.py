@@ -1,6 +1,6 @@
-"""A run as Prometheus metrics: a file for node-exporter's textfile collector, or a push to a Pushgateway.
+"""A run's Prometheus metrics: a file for node-exporter's textfile collector, or a push to a Pushgateway.
 
-Names and units: https://prometheus.io/docs/practices/naming/. What is not known of a host is absent, never 0.
+Names and units follow https://prometheus.io/docs/practices/naming/. An unknown value is absent, never 0.
 """
 
 from __future__ import annotations
@@ -30,40 +30,41 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 TIMEOUT_S: Final = 10.0
+"""Seconds for a push."""
+
 PREVIOUS_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of the last run's file that are read."""
+"""Bytes read of the previous run's file."""
 
 HOST_SUCCESS: Final = "fleetsweep_host_last_success_timestamp_seconds"
 RUN_SUCCESS: Final = "fleetsweep_run_last_success_timestamp_seconds"
 
 _PER_HOST: Final = {
-    "fleetsweep_host_containers": "Containers that the host's engine listed; absent where it was not surveyed.",
+    "fleetsweep_host_containers": "Containers that the host's engine listed; absent if the host was not surveyed.",
     "fleetsweep_host_matched_containers": "Containers that a name, image or label pattern matched.",
-    "fleetsweep_host_stale_containers": "Containers that were to be removed, whether or not a guard forbade it.",
+    "fleetsweep_host_stale_containers": "Containers due for removal, whether or not a guard stopped it.",
     "fleetsweep_host_removed_containers": "Containers that this run removed and the engine no longer lists.",
-    "fleetsweep_host_oldest_stale_age_seconds": "Age of the oldest stale container; absent where none is stale.",
-    "fleetsweep_host_clock_skew_seconds": "The engine's clock less this machine's; positive where it is ahead.",
-    "fleetsweep_host_duration_seconds": "What this host took, waiting included.",
-    HOST_SUCCESS: "When this host was last surveyed without a fault; kept while it fails, so alert on its age.",
+    "fleetsweep_host_oldest_stale_age_seconds": "Age of the oldest stale container; absent if none is stale.",
+    "fleetsweep_host_clock_skew_seconds": "The engine's clock minus this machine's; positive if it is ahead.",
+    "fleetsweep_host_duration_seconds": "Time that this host took in the last run, waiting included.",
+    HOST_SUCCESS: "When this host was last surveyed without an error; kept while it fails, so alert on its age.",
 }
 _PER_RUN: Final = {
-    "fleetsweep_run_exit_code": "The run's exit code: 0 all is well, 3 a host was not reached, 4 a guard tripped, "
+    "fleetsweep_run_exit_code": "Exit code of the last run: 0 all is well, 3 incomplete, 4 a guard tripped, "
     "5 a removal failed, 6 stale containers were found, 2 usage, 1 a bug.",
-    "fleetsweep_run_start_timestamp_seconds": "When the last run began.",
-    "fleetsweep_run_end_timestamp_seconds": "When the last run ended; its age tells of runs that never come.",
-    "fleetsweep_run_duration_seconds": "What the last run took from start to end.",
+    "fleetsweep_run_start_timestamp_seconds": "When the last run started.",
+    "fleetsweep_run_end_timestamp_seconds": "When the last run ended; alert on its age to notice that runs stopped.",
+    "fleetsweep_run_duration_seconds": "Time that the last run took from start to end.",
     RUN_SUCCESS: "When a run last ended with exit code 0; absent until one does.",
 }
 
-Remembered = dict[tuple[str, str, str], float]
-"""The last successes by metric, command and host (empty for the run's)."""
+EarlierSuccesses = dict[tuple[str, str, str], float]
+"""The time of the last success, in seconds since the epoch, by metric, command and host (empty for a run's)."""
 
-
-_SHUT: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NOT_PERMITTED: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def _missing() -> str:
-    """What to do where the library is missing; nothing where it is there."""
+    """Return how to install the library, or an empty string if it is installed."""
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
@@ -72,28 +73,27 @@ def _missing() -> str:
 
 
 def check_file(path: Path) -> None:
-    """Raises UsageError where node-exporter would never read ``path``.
+    """Raise UsageError if node-exporter would never read ``path``.
 
-    Whether it can be written is not asked: that may be otherwise when the run has ended, and is told then. What
-    watches a sweep must not keep it from running.
+    Whether it is writable is reported after the run: it may change until then, and monitoring must not prevent a sweep.
     """
     if not path.name.endswith(".prom") or path.name == ".prom":
         raise UsageError(f"--metrics: {path}: node-exporter reads only files whose names end in .prom")
 
 
 def check_gateway(url: str) -> None:
-    """Raises UsageError, without a word of the URL, where it is none of a Pushgateway."""
+    """Raise UsageError, which does not quote the URL, unless it can be a Pushgateway's."""
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        sound = False
-    if not sound or re.search(r"[\s\x00-\x1f?#]", url):
-        raise UsageError("--push-gateway is not an address such as http://push.example.com:9091 (none of it is shown)")
+        valid = False
+    if not valid or re.search(r"[\s\x00-\x1f?#]", url):
+        raise UsageError("--push-gateway must be a URL such as http://push.example.com:9091 (yours may hold a secret)")
 
 
-def registry(report: FleetReport, before: Remembered) -> CollectorRegistry:
-    """Return the run's metrics alone: none of this process. ``before`` is what the last run's said."""
+def registry(report: FleetReport, earlier: EarlierSuccesses) -> CollectorRegistry:
+    """Return the run's metrics, and none of this process. ``earlier`` are the successes before this run."""
     from prometheus_client import CollectorRegistry, Gauge
 
     made = CollectorRegistry(auto_describe=False)
@@ -109,20 +109,20 @@ def registry(report: FleetReport, before: Remembered) -> CollectorRegistry:
         name = printable(host.host.name)
         for each in Status:
             status.labels(command, name, each.value).set(each is host.status)
-        for metric, value in _host_values(host, report, before.get((HOST_SUCCESS, command, name))):
+        for metric, value in _host_values(host, report, earlier.get((HOST_SUCCESS, command, name))):
             hosts[metric].labels(command, name).set(value)
     if not report.hosts:
-        # The run ended before it knew its hosts: they have not been looked at since all the same.
-        for (metric, of, name), value in before.items():
-            if metric == HOST_SUCCESS and of == command:
+        # The run ended before it knew its hosts. Their last success stays, so that alerts on its age work.
+        for (metric, earlier_command, name), value in earlier.items():
+            if metric == HOST_SUCCESS and earlier_command == command:
                 hosts[metric].labels(command, name).set(value)
     runs = {name: Gauge(name, words, ["command"], registry=made) for name, words in _PER_RUN.items()}
-    for metric, value in _run_values(report, before.get((RUN_SUCCESS, command, ""))):
+    for metric, value in _run_values(report, earlier.get((RUN_SUCCESS, command, ""))):
         runs[metric].labels(command).set(value)
     return made
 
 
-def _host_values(host: HostReport, report: FleetReport, before: float | None) -> list[tuple[str, float]]:
+def _host_values(host: HostReport, report: FleetReport, last_success: float | None) -> list[tuple[str, float]]:
     found: list[tuple[str, float | None]] = [("fleetsweep_host_duration_seconds", host.duration_s)]
     if counted_plan(host) is not None:
         totals = host_totals(host)
@@ -136,12 +136,12 @@ def _host_values(host: HostReport, report: FleetReport, before: float | None) ->
     if host.plan is not None:
         found.append(("fleetsweep_host_clock_skew_seconds", host.plan.skew_s))
     surveyed = host.plan is not None and host.fault is None
-    found.append((HOST_SUCCESS, report.finished_ns / SECOND if surveyed else before))
+    found.append((HOST_SUCCESS, report.finished_ns / SECOND if surveyed else last_success))
     return [(metric, value) for metric, value in found if value is not None]
 
 
-def _run_values(report: FleetReport, before: float | None) -> list[tuple[str, float]]:
-    success = report.finished_ns / SECOND if report.exit_code == exit_codes.OK else before
+def _run_values(report: FleetReport, last_success: float | None) -> list[tuple[str, float]]:
+    success = report.finished_ns / SECOND if report.exit_code == exit_codes.OK else last_success
     found = [
         ("fleetsweep_run_exit_code", report.exit_code),
         ("fleetsweep_run_start_timestamp_seconds", report.started_ns / SECOND),
@@ -152,11 +152,11 @@ def _run_values(report: FleetReport, before: float | None) -> list[tuple[str, fl
     return [(metric, value) for metric, value in found if value is not None]
 
 
-def remembered(path: Path) -> Remembered:
-    """Return the last successes that the file of an earlier run tells; none where it can't be read."""
+def read_successes(path: Path) -> EarlierSuccesses:
+    """Return the last successes in the file of an earlier run; none if it can't be read."""
     from prometheus_client.parser import text_string_to_metric_families
 
-    found: Remembered = {}
+    found: EarlierSuccesses = {}
     try:
         with files.open_regular(path) as file:
             text = file.read(PREVIOUS_LIMIT).decode()
@@ -166,53 +166,54 @@ def remembered(path: Path) -> Remembered:
                     key = (family.name, sample.labels.get("command", ""), sample.labels.get("host", ""))
                     found[key] = float(sample.value)
     except Exception:
-        # Anybody may have written there, and the parser promises no kind of error. The file is replaced whole.
+        # Another program may have written the file, and the parser documents no exceptions. It is replaced anyway.
         return {}
     return found
 
 
-def _by_journal(report: FleetReport, before: LastSuccesses | None) -> Remembered:
-    if before is None:
+def _from_journal(report: FleetReport, journal: LastSuccesses | None) -> EarlierSuccesses:
+    if journal is None:
         return {}
-    hosts = {(HOST_SUCCESS, report.command, printable(name)): ns / SECOND for name, ns in before.hosts.items()}
-    return hosts | ({} if before.run_ns is None else {(RUN_SUCCESS, report.command, ""): before.run_ns / SECOND})
+    hosts = {(HOST_SUCCESS, report.command, printable(name)): ns / SECOND for name, ns in journal.hosts.items()}
+    return hosts | ({} if journal.run_ns is None else {(RUN_SUCCESS, report.command, ""): journal.run_ns / SECOND})
 
 
 def write(report: FleetReport, path: Path) -> str:
-    """Replace ``path`` by the run's metrics, at once and readable to all; answers why that failed, or nothing."""
+    """Replace ``path`` atomically with the run's metrics, readable by all. Return an error, or an empty string."""
     if problem := _missing():
         return problem
     from prometheus_client import generate_latest
 
-    text = generate_latest(registry(report, remembered(path)))
+    text = generate_latest(registry(report, read_successes(path)))
     try:
         files.replace(path, text, mode=0o644)
     except OSError as error:
         what = error.strerror or type(error).__name__
-        if error.errno in _SHUT:
+        if error.errno in _NOT_PERMITTED:
             what += f": this account must be able to replace files in {path.parent}: see docs/alerts.md"
         return what
     return ""
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """Metrics and the password with them go where the operator said, and nowhere on from there."""
+    """Send metrics, and the password with them, to no other server than the configured one."""
 
     def redirect_request(self, *args: object, **kwargs: object) -> None:
-        """Refuse: the 3xx answer is then an error like any other."""
+        """Refuse, so that urllib raises HTTPError for the 3xx response."""
 
 
-def push(report: FleetReport, gateway: str, file: Path | None, before: LastSuccesses | None) -> str:
-    """Put the run's metrics to a Pushgateway; answers why that failed, or nothing.
+def push(report: FleetReport, gateway: str, file: Path | None, journal: LastSuccesses | None) -> str:
+    """Push the run's metrics to a Pushgateway. Return an error, or an empty string.
 
-    The group is this command on this machine. The last successes are those that ``file`` remembers, or ``before``.
-    A run that ended before it knew its hosts, and remembers none, leaves what the group has of them.
+    The group is this command on this machine. The last successes come from ``file`` if there is one, else from
+    ``journal``. A run that ended before it knew its hosts, and knows of no earlier success, adds to the group instead
+    of replacing it, so that the group keeps the hosts' metrics.
     """
     if problem := _missing():
         return problem
     from prometheus_client import push_to_gateway, pushadd_to_gateway
 
-    earlier = remembered(file) if file is not None else _by_journal(report, before)
+    earlier = read_successes(file) if file is not None else _from_journal(report, journal)
     send = push_to_gateway if report.hosts or earlier else pushadd_to_gateway
 
     parts = urlsplit(gateway)
@@ -220,7 +221,7 @@ def push(report: FleetReport, gateway: str, file: Path | None, before: LastSucce
     address = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "") + parts.path.rstrip("/")
     credentials = None
     if parts.username is not None:
-        # urllib would take user:password for a part of the host's name.
+        # urllib would take user:password for part of the host name.
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         credentials = f"Basic {base64.b64encode(pair.encode()).decode()}"
 
@@ -231,11 +232,11 @@ def push(report: FleetReport, gateway: str, file: Path | None, before: LastSucce
         if credentials is not None:
             request.add_unredirected_header("Authorization", credentials)
 
-        def go() -> None:
+        def send_request() -> None:
             with build_opener(_NoRedirects).open(request, timeout=timeout):
                 pass
 
-        return go
+        return send_request
 
     grouping = {"command": report.command, "instance": socket.gethostname() or "localhost"}
     try:
@@ -249,7 +250,9 @@ def push(report: FleetReport, gateway: str, file: Path | None, before: LastSucce
         )
     except HTTPError as error:
         error.close()
-        return f"it answered {error.code}" + (", and redirects are not followed" if 300 <= error.code < 400 else "")
+        return f"it responded with {error.code}" + (
+            ", and redirects are not followed" if 300 <= error.code < 400 else ""
+        )
     except URLError as error:
         return (isinstance(error.reason, OSError) and error.reason.strerror) or type(error.reason).__name__
     except OSError as error:

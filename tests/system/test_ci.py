@@ -84,7 +84,7 @@ def test_a_summary_that_cannot_be_written_costs_a_warning(run: Run, workdir: Wor
         done = run("audit", *workdir.local(address), environ={**ci, "GITHUB_STEP_SUMMARY": "/nonexistent/summary"})
     assert done.returncode == 0
     told = "its summary can't be written: GITHUB_STEP_SUMMARY: /nonexistent/summary: No such file"
-    assert f"warning: the CI was not told everything: {told}" in done.stderr
+    assert f"warning: the CI job's output is incomplete: {told}" in done.stderr
 
 
 def test_elsewhere_nothing_is_annotated(run: Run, workdir: Workdir) -> None:

@@ -264,7 +264,7 @@ def test_a_push_follows_no_redirect(run: Run, workdir: Workdir, status: int) -> 
     assert len(gateway.received) == 1
     assert thief.received == []
     assert done.returncode == 3
-    assert f"nothing was pushed: it answered {status}, and redirects are not followed" in done.stderr
+    assert f"nothing was pushed: it responded with {status}, and redirects are not followed" in done.stderr
     assert SECRET not in done.stderr
 
 

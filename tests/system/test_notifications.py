@@ -79,7 +79,7 @@ def test_every_exit_but_0_is_told_once_with_its_code(run: Run, workdir: Workdir,
     assert done.returncode == ending.code, done.stderr
     (message,) = told(chat)
     assert message["title"].startswith(f"fleetsweep {command}: exit {ending.code}, ")
-    shown = re.search("^Show: fleetsweep (show .*)$", message["message"], re.MULTILINE)
+    shown = re.search("^Show the run: fleetsweep (show .*)$", message["message"], re.MULTILINE)
     # Where nobody was contacted there is nothing to show.
     assert (shown is not None) == (ending.code != 2 and "--expect" not in words)
     if shown is not None:
@@ -106,7 +106,7 @@ def test_an_inventory_that_cannot_be_read_is_told(run: Run, workdir: Workdir) ->
     (message,) = told(chat)
     assert "exit 2" in message["title"]
     assert "nowhere.yml" in message["message"].splitlines()[0]
-    assert "Look: fleetsweep audit -i nowhere.yml" in message["message"]
+    assert "Look again: fleetsweep audit -i nowhere.yml" in message["message"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -152,13 +152,13 @@ def test_a_fleet_with_one_box_that_is_away_is_told_of_by_name(lab: Lab, run: Run
     assert lines[0] == "away: unreachable, connect: refused"
     assert sorted(lines[1:4]) == ["runner-1: ok", "runner-2: ok", "runner-3: ok"]
     assert lines[4] == "3 of 4 hosts ok; 1 containers, 1 matched, 1 stale, 1 removed"
-    assert lines[6].startswith("Look: fleetsweep audit ")
+    assert lines[6].startswith("Look again: fleetsweep audit ")
     assert lines[6].endswith(" --host away")
     text = file.read_text()
     assert 'fleetsweep_host_status{command="sweep",host="away",status="unreachable"} 1.0' in text
     assert 'fleetsweep_host_removed_containers{command="sweep",host="runner-1"} 1.0' in text
     # The command can be typed as it stands.
-    again = run(*shlex.split(lines[6].removeprefix("Look: fleetsweep ")))
+    again = run(*shlex.split(lines[6].removeprefix("Look again: fleetsweep ")))
     assert again.returncode == 3
     assert "runner-1" not in again.stdout
 
