@@ -7,22 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from fleetsweep.model.container import SECOND
-from fleetsweep.model.decision import Guard, GuardName, Reason
+from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import FleetReport
-from fleetsweep.model.survey import Status
-from fleetsweep.report import humanize, render
-from fleetsweep.report.cells import fine_seconds, iso_utc
-from fleetsweep.report.problems import LINES_A_HOST
+from fleetsweep.report import render
 from tests.report.build import (
-    DAY_S,
-    HOUR_S,
-    NOW_NS,
     candidates,
-    container,
-    container_id,
-    decision,
     fleet,
     guarded,
     lost,
@@ -61,17 +51,6 @@ def cells(made: FleetReport, name: str) -> list[str]:
     return re.split(r"  +", row)
 
 
-def removed(made: FleetReport, name: str) -> str:
-    return cells(made, name)[5]
-
-
-def below(made: FleetReport, *, verbose: bool = False) -> list[str]:
-    """The lines under the totals."""
-    text = render(made, "table", verbose=verbose)
-    lines = text.splitlines()
-    return lines[next(i for i, line in enumerate(lines) if line.startswith("TOTAL")) + 2 :]
-
-
 def test_a_fleet_is_one_row_a_host_then_the_totals_then_what_to_act_on() -> None:
     table, _, lines = render(fleet(), "table").partition("\n\n")
     assert table + "\n" == FLEET_TABLE
@@ -104,66 +83,10 @@ def test_a_long_host_name_is_not_cut_to_make_room() -> None:
     assert cells(made, "b ")[-1] == "connect: timeout"
 
 
-def test_a_clean_fleet_has_nothing_below_the_totals() -> None:
-    assert below(report(surveyed("a", candidates("ws", 2), outcome=Outcome.REMOVED))) == []
-
-
 @pytest.mark.parametrize("name", ["1e5", "007", "nan", "inf", "True", "-runner", "1_000", "0x10", "12%"])
 def test_a_host_name_that_looks_like_a_number_stays_as_it_is(name: str) -> None:
     assert cells(report(surveyed(name)), name)[:2] == [name, "ok"]
     assert f"| {name} ".replace("_", r"\_") in render(report(surveyed(name)), "markdown")
-
-
-def test_an_audit_removes_nothing_and_does_not_say_0() -> None:
-    made = report(surveyed("box", candidates("ws", 2)), command="audit")
-    assert removed(made, "box") == removed(made, "TOTAL") == "-"
-
-
-def test_a_dry_run_says_how_many_it_would_remove() -> None:
-    hosts = (
-        surveyed("box", candidates("ws", 2)),
-        guarded("full", candidates("x", 3)),
-        lost("off"),
-    )
-    made = report(*hosts, dry_run=True)
-    assert [removed(made, name) for name in ("box", "full", "off", "TOTAL")] == [
-        *("would 2", "would 0", "-", "would 2"),
-    ]
-
-
-def test_under_a_fleet_guard_a_dry_run_would_remove_nothing() -> None:
-    guard = Guard(GuardName.FLEET_CAP, "2 candidates are more than the fleet cap of 1", 1, 2)
-    made = report(surveyed("box", candidates("ws", 2)), dry_run=True, guard=guard)
-    assert removed(made, "box") == removed(made, "TOTAL") == "would 0"
-    assert below(made) == ["fleet: guarded (fleet-cap): 2 candidates are more than the fleet cap of 1"]
-
-
-def test_a_removal_of_unknown_fate_names_the_container_and_what_settles_it() -> None:
-    made = report(surveyed("box", candidates("ws", 1), outcome=Outcome.UNKNOWN, error="connection lost"))
-    assert below(made) == [
-        f"box: ws-0 ({container_id('ws-0')[:12]}) may or may not have been removed: connection lost"
-        " -> the next run finds out"
-    ]
-
-
-def test_gone_and_changed_are_noted_but_ask_for_nothing() -> None:
-    made = report(surveyed("box", candidates("ws", 2), outcome=Outcome.CHANGED))
-    assert cells(made, "box")[-1] == "2 changed"
-    assert below(made) == []
-
-
-def test_a_host_that_was_interrupted_without_a_fault_is_named() -> None:
-    made = report(replace(surveyed("box"), status=Status.INTERRUPTED))
-    assert below(made) == ["box: interrupted"]
-
-
-def test_ten_thousand_of_a_kind_are_cut_short_unless_verbose() -> None:
-    odd = tuple(decision(container(f"ws-{n}"), Reason.UNKNOWN_AGE, age_s=None) for n in range(1000))
-    made = report(surveyed("box", odd), surveyed("next"))
-    lines = below(made)
-    assert len(lines) == LINES_A_HOST + 1
-    assert lines[-1] == f"box: ... and {1000 - LINES_A_HOST} more like the last one (-v shows them)"
-    assert len(below(made, verbose=True)) == 1000
 
 
 def test_verbose_puts_each_hosts_containers_in_front() -> None:
@@ -183,18 +106,6 @@ def test_verbose_puts_each_hosts_containers_in_front() -> None:
     assert "runner-6:\n" not in text, "another name's containers are not listed twice"
 
 
-def test_verbose_says_why_an_old_container_is_young() -> None:
-    restarting = container("ws-loop", age_s=30, created_age_s=9 * DAY_S, restarts=65)
-    text = render(report(surveyed("box", (decision(restarting, Reason.YOUNG, age_s=30),))), "table", verbose=True)
-    assert "65 restarts, created 9d ago" in text
-
-
-def test_an_unreadable_timestamp_is_called_that() -> None:
-    odd = replace(container("ws-odd"), created_ns=0, started_ns=10**30)
-    made = report(surveyed("box", (decision(odd, Reason.UNKNOWN_AGE, age_s=None),)))
-    assert "(created unreadable, started beyond the calendar)" in render(made, "table")
-
-
 def test_colour_is_only_in_the_status_and_moves_nothing() -> None:
     plain, coloured = render(fleet(), "table"), render(fleet(), "table", color=True)
     assert "\x1b" not in plain
@@ -202,63 +113,3 @@ def test_colour_is_only_in_the_status_and_moves_nothing() -> None:
     found = re.findall(r"(\x1b\[\d+m)(\S+)\x1b\[0m", coloured)
     assert [word for _, word in found] == [host.status.value for host in fleet().hosts]
     assert len({code for code, word in found if word in ("ok", "guarded", "failed")}) == 3
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "-"),
-        (0, "0s"),
-        (45.9, "45s"),
-        (59, "59s"),
-        (60, "1m"),
-        (125, "2m5s"),
-        (HOUR_S, "1h"),
-        (2 * HOUR_S + 600, "2h10m"),
-        (HOUR_S + 1, "1h"),
-        (3 * DAY_S, "3d"),
-        (2 * DAY_S + 1, "2d"),
-        (DAY_S + 5 * HOUR_S, "1d5h"),
-        (-31_536_000, "-365d"),
-        (-0.4, "0s"),
-        (float("nan"), "-"),
-        (float("inf"), "-"),
-    ],
-)
-def test_a_duration_reads_as_a_person_says_it(seconds: float | None, text: str) -> None:
-    assert humanize(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.0, "0.0s"), (-0.04, "0.0s"), (0.41, "0.4s"), (-1.25, "-1.2s"), (12.9, "12s"), (-301, "-5m1s")],
-)
-def test_a_short_time_shows_tenths(seconds: float, text: str) -> None:
-    assert fine_seconds(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("time_ns", "text"),
-    [
-        (NOW_NS, "2026-06-15T07:00:00Z"),
-        (NOW_NS + SECOND - 1, "2026-06-15T07:00:00Z"),
-        (-1, "1969-12-31T23:59:59Z"),
-        (-62_135_596_800 * SECOND, "0001-01-01T00:00:00Z"),
-        (10**40, "beyond the calendar"),
-    ],
-)
-def test_a_time_is_in_utc_to_the_second(time_ns: int, text: str) -> None:
-    assert iso_utc(time_ns) == text
-
-
-def test_a_row_says_why_a_container_was_kept_that_is_unreadable_or_in_use() -> None:
-    kept = (
-        replace(
-            decision(container("ws-wedged"), Reason.UNREADABLE), detail="an inspect response did not arrive within 5 s"
-        ),
-        replace(decision(container("ws-owner"), Reason.IN_USE), detail="ws-young lives in its network"),
-    )
-    text = render(report(surveyed("a", kept)), "table")
-    assert "1 unreadable, 1 in use" in text
-    assert "was kept: it could not be read: an inspect response did not arrive within 5 s" in text
-    assert "was kept: it is in use: ws-young lives in its network" in text

@@ -291,7 +291,7 @@ def test_a_gateway_that_is_none_is_refused_unseen(run: Run, workdir: Workdir, ba
         done = run("audit", *workdir.local(address), "--push-gateway", bad)
     assert done.returncode == 2
     assert scripted.requests == []
-    assert done.stderr.startswith("Error: --push-gateway is not an address")
+    assert done.stderr.startswith("Error: --push-gateway must be a URL")
     assert SECRET not in done.stderr
 
 
