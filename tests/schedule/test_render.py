@@ -1,11 +1,10 @@
-"""``fleetsweep schedule``: what it prints, what it writes, and what it refuses."""
+"""The generated files, as systemd, cron and a workflow's runner read them."""
 
 from __future__ import annotations
 
 import importlib.resources
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,34 +16,15 @@ from click.testing import CliRunner
 from fleetsweep.cli import cli
 from tests.conftest import Run
 from tests.lab import crontab, systemd, workflow
+from tests.schedule.generated import command, written
 
 KINDS = ("systemd", "cron", "gitea", "github")
 WORKFLOWS = ("gitea", "github")
 
 
-@pytest.fixture
-def inventory(tmp_path: Path) -> Path:
-    path = tmp_path / "inventory.ini"
-    path.write_text("runner-1\nrunner-2 ansible_ssh_private_key_file=/etc/fleetsweep/key\n")
-    return path
-
-
-def written(run: Run, directory: Path, *words: str) -> dict[str, str]:
-    done = run("schedule", *words, "--write", str(directory))
-    assert done.returncode == 0, done.stderr
-    return {path.name: path.read_text() for path in directory.iterdir()}
-
-
-def command(unit: str) -> list[str]:
-    (line,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
-    return systemd.words(line)
-
-
 @pytest.mark.parametrize("job", ["sweep", "audit"])
 @pytest.mark.parametrize("local", [True, False])
-def test_systemd_finds_nothing_wrong_with_the_units(
-    run: Run, tmp_path: Path, inventory: Path, job: str, local: bool
-) -> None:
+def test_systemd_accepts_the_units(run: Run, tmp_path: Path, inventory: Path, job: str, local: bool) -> None:
     target = ["--local"] if local else ["-i", str(inventory)]
     odd = ["--name", '^ws-\\d "%h" ${HOME}', "--metrics", "/srv/a b/100%.prom"]
     made = written(run, tmp_path / "units", "systemd", *target, "--job", job, *odd)
@@ -74,7 +54,7 @@ def test_the_service_is_exposed_to_little(run: Run, tmp_path: Path, inventory: P
     assert done.returncode == 0, done.stdout
 
 
-def test_a_real_systemd_reads_the_command_as_it_was_meant(run: Run, tmp_path: Path) -> None:
+def test_a_real_systemd_parses_the_command_as_given(run: Run, tmp_path: Path) -> None:
     name = "^ws-\\d+\\\\ \"x\" %h %% $HOME ${HOME} $$ 'y' ; \\; # ä"
     unit = written(run, tmp_path / "units", "systemd", "--local", "--name", name)["fleetsweep-sweep.service"]
     read = systemd.read_by_systemd(unit)
@@ -82,33 +62,15 @@ def test_a_real_systemd_reads_the_command_as_it_was_meant(run: Run, tmp_path: Pa
     assert f"--name={name}" in command(unit)
 
 
-def test_the_timer_fires_at_minute_17_and_makes_up_for_what_it_missed(run: Run, tmp_path: Path) -> None:
+def test_the_timer_fires_at_minute_17_and_catches_up_a_missed_run(run: Run, tmp_path: Path) -> None:
     timer = written(run, tmp_path / "units", "systemd", "--local")["fleetsweep-sweep.timer"]
     assert "\nOnCalendar=*:17\n" in timer
     assert "\nPersistent=true\n" in timer
-    told = subprocess.run(["systemd-analyze", "calendar", "*:17"], check=True, capture_output=True, text=True).stdout
-    assert "Normalized form: *-*-* *:17:00" in told
+    shown = subprocess.run(["systemd-analyze", "calendar", "*:17"], check=True, capture_output=True, text=True).stdout
+    assert "Normalized form: *-*-* *:17:00" in shown
 
 
-def test_the_command_is_this_program_with_absolute_paths(run: Run, tmp_path: Path, inventory: Path) -> None:
-    options = ["-i", "inventory.ini", "--host", "runner-2", "--max-age", "4h", "--cap", "20", "--expect", "1"]
-    unit = written(run, tmp_path / "units", "systemd", *options)["fleetsweep-sweep.service"]
-    program, *words = command(unit)
-    assert Path(program) == Path(sys.executable).parent / "fleetsweep"
-    assert words == [
-        *("sweep", f"--inventory={inventory}", "--host=runner-2", "--expect=1", "--state-dir=/var/lib/fleetsweep"),
-        *("--max-age=4h", "--cap=20", "--yes", "--lock-wait=60s"),
-    ]
-
-
-def test_an_audit_fails_on_what_is_stale_and_says_yes_to_nothing(run: Run, tmp_path: Path) -> None:
-    unit = written(run, tmp_path / "units", "systemd", "--local", "--job", "audit")["fleetsweep-audit.service"]
-    assert command(unit)[1] == "audit"
-    assert command(unit)[-1] == "--fail-on-stale"
-    assert "--yes" not in unit
-
-
-def test_only_a_sweep_of_this_machine_is_of_the_docker_group(run: Run, tmp_path: Path, inventory: Path) -> None:
+def test_only_a_sweep_of_this_machine_is_in_the_docker_group(run: Run, tmp_path: Path, inventory: Path) -> None:
     local = written(run, tmp_path / "a", "systemd", "--local")["fleetsweep-sweep.service"]
     fleet = written(run, tmp_path / "b", "systemd", "-i", str(inventory))["fleetsweep-sweep.service"]
     assert "\nSupplementaryGroups=docker\n" in local
@@ -139,7 +101,7 @@ def in_opt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     "words",
     [["--private-key", "~/.ssh/id"], ["--known-hosts", "/home/ci/known_hosts"], ["--engine", "unix:///run/user/1/d"]],
 )
-def test_homes_are_shut_unless_the_command_needs_something_there(
+def test_homes_are_closed_unless_the_command_uses_a_path_there(
     in_opt: Callable[..., str], monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
@@ -147,7 +109,7 @@ def test_homes_are_shut_unless_the_command_needs_something_there(
     assert "\nProtectHome=read-only\n" in in_opt("--local", *words)
 
 
-def test_the_interpreter_is_something_that_the_command_needs(
+def test_the_interpreter_is_a_path_that_the_command_uses(
     in_opt: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "base_prefix", "/root/python3.12")
@@ -162,7 +124,7 @@ def test_a_key_that_the_inventory_names_opens_the_homes_too(
     assert f"\nProtectHome={home}\n" in in_opt("-i", str(inventory))
 
 
-def test_the_unit_has_a_tmp_of_its_own_unless_the_command_needs_something_there(in_opt: Callable[..., str]) -> None:
+def test_the_unit_has_a_private_tmp_unless_the_command_uses_a_path_there(in_opt: Callable[..., str]) -> None:
     assert "\nPrivateTmp=yes\n" in in_opt("--local")
     assert "\nPrivateTmp=no\n" in in_opt("--local", "--private-key", "/tmp/key")
 
@@ -197,14 +159,7 @@ def test_the_unit_may_write_its_metrics_and_starts_where_their_directory_is_miss
     assert f"--metrics={file}" in cron.replace("'", "")
 
 
-@pytest.mark.parametrize(("kind", "file"), [("gitea", "f.prom"), ("github", "f.prom"), ("systemd", "f.txt")])
-def test_metrics_that_nobody_would_read_are_not_scheduled(run: Run, kind: str, file: str) -> None:
-    done = run("schedule", kind, "--local", "--metrics", file)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "--metrics: " in done.stderr
-
-
-def test_the_unit_lets_a_run_end_by_its_own_limit(run: Run, tmp_path: Path) -> None:
+def test_the_unit_times_out_after_the_runs_own_limit(run: Run, tmp_path: Path) -> None:
     words = ["systemd", "--local", "--run-timeout", "10m"]
     unit = written(run, tmp_path / "units", *words)["fleetsweep-sweep.service"]
     (limit,) = re.findall(r"^TimeoutStartSec=(\d+)$", unit, re.MULTILINE)
@@ -220,36 +175,29 @@ def test_cron_gets_one_line_with_an_account(run: Run, tmp_path: Path, inventory:
     assert list(made) == ["fleetsweep-sweep"]
     (entry,) = crontab.entries(made["fleetsweep-sweep"])
     assert (entry.when, entry.user) == ("17 * * * *", "ci")
-    told = subprocess.run(
+    received = subprocess.run(
         ["sh", "-c", f"set -- {entry.command}; printf '%s\\n' \"$@\""], check=True, capture_output=True, text=True
     ).stdout.splitlines()
-    assert told[0] == str(Path(sys.executable).parent / "fleetsweep")
-    assert f"--name={name}" in told
-    assert "--yes" in told
+    assert received[0] == str(Path(sys.executable).parent / "fleetsweep")
+    assert f"--name={name}" in received
+    assert "--yes" in received
 
 
-def test_a_command_that_cron_would_not_take_is_refused(run: Run) -> None:
+def test_a_command_too_long_for_cron_is_refused(run: Run) -> None:
     done = run("schedule", "cron", "--local", "--name", "x" * 1000)
     assert (done.returncode, done.stdout) == (2, "")
     assert "systemd" in done.stderr
 
 
-@pytest.mark.parametrize("kind", ["systemd", "cron"])
-def test_a_teardown_by_the_clock_is_refused_with_the_place_where_it_belongs(run: Run, kind: str) -> None:
-    done = run("schedule", kind, "--job", "teardown")
-    assert done.returncode == 2
-    assert "fleetsweep schedule gitea" in done.stderr
-
-
 @pytest.mark.parametrize("kind", WORKFLOWS)
-def test_both_workflows_are_there_unless_one_job_is_asked_for(run: Run, tmp_path: Path, kind: str) -> None:
+def test_both_workflows_are_written_unless_one_job_is_chosen(run: Run, tmp_path: Path, kind: str) -> None:
     assert set(written(run, tmp_path / "a", kind, "--local")) == {"fleetsweep-sweep.yml", "fleetsweep-teardown.yml"}
     assert set(written(run, tmp_path / "b", kind, "--local", "--job", "audit")) == {"fleetsweep-audit.yml"}
     assert set(written(run, tmp_path / "c", kind, "--job", "teardown")) == {"fleetsweep-teardown.yml"}
 
 
 @pytest.mark.parametrize("kind", WORKFLOWS)
-def test_a_workflow_may_read_waits_for_another_and_ends(run: Run, tmp_path: Path, kind: str) -> None:
+def test_a_workflow_has_read_permission_waits_for_another_and_times_out(run: Run, tmp_path: Path, kind: str) -> None:
     for name in written(run, tmp_path / "w", kind, "--local"):
         flow = workflow.read(tmp_path / "w" / name)
         assert flow["permissions"] == {"contents": "read"}
@@ -279,13 +227,13 @@ def test_a_workflow_may_read_waits_for_another_and_ends(run: Run, tmp_path: Path
         (["-i", "inventory.ini", "--max-age", "4h"], "4", ""),
     ],
 )
-def test_a_repositorys_variable_beats_what_was_given_and_the_inventory_has_the_rest(
+def test_a_repositorys_variable_overrides_the_default_and_the_inventory_sets_the_others(
     run: Run, tmp_path: Path, inventory: Path, words: list[str], hours: str, cap: str
 ) -> None:
     assert inventory.exists()
     written(run, tmp_path / "w", "gitea", *words)
     flow = workflow.read(tmp_path / "w" / "fleetsweep-sweep.yml")
-    plain, told = (
+    plain, overridden = (
         workflow.Runner(tmp_path),
         workflow.Runner(
             tmp_path,
@@ -294,18 +242,9 @@ def test_a_repositorys_variable_beats_what_was_given_and_the_inventory_has_the_r
     )
     names = ("WS_MAX_AGE_HOURS", "SAFETY_CAP", "DRY_RUN")
     assert [plain.value(flow["env"][name]) for name in names] == [hours, cap, "false"]
-    assert [told.value(flow["env"][name]) for name in names] == ["9", "7", "true"]
+    assert [overridden.value(flow["env"][name]) for name in names] == ["9", "7", "true"]
     # A flag would beat the variable.
     assert not re.search("--max-age|--cap", workflow.steps(flow)[-1]["run"])
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_value_that_would_end_its_line_is_refused(run: Run, tmp_path: Path, kind: str) -> None:
-    words = ["schedule", kind, "--local", "--name", "^ws-\nUser=root", "--write", str(tmp_path / "out")]
-    done = run(*words)
-    assert done.returncode == 2, done.stdout
-    assert "--name" in done.stderr
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("kind", WORKFLOWS)
@@ -313,85 +252,6 @@ def test_a_value_that_a_workflow_would_evaluate_is_refused(run: Run, kind: str) 
     done = run("schedule", kind, "--local", "--name", "${{ secrets.X }}")
     assert (done.returncode, done.stdout) == (2, "")
     assert "expression" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--local", "--max-age", "soon"],
-        ["--local", "--cap", "many"],
-        ["--local", "--fleet-cap", "200%"],
-        ["--local", "--user", "root\n"],
-        ["--local", "--user", "a b"],
-        ["-i", "nowhere.ini"],
-        ["-i", "inventory.ini", "-l", "nobody"],
-        ["-i", "inventory.ini", "-l", "@retry"],
-        [],
-    ],
-)
-def test_what_a_run_would_refuse_is_refused_before_it_is_scheduled(run: Run, inventory: Path, words: list[str]) -> None:
-    assert inventory.exists()
-    done = run("schedule", "systemd", *words)
-    assert (done.returncode, done.stdout) == (2, "")
-
-
-@pytest.mark.parametrize(
-    ("words", "named"), [(["--engine", "docker.sock"], "docker.sock"), (["-i", "inventory.ini"], "--inventory")]
-)
-def test_a_teardown_is_of_the_machine_that_its_job_runs_on(
-    run: Run, inventory: Path, words: list[str], named: str
-) -> None:
-    assert inventory.exists()
-    done = run("schedule", "gitea", "--job", "teardown", *words)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert named in done.stderr
-
-
-def test_a_teardown_judges_by_the_selectors_and_guards_that_were_given(run: Run, tmp_path: Path) -> None:
-    words = ["--name", "it's", "--keep-label", "mine", "--state-dir", "state", "--max-age", "4h"]
-    written(run, tmp_path / "w", "gitea", "--job", "teardown", *words)
-    _, before, _, after = workflow.steps(workflow.read(tmp_path / "w" / "fleetsweep-teardown.yml"))
-    (baseline,) = (shlex.split(line) for line in before["run"].splitlines() if line.startswith("fleetsweep"))
-    common = ["--local", f"--state-dir={tmp_path / 'state'}", "--name=it's"]
-    assert baseline[-3:] == common
-    assert shlex.split(after["run"])[:6] == ["fleetsweep", "teardown", *common, "--keep-label=mine"]
-
-
-def test_another_number_of_hosts_than_expected_is_told_at_once(run: Run, inventory: Path) -> None:
-    done = run("schedule", "systemd", "-i", str(inventory), "--expect", "3")
-    assert (done.returncode, done.stdout) == (4, "")
-
-
-def test_files_that_say_something_else_are_kept_and_none_is_written(run: Run, tmp_path: Path) -> None:
-    out = tmp_path / "units"
-    out.mkdir()
-    (out / "fleetsweep-sweep.timer").write_text("mine\n")
-    words = ["schedule", "systemd", "--local", "--write", str(out)]
-    done = run(*words)
-    assert done.returncode == 2
-    assert str(out / "fleetsweep-sweep.timer") in done.stderr
-    assert [path.name for path in out.iterdir()] == ["fleetsweep-sweep.timer"]
-    assert (out / "fleetsweep-sweep.timer").read_text() == "mine\n"
-    assert run(*words, "--force").returncode == 0
-    assert "OnCalendar" in (out / "fleetsweep-sweep.timer").read_text()
-    again = run(*words)
-    assert again.returncode == 0
-    assert again.stdout.count("the same content") == 2
-    assert {path.name: path.stat().st_mode & 0o777 for path in out.iterdir()} == {
-        "fleetsweep-sweep.service": 0o644,
-        "fleetsweep-sweep.timer": 0o644,
-    }
-
-
-def test_a_link_is_replaced_and_what_it_leads_to_is_not(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "other").write_text("other\n")
-    (tmp_path / "units").mkdir()
-    (tmp_path / "units" / "fleetsweep-sweep.timer").symlink_to(tmp_path / "other")
-    words = ["schedule", "systemd", "--local", "--write", str(tmp_path / "units")]
-    assert run(*words).returncode == 2
-    assert run(*words, "--force").returncode == 0
-    assert (tmp_path / "other").read_text() == "other\n"
-    assert not (tmp_path / "units" / "fleetsweep-sweep.timer").is_symlink()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,80 @@
+"""What ``fleetsweep doctor`` prints: how far each host was reached, and what to do."""
+
+from __future__ import annotations
+
+import json
+
+from fleetsweep.errors import Phase
+from fleetsweep.model.decision import Guard, GuardName
+from fleetsweep.model.host import Connection, Host
+from fleetsweep.model.report import Checkup
+from fleetsweep.model.survey import Engine, Fault, Status
+from fleetsweep.report.checkup import render_checkups
+
+ENGINE = Engine("docker", "Docker/20.10.24 (linux)", "1.41", "streamlocal", "ABCD:EF")
+SEEN = {
+    Phase.RESOLVE: {"address": "192.0.2.1"},
+    Phase.CONNECT: {"time": "3 ms"},
+    Phase.AUTH: {"key": "SHA256:0123456789abcdef", "user": "ci"},
+}
+REACHED = Checkup(Host("a", "192.0.2.1"), Status.OK, SEEN, ENGINE, 7, 0.25, 0.0123)
+FAULT = Fault(Status.UNREACHABLE, Phase.CONNECT, "timeout", "no TCP connection\x1b[2J", "check the firewall")
+LOST = Checkup(
+    Host("b", "192.0.2.2"), Status.UNREACHABLE, {Phase.RESOLVE: {"address": "192.0.2.2"}}, fault=FAULT, command="ssh b"
+)
+
+
+def row(item: Checkup, *, verbose: bool = False) -> dict[str, str]:
+    """One host's cells by their column."""
+    head, line = render_checkups([item], 0, "table", verbose=verbose).splitlines()[:2]
+    starts = [head.index(name) for name in head.split()] + [None]
+    return {name: line[starts[i] : starts[i + 1]].strip() for i, name in enumerate(head.split())}
+
+
+def test_a_reached_host_has_a_cell_for_each_phase_and_its_clock() -> None:
+    cells = row(REACHED)
+    assert cells["RESOLVE"] == "192.0.2.1"
+    assert cells["AUTH"] == "SHA256:01234567… ci"
+    assert cells["ENGINE"] == "docker 20.10.24 API 1.41"
+    assert cells["CLOCK"] == "+0.2s, 12.3 ms"
+    assert row(REACHED, verbose=True)["AUTH"] == "SHA256:0123456789abcdef ci"
+    assert row(REACHED, verbose=True)["ENGINE"].endswith("ABCD:EF")
+
+
+def test_the_columns_after_the_failed_phase_are_empty_and_the_remedy_is_below() -> None:
+    cells = row(LOST)
+    assert (cells["RESOLVE"], cells["CONNECT"]) == ("192.0.2.2", "failed: timeout")
+    assert {cells[name] for name in list(cells)[3:]} == {"-"}
+    assert render_checkups([REACHED, LOST], 3, "table").split("\n\n")[1] == (
+        "b: unreachable (connect): no TCP connection\\x1b[2J\n  check the firewall\n  $ ssh b\n"
+    )
+
+
+def test_a_host_that_names_no_phase_failed_in_the_first_that_it_did_not_pass() -> None:
+    given_up = Checkup(
+        LOST.host, Status.UNREACHABLE, LOST.seen, fault=Fault(Status.UNREACHABLE, None, "timeout", "gave up")
+    )
+    assert row(given_up)["CONNECT"] == "failed: timeout"
+
+
+def test_a_guard_marks_the_column_that_it_is_about() -> None:
+    guard = Guard(GuardName.SKEW, "the clock is off", 300, 900)
+    text = render_checkups(
+        [Checkup(REACHED.host, Status.GUARDED, SEEN, ENGINE, 7, 900.0, 0.0123, guard=guard)], 4, "table"
+    )
+    assert "+15m, 12.3 ms (guarded)" in text
+    assert text.endswith("a: guarded (skew): the clock is off\n")
+
+
+def test_a_local_engine_passes_the_phases_of_a_connection() -> None:
+    cells = row(Checkup(Host("a", "a", connection=Connection.LOCAL), Status.OK, {}, ENGINE))
+    assert (cells["RESOLVE"], cells["CONNECT"], cells["AUTH"]) == ("local", "local", "-")
+
+
+def test_json_has_the_phases_that_were_passed_and_the_error() -> None:
+    made = json.loads(render_checkups([REACHED, LOST], 3, "json"))
+    assert (made["schema"], made["exit_code"]) == ("fleetsweep.doctor/1", 3)
+    first, second = made["hosts"]
+    assert list(first["phases"]) == ["resolve", "connect", "auth"]
+    assert (first["containers"], first["clock_skew_s"], first["round_trip_s"]) == (7, 0.2, 0.0123)
+    assert (second["error"]["phase"], second["command"], second["engine"]) == ("connect", "ssh b", None)

@@ -1,0 +1,48 @@
+"""What ``fleetsweep explain`` prints, and the plan that a sweep shows before it asks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from fleetsweep.model.decision import Explanation, Finding, Guard, GuardName, Reason, Verdict
+from fleetsweep.model.host import Host
+from fleetsweep.report.explanation import confirmation, render_explanation
+from tests.report.build import candidates, container, decision, plan
+
+FINDINGS = (
+    Finding("selectors", "name matches", None),
+    Finding("protection", "label \x1b[2J", Reason.PROTECTED),
+    Finding("max age", "2d old", Reason.STALE),
+)
+KEPT = Explanation(Host("a", "a"), decision(container("ws-1"), Reason.PROTECTED), FINDINGS, None)
+GUARD = Guard(GuardName.CAP, "3 candidates are more than the cap of 2", 2, 3)
+
+
+def test_the_first_rule_with_a_reason_decides_and_later_reasons_are_in_parentheses() -> None:
+    lines = render_explanation(KEPT, "table").splitlines()
+    assert lines[0].startswith("ws-1 (")
+    assert [line.split("  ")[-1].strip() for line in lines[3:6]] == ["-", "protected", "(stale)"]
+    assert lines[-1] == "verdict: keep (protected)"
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_guard_is_named_only_where_it_stops_a_removal() -> None:
+    removed = replace(KEPT, decision=decision(container("ws-1")), guard=GUARD)
+    assert removed.decision.verdict is Verdict.REMOVE
+    assert render_explanation(removed, "table").endswith(f"but guarded (cap): {GUARD.message}\n")
+    assert "guarded" not in render_explanation(replace(KEPT, guard=GUARD), "table")
+
+
+def test_json_has_every_rule_with_its_input_and_its_reason() -> None:
+    made = json.loads(render_explanation(KEPT, "json"))
+    assert made["rules"][1] == {"rule": "protection", "saw": "label \x1b[2J", "said": "protected"}
+    assert (made["verdict"], made["reason"], made["guard"]) == ("keep", "protected", None)
+
+
+def test_the_plan_is_one_line_a_host_and_verbosely_one_a_candidate() -> None:
+    plans = [plan("a", candidates("ws", 2), others=3), plan("b", candidates("x", 1))]
+    assert confirmation(plans, verbose=False) == (
+        "a: 2 of 5 containers, the oldest 2d old\nb: 1 of 1 containers, the oldest 2d old\n"
+    )
+    assert [line.split(" (")[0] for line in confirmation(plans, verbose=True).splitlines()[1:3]] == ["  ws-0", "  ws-1"]
