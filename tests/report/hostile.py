@@ -1,4 +1,4 @@
-"""Strings that a box may send, and reports that are full of them."""
+"""Hostile strings that a box may send, and reports that are full of them."""
 
 from __future__ import annotations
 

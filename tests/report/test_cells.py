@@ -42,12 +42,12 @@ def below(made: FleetReport, *, verbose: bool = False) -> list[str]:
     return lines[next(i for i, line in enumerate(lines) if line.startswith("TOTAL")) + 2 :]
 
 
-def test_an_audit_removes_nothing_and_does_not_say_0() -> None:
+def test_an_audit_has_a_dash_for_removed_and_no_0() -> None:
     made = report(surveyed("box", candidates("ws", 2)), command="audit")
     assert removed(made, "box") == removed(made, "TOTAL") == "-"
 
 
-def test_a_dry_run_says_how_many_it_would_remove() -> None:
+def test_a_dry_run_counts_what_it_would_remove() -> None:
     hosts = (
         surveyed("box", candidates("ws", 2)),
         guarded("full", candidates("x", 3)),
@@ -66,7 +66,7 @@ def test_under_a_fleet_guard_a_dry_run_would_remove_nothing() -> None:
     assert below(made) == ["fleet: guarded (fleet-cap): 2 candidates are more than the fleet cap of 1"]
 
 
-def test_verbose_says_why_an_old_container_is_young() -> None:
+def test_an_old_container_that_restarts_has_its_restarts_and_its_creation_as_details() -> None:
     restarting = container("ws-loop", age_s=30, created_age_s=9 * DAY_S, restarts=65)
     text = render(report(surveyed("box", (decision(restarting, Reason.YOUNG, age_s=30),))), "table", verbose=True)
     assert "65 restarts, created 9d ago" in text
@@ -93,7 +93,7 @@ def test_verbose_says_why_an_old_container_is_young() -> None:
         (float("inf"), "-"),
     ],
 )
-def test_a_duration_reads_as_a_person_says_it(seconds: float | None, text: str) -> None:
+def test_a_duration_has_at_most_two_units(seconds: float | None, text: str) -> None:
     assert humanize(seconds) == text
 
 

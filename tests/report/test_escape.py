@@ -1,4 +1,4 @@
-"""Escaping: nothing that a box says is obeyed, hidden or lost without a trace."""
+"""Escaping: no text from a box is interpreted, hidden or lost without a trace."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.report.hostile import NASTY, texts
         ("", ""),
     ],
 )
-def test_what_a_terminal_would_obey_or_hide_is_spelled_out(text: str, shown: str) -> None:
+def test_characters_that_a_terminal_interprets_or_hides_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
@@ -67,7 +67,7 @@ def test_a_formula_is_text_to_a_spreadsheet(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["ws-1", "a=1", "1-2", "", "'quoted'"])
-def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
+def test_text_that_is_no_formula_is_unchanged(text: str) -> None:
     assert csv_cell(text) == text
 
 

@@ -1,4 +1,4 @@
-"""JSON, JSON lines, CSV and Markdown: their structure, which programs depend on."""
+"""The formats of a report, by their names on the command line."""
 
 from __future__ import annotations
 

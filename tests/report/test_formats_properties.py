@@ -1,4 +1,4 @@
-"""Every format on reports full of a hostile box's strings."""
+"""Every format, on reports full of hostile text from a box."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_no_markdown_row_has_a_cell_too_many(made: FleetReport, verbose: bool) -
 
 @many
 @given(reports)
-def test_no_line_to_act_on_begins_with_a_boxs_words(made: FleetReport) -> None:
+def test_no_line_of_a_problem_begins_with_text_from_a_box(made: FleetReport) -> None:
     _, _, lines = render(made, "table").partition("\n\n")
     starts = tuple(f"{printable(name, NAME_LIMIT)}: " for name in ("fleet", *names(made)))
     assert all(line.startswith(starts) for line in lines.splitlines())
@@ -136,7 +136,7 @@ def test_a_megabyte_in_every_place_is_cut_wherever_a_person_reads(name: str) -> 
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_json_keeps_what_a_box_said(text: str) -> None:
+def test_json_keeps_text_from_a_box(text: str) -> None:
     made = report(surveyed("a", candidates(text, 1), outcome=Outcome.FAILED, error=text))
     (shown,) = json.loads(render(made, "json"))["hosts"][0]["decisions"]
     assert shown["name"] == well_formed(f"{text}-0")

@@ -32,7 +32,7 @@ def test_json_has_the_promised_keys_in_their_order() -> None:
         ]
 
 
-def test_json_says_all_of_a_removal() -> None:
+def test_json_has_all_of_a_removal() -> None:
     assert json.loads(render(EXAMPLE, "json")) == {
         "schema": "fleetsweep.report/1",
         "run_id": "20260615T070000Z-1a2b",
@@ -108,7 +108,7 @@ def test_json_says_all_of_a_removal() -> None:
     }
 
 
-def test_json_says_why_a_host_has_no_answer() -> None:
+def test_json_has_the_error_of_a_host_that_was_not_surveyed() -> None:
     host = json.loads(render(report(lost("a")), "json"))["hosts"][0]
     assert host["error"] == {
         "phase": "connect",
@@ -145,7 +145,7 @@ def test_json_rounds_its_numbers_and_has_no_minus_zero() -> None:
     assert '"duration_s": 0.123,' in text
 
 
-def test_json_has_null_for_what_is_no_number() -> None:
+def test_json_has_null_for_nan_and_infinity() -> None:
     made = report(surveyed("a", skew_s=float("nan"), duration_s=float("inf")))
     host = json.loads(render(made, "json"))["hosts"][0]
     assert (host["clock_skew_s"], host["duration_s"]) == (None, None)

@@ -8,7 +8,7 @@ from fleetsweep.report import render
 from tests.report.build import fleet
 
 
-def test_jsonl_is_the_json_report_taken_apart() -> None:
+def test_jsonl_is_the_json_report_in_lines() -> None:
     whole = json.loads(render(fleet(), "json"))
     *hosts, head = [json.loads(line) for line in render(fleet(), "jsonl").splitlines()]
     assert hosts == whole.pop("hosts")

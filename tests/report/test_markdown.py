@@ -19,7 +19,7 @@ def test_markdown_is_a_heading_a_table_and_a_list() -> None:
     assert len(actions.splitlines()) == 6
 
 
-def test_markdown_says_that_it_was_a_dry_run_and_lists_containers_when_verbose() -> None:
+def test_markdown_names_a_dry_run_and_lists_containers_when_verbose() -> None:
     text = render(report(*fleet().hosts, dry_run=True), "markdown", verbose=True)
     assert text.startswith("### fleetsweep sweep (dry run), ")
     assert "\n#### runner-1\n\n| ID " in text

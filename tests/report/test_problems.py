@@ -38,7 +38,7 @@ def test_a_clean_fleet_has_nothing_below_the_totals() -> None:
     assert below(report(surveyed("a", candidates("ws", 2), outcome=Outcome.REMOVED))) == []
 
 
-def test_a_removal_of_unknown_fate_names_the_container_and_what_settles_it() -> None:
+def test_a_removal_of_unknown_outcome_names_the_container_and_the_next_step() -> None:
     made = report(surveyed("box", candidates("ws", 1), outcome=Outcome.UNKNOWN, error="connection lost"))
     assert below(made) == [
         f"box: ws-0 ({container_id('ws-0')[:12]}) may or may not have been removed: connection lost"
@@ -46,7 +46,7 @@ def test_a_removal_of_unknown_fate_names_the_container_and_what_settles_it() -> 
     ]
 
 
-def test_gone_and_changed_are_noted_but_ask_for_nothing() -> None:
+def test_gone_and_changed_are_noted_but_are_no_problem() -> None:
     made = report(surveyed("box", candidates("ws", 2), outcome=Outcome.CHANGED))
     assert cells(made, "box")[-1] == "2 changed"
     assert below(made) == []
@@ -66,13 +66,13 @@ def test_ten_thousand_of_a_kind_are_cut_short_unless_verbose() -> None:
     assert len(below(made, verbose=True)) == 1000
 
 
-def test_an_unreadable_timestamp_is_called_that() -> None:
+def test_an_unreadable_timestamp_is_named_as_such() -> None:
     odd = replace(container("ws-odd"), created_ns=0, started_ns=10**30)
     made = report(surveyed("box", (decision(odd, Reason.UNKNOWN_AGE, age_s=None),)))
     assert "(created unreadable, started beyond the calendar)" in render(made, "table")
 
 
-def test_a_row_says_why_a_container_was_kept_that_is_unreadable_or_in_use() -> None:
+def test_an_unreadable_container_and_one_in_use_have_the_reason_they_were_kept() -> None:
     kept = (
         replace(
             decision(container("ws-wedged"), Reason.UNREADABLE), detail="an inspect response did not arrive within 5 s"

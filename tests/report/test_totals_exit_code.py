@@ -89,11 +89,11 @@ def test_a_signal_comes_before_everything(number: int, expected: int) -> None:
     assert code(GUARDED, FAILED, UNREACHABLE, BUG, guard=FLEET_CAP, stopped_by=number) == expected
 
 
-def test_a_fleet_guard_counts_though_every_host_is_ok() -> None:
+def test_a_fleet_guard_counts_although_every_host_is_ok() -> None:
     assert code(STALE, guard=FLEET_CAP) == 4
 
 
-def test_a_guard_that_only_the_plan_knows_of_still_counts() -> None:
+def test_a_guard_of_the_plan_alone_counts_too() -> None:
     assert code(replace(GUARDED, guard=None, status=Status.OK)) == 4
 
 
@@ -106,7 +106,7 @@ def test_stale_containers_count_while_they_may_still_be_there(host: HostReport, 
     assert code(host, fail_on_stale=True) == expected
 
 
-def test_a_container_that_the_sweep_never_got_to_is_stale_still() -> None:
+def test_a_container_that_the_sweep_did_not_reach_is_still_stale() -> None:
     half = replace(REMOVED, removals=REMOVED.removals[:1])
     assert code(half, fail_on_stale=True) == 6
 

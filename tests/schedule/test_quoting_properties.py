@@ -1,4 +1,4 @@
-"""What an option says reaches fleetsweep letter by letter, whoever starts it."""
+"""A quoted word reaches fleetsweep unchanged, whatever starts it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ WORDS = st.lists(PRINTABLE | HOSTILE, max_size=6)
 
 
 @given(WORDS)
-def test_systemd_splits_a_command_into_the_words_that_were_meant(words: list[str]) -> None:
+def test_systemd_splits_a_command_into_the_same_words(words: list[str]) -> None:
     command = ["/opt/a b/$100%/fleetsweep", *words]
     assert systemd.words(quoting.systemd_words(command)) == command
 
 
 @given(WORDS, st.booleans())
-def test_cron_and_its_shell_split_a_command_into_the_words_that_were_meant(words: list[str], halves: bool) -> None:
+def test_cron_and_its_shell_split_a_command_into_the_same_words(words: list[str], halves: bool) -> None:
     (entry,) = crontab.entries(
         f"17 * * * * fleetsweep {quoting.cron_words(['/opt/fleetsweep', *words])}\n", halves_backslashes=halves
     )
@@ -32,13 +32,13 @@ def test_cron_and_its_shell_split_a_command_into_the_words_that_were_meant(words
 
 
 @given(st.text(), st.sampled_from("\n\r\t\0\v\f\x1b\x7f\x85\u2028\u2029\ud800"), st.text())
-def test_what_would_end_a_line_is_refused(before: str, end: str, after: str) -> None:
+def test_a_character_that_would_end_a_line_is_refused(before: str, end: str, after: str) -> None:
     with pytest.raises(UsageError, match="unprintable character"):
         quoting.check_line("--name", before + end + after)
 
 
 @given(PRINTABLE | HOSTILE)
-def test_what_is_not_refused_is_one_line_to_everybody(text: str) -> None:
+def test_an_accepted_word_stays_on_one_line(text: str) -> None:
     assert len(quoting.check_line("--name", text).splitlines()) <= 1
     assert "\n" not in quoting.systemd_words(["/x", text]) + quoting.cron_words([text]) + quoting.shell_words([text])
 

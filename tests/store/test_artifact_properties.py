@@ -1,4 +1,4 @@
-"""Plans and baselines that were edited and given a right digest: read as what they say, or refused in words."""
+"""Plans and baselines that were edited and given the right digest: read as written, or refused with a message."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ junk = st.one_of(
 
 
 def places(value: object, here: Place = ()) -> Iterator[Place]:
-    """Where each value of a document stands."""
+    """The path of each value of a document."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in inside:
         yield (*here, key)
@@ -88,7 +88,7 @@ PLAN_PLACES = list(places({key: value for key, value in PLAN.items() if key != "
 @example(("flags", "names"), "^ws-")
 @example(("flags", "names"), [None])
 @example(("fleet_cap",), True)
-def test_an_edited_plan_is_refused_or_means_what_it_says(
+def test_an_edited_plan_is_refused_or_read_as_written(
     tmp_path_factory: pytest.TempPathFactory, place: Place, value: object
 ) -> None:
     directory = tmp_path_factory.mktemp("plan")
@@ -133,7 +133,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 @settings(max_examples=200)
 @given(st.data(), junk)
-def test_an_edited_baseline_is_refused_or_means_what_it_says(
+def test_an_edited_baseline_is_refused_or_read_as_written(
     tmp_path_factory: pytest.TempPathFactory, before: dict[str, object], data: st.DataObject, value: object
 ) -> None:
     directory = tmp_path_factory.mktemp("baseline")
@@ -148,7 +148,7 @@ def test_an_edited_baseline_is_refused_or_means_what_it_says(
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 30, "9" * 5000, "-" + "9" * 19])
-def test_a_number_that_cannot_be_reckoned_with_is_refused_where_it_is_read(tmp_path: Path, text: str) -> None:
+def test_a_number_that_is_not_finite_or_too_large_is_refused(tmp_path: Path, text: str) -> None:
     whole = json.dumps(PLAN).replace('"duration_s": 10.0', f'"duration_s": {text}')
     assert text in whole
     path = tmp_path / "plan.json"

@@ -97,7 +97,7 @@ def test_a_plan_comes_back_as_it_was_but_for_its_labels(tmp_path: Path) -> None:
     assert (back.flags, back.fleet_cap, back.policies) == (saved().flags, "50%", saved().policies)
 
 
-def test_a_plan_holds_no_label_and_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_plan_has_no_labels_and_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     save(saved(), path)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -105,7 +105,7 @@ def test_a_plan_holds_no_label_and_is_for_its_owner_alone(tmp_path: Path) -> Non
     assert labels_digest(container(id="e" * 64, labels=LABELS)) in path.read_text()
 
 
-def test_the_journal_gets_the_decision_on_what_goes_and_counts_of_the_rest() -> None:
+def test_the_journal_gets_the_decisions_to_remove_and_counts_of_the_others() -> None:
     made = saved()
     whole = json.loads(summarize(replace(made, plan=replace(made.plan, guard=None))))
     assert made.plan.guard is not None
@@ -124,7 +124,7 @@ def test_the_journal_gets_the_decision_on_what_goes_and_counts_of_the_rest() -> 
     assert [list(host) for host in json.loads(summarize(made))["hosts"]] == [["host", "others"]] * 3
 
 
-def test_a_plan_takes_the_place_of_a_plan_and_of_nothing_else(tmp_path: Path) -> None:
+def test_a_plan_replaces_a_plan_and_no_other_file(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     save(saved(), path)
     save(saved(run_id="next"), path)
@@ -162,7 +162,7 @@ def as_document(edit: Callable[[dict[str, object]], object]) -> Callable[[str], 
         (lambda _: "[" * 100_000, "damaged"),
     ],
 )
-def test_a_plan_that_was_touched_is_refused(tmp_path: Path, spoil: Callable[[str], str], words: str) -> None:
+def test_a_plan_that_was_changed_is_refused(tmp_path: Path, spoil: Callable[[str], str], words: str) -> None:
     path = tmp_path / "plan.json"
     path.write_text(spoil(dump(saved())))
     path.chmod(0o600)
@@ -198,7 +198,7 @@ def test_a_digest_does_not_make_a_malformed_plan_good(
         read(path)
 
 
-def test_a_plan_has_its_time(tmp_path: Path) -> None:
+def test_a_plan_expires(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     save(saved(), path)
     assert read(path, age_s=3600).run_id == "run"
@@ -216,7 +216,7 @@ def test_a_plan_that_others_can_change_is_refused(tmp_path: Path) -> None:
         read(path)
 
 
-def test_a_plan_says_what_to_remove_and_never_where_to_connect(tmp_path: Path) -> None:
+def test_a_plan_determines_what_to_remove_and_never_where_to_connect(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     save(saved(), path)
     with pytest.raises(UsageError, match="includes d,"):
@@ -225,7 +225,7 @@ def test_a_plan_says_what_to_remove_and_never_where_to_connect(tmp_path: Path) -
         read(path, hosts={**HOSTS, "a": Host("a", "192.0.2.1")})
 
 
-def test_a_plan_holds_only_under_the_rules_it_was_made_by() -> None:
+def test_a_plan_is_valid_only_with_the_policies_it_was_made_with() -> None:
     same = {name: Policy() for name in HOSTS}
     check_policies(saved(), same, Percent(50))
     with pytest.raises(UsageError, match=r"for b it was made with cap 100, now it is 7"):
@@ -236,7 +236,7 @@ def test_a_plan_holds_only_under_the_rules_it_was_made_by() -> None:
 
 @settings(max_examples=50)
 @given(texts, texts, st.floats())
-def test_whatever_a_box_says_can_be_saved_and_read(
+def test_any_text_from_a_box_can_be_saved_and_read(
     tmp_path_factory: pytest.TempPathFactory, name: str, image: str, skew_s: float
 ) -> None:
     path = tmp_path_factory.mktemp("plan") / "plan.json"

@@ -1,4 +1,4 @@
-"""What the journal tells of past runs: sums, ends, settlements, and never more than it knows."""
+"""Queries on past runs: sums, exit codes, settlements, and nothing that is not known."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def test_the_newest_run_comes_first_with_the_sums_of_its_hosts(state: Path) -> N
     assert oldest.finished_ns == oldest.started_ns + 3 * SECOND // 2
 
 
-def test_a_run_that_did_not_end_counts_what_it_wrote_down(state: Path) -> None:
+def test_a_run_that_did_not_end_counts_the_removals_it_recorded(state: Path) -> None:
     killed(state, "k", Outcome.REMOVED, Outcome.FAILED, None, Outcome.UNKNOWN)
     (run,) = past_runs(state)
     assert (run.finished_ns, run.exit_code, run.hosts, run.removed, run.unknown) == (None, None, 0, 1, 2)
 
 
-def test_what_a_later_run_settled_is_unknown_no_more(state: Path) -> None:
+def test_an_intent_that_a_later_run_settled_is_no_longer_unknown(state: Path) -> None:
     killed(state, "k", None)
     with Journal(state, "later", "audit") as journal:
         (intent,) = journal.open_intents()
@@ -144,12 +144,12 @@ def test_a_run_is_found_by_the_beginning_of_its_id_and_without_one_it_is_the_new
     assert record(state, "").run.id == "2025-c"
     with pytest.raises(UsageError, match=r"several runs' ids begin with '2026', 2026-b and 2026-a: give more"):
         record(state, "2026")
-    for nobody in ("2024", "026", "2026-a%", "_"):
+    for unknown in ("2024", "026", "2026-a%", "_"):
         with pytest.raises(UsageError, match="no run's id begins with"):
-            record(state, nobody)
+            record(state, unknown)
 
 
-def test_a_record_has_every_host_and_what_stood_in_its_way(state: Path) -> None:
+def test_a_record_has_every_host_with_its_error_or_guard(state: Path) -> None:
     cap = Guard(GuardName.CAP, "101 candidates, the cap is 100")
     fleet = Guard(GuardName.FLEET_CAP, "too many in the fleet")
     guarded = plan("capped", guard=cap)
@@ -166,7 +166,7 @@ def test_a_record_has_every_host_and_what_stood_in_its_way(state: Path) -> None:
 # What is printed
 
 
-def test_the_table_says_what_is_not_known_with_a_dash(state: Path) -> None:
+def test_the_table_has_a_dash_for_what_is_unknown(state: Path) -> None:
     ended(state, "audit", surveyed("a", candidates("ws", 2)), command="audit")
     ended(state, "dry", surveyed("a", candidates("ws", 2)), dry_run=True)
     ended(state, "real", surveyed("a", candidates("ws", 2), outcome=Outcome.REMOVED), LOST, code=3)
@@ -193,7 +193,7 @@ def test_a_record_says_how_the_run_ended(state: Path) -> None:
     assert table.splitlines()[4].endswith("unknown")
 
 
-def test_json_has_the_same_with_null_for_what_is_not_known(state: Path) -> None:
+def test_json_has_null_for_what_is_unknown(state: Path) -> None:
     killed(state, "k", Outcome.FAILED, None)
     (run,) = json.loads(render_history(past_runs(state), "json"))["runs"]
     assert (run["run_id"], run["finished_at"], run["exit_code"], run["unknown"]) == ("k", None, None, 1)
@@ -208,7 +208,7 @@ def test_json_has_the_same_with_null_for_what_is_not_known(state: Path) -> None:
     ]
 
 
-def test_what_a_box_said_is_escaped_again(state: Path) -> None:
+def test_text_from_a_box_is_escaped(state: Path) -> None:
     hostile = "\x1b]52;c;AAAA\x07\nrunner-1: all is well\u202e"
     fault = replace(LOST, fault=Fault(Status.UNREACHABLE, None, "refused", hostile))
     ended(state, "a", fault, code=3)
@@ -226,7 +226,7 @@ def test_what_a_box_said_is_escaped_again(state: Path) -> None:
 # Where there is nothing to read
 
 
-def test_without_a_journal_the_error_says_which_option_names_it(state: Path) -> None:
+def test_without_a_journal_the_error_names_the_option(state: Path) -> None:
     for missing in (state, state / "below", Path(os.devnull) / "x"):
         with pytest.raises(UsageError, match=r"no run is recorded in .*--state-dir"):
             past_runs(missing)
@@ -234,7 +234,7 @@ def test_without_a_journal_the_error_says_which_option_names_it(state: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["directory", "link", "junk", "another version"])
-def test_what_is_no_journal_of_ours_is_refused_and_left_alone(state: Path, kind: str) -> None:
+def test_a_file_that_is_not_our_journal_is_refused_and_left_alone(state: Path, kind: str) -> None:
     state.mkdir(mode=0o700)
     path = state / "journal.db"
     if kind == "directory":
@@ -264,7 +264,7 @@ def test_reading_leaves_nothing_behind_and_changes_nothing(state: Path) -> None:
     assert (state / "journal.db").read_bytes() == before
 
 
-def test_a_run_at_work_is_read_while_it_writes(state: Path) -> None:
+def test_a_run_is_read_while_it_writes(state: Path) -> None:
     with Journal(state, "now", "sweep") as journal:
         log = journal.for_host(HOST)
         first, second = many(2)

@@ -14,7 +14,7 @@ from fleetsweep.store.state_dir import sweep_lock, try_sweep_lock
 
 
 def refusal(state_dir: Path) -> str:
-    """What a second sweep is told."""
+    """The error of a second sweep."""
     with (
         pytest.raises(UsageError) as caught,
         sweep_lock(state_dir, "run b", 0.0, threading.Event(), lambda text: None),
@@ -23,7 +23,7 @@ def refusal(state_dir: Path) -> str:
     return str(caught.value)
 
 
-def test_a_second_sweep_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:
+def test_a_second_sweep_is_refused_with_the_name_of_the_holder(tmp_path: Path) -> None:
     with try_sweep_lock(tmp_path, "run a (process 7)") as free:
         assert free
         assert "run a (process 7) is running" in refusal(tmp_path)
@@ -44,7 +44,7 @@ def test_a_lock_whose_file_was_replaced_still_holds(tmp_path: Path) -> None:
             assert not free
 
 
-def test_a_sweep_of_an_earlier_version_which_locks_the_file_alone_is_waited_for(tmp_path: Path) -> None:
+def test_a_sweep_of_an_earlier_version_that_locks_only_the_file_is_waited_for(tmp_path: Path) -> None:
     with (tmp_path / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write("run old\n")
@@ -54,7 +54,7 @@ def test_a_sweep_of_an_earlier_version_which_locks_the_file_alone_is_waited_for(
         assert free
 
 
-def test_whoever_waits_for_the_file_holds_no_other_up(tmp_path: Path) -> None:
+def test_a_process_that_waits_for_the_file_does_not_keep_the_directory(tmp_path: Path) -> None:
     with (tmp_path / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with try_sweep_lock(tmp_path, "run a") as free:

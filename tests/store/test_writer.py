@@ -1,4 +1,4 @@
-"""The journal: durable before a call returns, in order, and silent after the first failure."""
+"""Writing the journal: durable before a call returns, in order, and nothing more after the first failure."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_what_many_threads_intend_is_on_disk_for_each_of_them(state: Path) -> No
     assert [found for _, found in answers] == [[(item.id,)] for item in items]
 
 
-def test_all_that_waits_is_committed_together_or_not_at_all(state: Path) -> None:
+def test_all_queued_statements_are_committed_together_or_not_at_all(state: Path) -> None:
     statement = "INSERT INTO run (id, command, dry_run, started_ns) VALUES (?, ?, 0, ?)"
     with Journal(state, "run", "sweep") as journal:
         with held(state):
@@ -92,7 +92,7 @@ def test_flush_waits_for_the_outcomes_that_conclude_queued(state: Path) -> None:
         journal.flush()
 
 
-def test_the_first_outcome_stands(state: Path) -> None:
+def test_the_first_outcome_is_final(state: Path) -> None:
     (item,) = many(1)
     with Journal(state, "run", "sweep") as journal:
         log = journal.for_host(HOST)
@@ -103,7 +103,7 @@ def test_the_first_outcome_stands(state: Path) -> None:
         assert on_disk(state, "SELECT outcome, error FROM intent") == [("failed", "busy")]
 
 
-def test_leaving_the_journal_commits_what_still_waits_and_takes_no_more(state: Path) -> None:
+def test_closing_the_journal_commits_what_is_queued_and_takes_no_more(state: Path) -> None:
     (item,) = many(1)
     with Journal(state, "run", "sweep") as journal:
         log = journal.for_host(HOST)
@@ -133,11 +133,11 @@ def test_after_a_failure_nothing_more_is_written_even_if_it_could_be(state: Path
             log.intend(third)
         with pytest.raises(JournalError, match="disk full"):
             log.conclude(intent, Removal(first.id, Outcome.REMOVED))
-        log.flush()  # nothing of this host's waits
+        log.flush()  # this host has nothing queued
     assert on_disk(state, "SELECT container_id, outcome FROM intent") == [(first.id, None)]
 
 
-def test_flush_tells_of_an_outcome_that_could_not_be_written(state: Path) -> None:
+def test_flush_raises_for_an_outcome_that_could_not_be_written(state: Path) -> None:
     first, second = many(2)
     with Journal(state, "run", "sweep") as journal:
         log, other_host = journal.for_host(HOST), journal.for_host(Host("runner-2", "127.0.0.1"))
@@ -150,10 +150,10 @@ def test_flush_tells_of_an_outcome_that_could_not_be_written(state: Path) -> Non
             log.flush()
         with pytest.raises(JournalError, match="no_such_table"):
             journal.flush()
-        other_host.flush()  # what is durable is no trouble of this host's
+        other_host.flush()  # this host's outcomes are durable
 
 
-def test_a_statement_that_python_cannot_bind_breaks_the_journal_and_hangs_nobody(state: Path) -> None:
+def test_a_statement_that_python_cannot_bind_breaks_the_journal_and_no_caller_hangs(state: Path) -> None:
     with Journal(state, "run", "sweep") as journal:
         with pytest.raises(JournalError):
             journal.write("INSERT INTO intent (run) VALUES (?)", (object(),))
