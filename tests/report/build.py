@@ -33,7 +33,7 @@ def container(
     state: str = "running",
     restarts: int | None = 0,
 ) -> Container:
-    """A container that was started ``age_s`` before NOW_NS, and created then too unless told otherwise."""
+    """A container that was started ``age_s`` before NOW_NS, and created then too by default."""
     return Container(
         id=container_id(name),
         name=name,
@@ -122,7 +122,7 @@ def lost(
 
 
 def guarded(name: str, decisions: tuple[Decision, ...] = (), guard: Guard | None = None) -> HostReport:
-    """A host where a guard tripped: the cap unless told otherwise."""
+    """A host where a guard tripped: the cap by default."""
     tripped = guard or Guard(GuardName.CAP, "3 candidates are more than the cap of 2", 2, len(decisions))
     made = plan(name, decisions, guard=tripped)
     return HostReport(made.host, Status.GUARDED, made, guard=tripped, duration_s=0.2)
