@@ -95,8 +95,8 @@ class _RemovalPool:
         self._ledger = ledger
         self._stopped = stopped
         self._changed = threading.Condition()
-        self._started = 0
         self._alive = 0
+        self._any_started = False
         self._running: dict[str, float] = {}
         self._polls: list[_Task] = []
         self._outcomes: dict[str, Outcome] = {}
@@ -143,7 +143,6 @@ class _RemovalPool:
 
     def _start_worker(self) -> None:
         with self._changed:
-            self._started += 1
             self._alive += 1
         thread = threading.Thread(target=self._run_worker, name="fleetsweep-removal", daemon=True)
         try:
@@ -151,9 +150,10 @@ class _RemovalPool:
         except RuntimeError as error:
             with self._changed:
                 self._alive -= 1
-                # Where the system grants no more threads, the existing workers go on.
-                if not self._alive or not out_of_room(error):
-                    raise
+            # Where the system grants no more threads, the workers that started do all the work, or have done it.
+            if not self._any_started or not out_of_room(error):
+                raise
+        self._any_started = True
 
     def _run_worker(self) -> None:
         try:

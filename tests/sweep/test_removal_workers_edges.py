@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from fleetsweep.model.container import Container, Target
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import Policy, decide
 from fleetsweep.sweep.ledger import Ledger
-from fleetsweep.sweep.removal_workers import PoolResult, Work, remove_all
+from fleetsweep.sweep.removal_workers import GRACE_S, PoolResult, Work, remove_all
 from fleetsweep.sweep.remove_containers import ContainerRemover, Pace, Rule
 from tests.policy.test_rules import NOW, many
 
@@ -167,3 +168,90 @@ def test_a_bug_is_logged_with_the_container_that_it_cost(caplog: pytest.LogCaptu
     with caplog.at_level(logging.ERROR):
         removed(engine, items, pace=Pace())
     assert [record.getMessage() for record in caplog.records] == [f"a bug while removing {item.id}"]
+
+
+@contextmanager
+def threads_for(count: int, error: str = "can't start new thread") -> Iterator[None]:
+    """Let only so many removal workers start: the next ones fail as where the system grants no more threads."""
+    real, started = threading.Thread.start, 0
+
+    def start(thread: threading.Thread) -> None:
+        nonlocal started
+        if thread.name == "fleetsweep-removal":
+            started += 1
+            if started > count:
+                raise RuntimeError(error)
+        real(thread)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        yield
+
+
+def test_with_threads_for_some_workers_these_remove_everything() -> None:
+    items = many(6)
+    with threads_for(1):
+        result, _ = removed(Engine(items), items, pace=Pace(at_once=4))
+    assert len(result.unproven) == 6
+    assert result.doubt is False
+
+
+def test_without_a_thread_for_any_worker_nothing_is_removed_and_the_error_is_raised() -> None:
+    items = many(6)
+    engine = Engine(items)
+    with threads_for(0), pytest.raises(RuntimeError, match="can't start new thread"):
+        removed(engine, items, pace=Pace(at_once=4))
+    assert len(engine.present) == 6
+
+
+def test_another_error_of_a_start_is_raised() -> None:
+    items = many(6)
+    with threads_for(1, "a bug"), pytest.raises(RuntimeError, match="a bug"):
+        removed(Engine(items), items, pace=Pace(at_once=4))
+
+
+def test_a_worker_never_keeps_the_program_from_ending() -> None:
+    items = many(1)
+    engine, found = Engine(items), []
+    remove = engine.remove
+
+    def seen(container_id: str, /, *, force: bool, volumes: bool, within: float | None = None) -> None:
+        found.append((threading.current_thread().daemon, threading.current_thread().name))
+        remove(container_id, force=force, volumes=volumes, within=within)
+
+    engine.remove = seen  # type: ignore[method-assign]
+    removed(engine, items, pace=Pace())
+    assert found == [(True, "fleetsweep-removal")]
+
+
+def test_a_worker_that_outlasts_the_hosts_time_leaves_a_doubt() -> None:
+    items = many(1)
+    engine, clock, ended = Engine(items), Clock(), threading.Event()
+
+    def hang(container_id: str, /, *, force: bool, volumes: bool, within: float | None = None) -> None:
+        clock.seconds = 0.0
+        ended.wait(WAIT_S)
+
+    engine.remove = hang  # type: ignore[method-assign]
+    try:
+        result, outcomes = removed(engine, items, pace=Pace(slow_s=0.05), clock=clock)
+    finally:
+        ended.set()
+    assert (result.doubt, result.unproven) == (True, ())
+    assert outcomes[items[0].id].outcome is Outcome.UNKNOWN
+
+
+def test_workers_are_awaited_while_the_host_has_time() -> None:
+    items = many(1)
+    engine, clock = Engine(items), Clock(0.9)
+    remove, waited = engine.remove, threading.Event()
+
+    def slow(container_id: str, /, *, force: bool, volumes: bool, within: float | None = None) -> None:
+        # Longer than the grace after a host's time, so that an impatient pool would have returned.
+        waited.wait(GRACE_S * 1.5)
+        remove(container_id, force=force, volumes=volumes, within=within)
+
+    engine.remove = slow  # type: ignore[method-assign]
+    result, _ = removed(engine, items, pace=Pace(slow_s=0.05), clock=clock)
+    assert [removal.outcome for removal in result.unproven] == [Outcome.REMOVED]
+    assert result.doubt is False
