@@ -1,7 +1,7 @@
-"""The way to a box: known_hosts, keys, one SSH connection, channels to a socket there.
+"""SSH to a box: routes, host keys, user keys, one connection, and channels to a socket there.
 
-``fleetsweep.ssh.connection`` has the connection. It is not imported here, because it loads fabric and paramiko, and
-a run that reaches no host over SSH must not wait for them.
+``fleetsweep.ssh.connection`` has the connection. It is not imported here because it loads fabric and paramiko, which a
+run without SSH hosts does not need.
 """
 
 from fleetsweep.ssh.options import SshOptions, Trust

@@ -1,4 +1,4 @@
-"""A cache for what hundreds of threads want at the same moment, and what a file in it goes by."""
+"""A thread-safe single-flight cache, and the state of a file as a cache key."""
 
 from __future__ import annotations
 
@@ -10,51 +10,50 @@ from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
 FileState = tuple[int, int, int]
-"""What cached content of a file is kept by: once one of them is another, the file must be read again."""
+"""Inode, size and modification time: cached content is stale once one of them changes."""
 
-KEPT: Final = 64
+CACHE_SIZE: Final = 64
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def single_flight(function: Callable[P, T]) -> Callable[P, T]:
-    """Keep what ``function`` returned for its last 64 arguments. What it raises is not kept.
+    """Cache the results of ``function`` for its last 64 arguments, which must be hashable. Errors are not cached.
 
-    Unlike with lru_cache, threads that want the same at once wait for the first one's instead of each making it. Those
-    that want something else don't wait: a file on a mount that is dead must hold up those hosts alone that name it.
-    Arguments must be hashable.
+    Unlike lru_cache, concurrent calls with the same arguments wait for the first one instead of each calling
+    ``function``. Calls with other arguments do not wait: a file on a dead mount holds up only the hosts that name it.
     """
     guard = threading.Lock()
     kept: OrderedDict[Hashable, T] = OrderedDict()
-    under_way: dict[Hashable, threading.Lock] = {}
+    in_flight: dict[Hashable, threading.Lock] = {}
 
     @wraps(function)
-    def one_at_a_time(*args: P.args, **kwargs: P.kwargs) -> T:
+    def cached(*args: P.args, **kwargs: P.kwargs) -> T:
         key = (args, tuple(sorted(kwargs.items())))
         with guard:
             if key in kept:
                 kept.move_to_end(key)
                 return kept[key]
-            turn = under_way.setdefault(key, threading.Lock())
-        with turn:
+            flight = in_flight.setdefault(key, threading.Lock())
+        with flight:
             with guard:
                 if key in kept:
                     return kept[key]
             try:
-                made = function(*args, **kwargs)
+                result = function(*args, **kwargs)
                 with guard:
-                    kept[key] = made
-                    while len(kept) > KEPT:
+                    kept[key] = result
+                    while len(kept) > CACHE_SIZE:
                         kept.popitem(last=False)
-                return made
+                return result
             finally:
                 with guard:
-                    under_way.pop(key, None)
+                    in_flight.pop(key, None)
 
-    return one_at_a_time
+    return cached
 
 
 def file_state(found: os.stat_result) -> FileState:
-    """The inode, the size in bytes and the time of the last change in nanoseconds."""
+    """Return the inode, the size in bytes and the modification time in nanoseconds."""
     return found.st_ino, found.st_size, found.st_mtime_ns

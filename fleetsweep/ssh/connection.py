@@ -1,7 +1,7 @@
-"""One verified, deadline-bounded SSH connection; it opens streams to a socket, a port or a command on the box.
+"""One verified SSH connection with a deadline, which opens streams to a socket, a port or a command on the box.
 
-fabric resolves the configuration, paramiko carries the bytes, and what neither does is done here: the host key is
-checked against our own reading of known_hosts, small packets are not held back, and nothing outlives its deadline.
+fabric resolves the SSH configuration and paramiko carries the bytes. The rest is done here: host keys are checked
+against our own known_hosts parser, TCP_NODELAY is set, and nothing outlives its deadline.
 """
 
 from __future__ import annotations
@@ -21,32 +21,34 @@ from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.bastions import Bastions
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
 from fleetsweep.ssh.exec_stream import CommandStream
-from fleetsweep.ssh.login import HungUp, Server, check_keys, log_in, log_out
+from fleetsweep.ssh.login import Server, ServerDisconnected, check_keys, log_in, log_out
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import Route, find_route
 from fleetsweep.ssh.transport import StreamlocalTransport
 
-LONGEST_PAUSE_S: Final = 2.0
-"""Between two attempts to connect."""
+MAX_BACKOFF_S: Final = 2.0
+"""Seconds between two attempts to connect, at most."""
 
-GREETED_ATTEMPTS: Final = 3
-"""Attempts that may end after the server told its version."""
+MAX_GREETED_ATTEMPTS: Final = 3
+"""Attempts that may end after the server sent its version line."""
 
-SESSION_WAITS_S: Final = (0.05, 0.1, 0.2, 0.4)
+SESSION_RETRY_DELAYS_S: Final = (0.05, 0.1, 0.2, 0.4)
+"""Seconds before each retry of a refused session, while sshd may still count the previous one."""
 
-ANSWER_LIMIT: Final = 4096
-"""Bytes of a short command's answer."""
+OUTPUT_LIMIT: Final = 4096
+"""Bytes that ``SshConnection.run`` reads of a command's output."""
 
-ANSWER_WAIT_S: Final = 3.0
+RUN_TIMEOUT_S: Final = 3.0
+"""Seconds for a command of ``SshConnection.run``."""
 
 _ALLOW_SESSIONS: Final = "give the user a login shell, and allow sessions in sshd_config (MaxSessions)"
 
 
 class ChannelRefused(HostError):
-    """sshd answered a request for a stream with a no. ``forbidden`` says that its configuration forbids such streams.
+    """sshd refused to open a stream. ``forbidden`` means that its configuration forbids such streams.
 
-    Else it was willing, and the other end of the stream was not; or it does not tell: to a stream-local channel
-    OpenSSH says "connect failed" in either case.
+    Otherwise the stream's far end refused, or the reason is unknown: for a stream-local channel OpenSSH reports
+    "connect failed" in both cases.
     """
 
     def __init__(self, message: str, remedy: str, *, forbidden: bool) -> None:
@@ -55,7 +57,7 @@ class ChannelRefused(HostError):
 
 
 class SshConnection:
-    """An authenticated connection to one box. ``server`` is who answered."""
+    """An authenticated connection to one box. ``server`` describes its sshd."""
 
     def __init__(self, transport: StreamlocalTransport, server: Server) -> None:
         self._transport = transport
@@ -63,11 +65,11 @@ class SshConnection:
         self.server = server
 
     def open_unix(self, path: str, deadline: Deadline) -> paramiko.Channel:
-        """A byte stream to the Unix socket ``path`` on the box. Raises HostError, phase tunnel."""
+        """Open a byte stream to the Unix socket ``path`` on the box. Raises HostError, phase tunnel."""
         return self._open(lambda: self._transport.open_streamlocal(path, deadline.remaining()), path, deadline)
 
     def open_tcp(self, address: str, port: int, deadline: Deadline) -> paramiko.Channel:
-        """A byte stream to a TCP port as the box sees it. Raises HostError, phase tunnel."""
+        """Open a byte stream to a TCP port as seen from the box. Raises HostError, phase tunnel."""
         return self._open(
             lambda: self._transport.open_channel(
                 "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=deadline.remaining()
@@ -77,32 +79,32 @@ class SshConnection:
         )
 
     def open_command(self, command: str, deadline: Deadline) -> CommandStream:
-        """A byte stream to the standard input and output of a command on the box. Raises HostError, phase tunnel."""
-        waits = iter(SESSION_WAITS_S)
+        """Run a command on the box and return its input and output as a stream. Raises HostError, phase tunnel."""
+        delays = iter(SESSION_RETRY_DELAYS_S)
         while True:
             try:
                 channel = self._open(lambda: self._start(command, deadline), "a session", deadline)
             except ChannelRefused:
-                # sshd may still be putting away the session before this one, and MaxSessions counts it.
-                wait = next(waits, None)
-                between = bool(self._commands) and all(stream.closed for stream in self._commands)
-                if wait is None or not between or wait >= deadline.remaining():
+                # sshd may still be cleaning up the previous session, which MaxSessions counts.
+                delay = next(delays, None)
+                all_closed = bool(self._commands) and all(stream.closed for stream in self._commands)
+                if delay is None or not all_closed or delay >= deadline.remaining():
                     raise
-                time.sleep(wait)
+                time.sleep(delay)
                 continue
             stream = CommandStream(channel)
             self._commands.append(stream)
             return stream
 
-    def ask(self, command: str, deadline: Deadline) -> str:
-        """What a command prints, up to a few kilobytes; empty if it prints nothing in time, or can't be run."""
-        deadline = deadline.within(ANSWER_WAIT_S)
+    def run(self, command: str, deadline: Deadline) -> str:
+        """Return at most ``OUTPUT_LIMIT`` bytes of a command's output; empty if it fails or prints nothing in time."""
+        deadline = deadline.within(RUN_TIMEOUT_S)
         try:
             stream = self.open_command(command, deadline)
         except HostError:
             return ""
         try:
-            return stream.read_whole(ANSWER_LIMIT, deadline).decode(errors="replace")
+            return stream.read_all(OUTPUT_LIMIT, deadline).decode(errors="replace")
         except OSError:
             return ""
         finally:
@@ -111,7 +113,7 @@ class SshConnection:
     def _start(self, command: str, deadline: Deadline) -> paramiko.Channel:
         channel = self._transport.open_session(timeout=deadline.remaining())
         try:
-            # It waits for ever: at the host's deadline the connection is shut under it.
+            # This has no timeout: the host's deadline shuts the connection.
             channel.exec_command(command)
         except (paramiko.SSHException, EOFError) as error:
             if not self._transport.active:
@@ -126,29 +128,29 @@ class SshConnection:
         except HostError:
             raise
         except paramiko.ChannelException as error:
-            # A server that knows no such kind of channel (3) won't know it tomorrow either.
+            # 1: administratively prohibited. 3: unknown channel type, which a retry won't change either.
             forbidden = error.code in {1, 3}
             raise ChannelRefused(
                 f"sshd opened no channel to {what}: {error.text}",
                 "allow it in sshd_config and authorized_keys on the box"
                 if forbidden
-                else f"check on the box that {what} is there and yours to use (docker group)",
+                else f"check on the box that {what} exists and that the user may use it (docker group)",
                 forbidden=forbidden,
             ) from error
         except TimeoutError as error:
-            raise HostError(Phase.TUNNEL, "timeout", str(error), "look at the load of the box") from error
+            raise HostError(Phase.TUNNEL, "timeout", str(error), "check the load of the box") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             if deadline.expired:
                 raise HostError(
-                    Phase.TUNNEL, "timeout", f"no answer about {what} in time", "look at the load of the box"
+                    Phase.TUNNEL, "timeout", f"sshd opened no channel to {what} in time", "check the load of the box"
                 ) from error
             if self._transport.active:
-                # Of two refusals at once paramiko keeps the reason of one.
+                # paramiko loses the reason of one of two concurrent refusals.
                 raise ChannelRefused(
-                    f"sshd opened no channel to {what}", "look at sshd's log on the box", forbidden=False
+                    f"sshd opened no channel to {what}", "check sshd's log on the box", forbidden=False
                 ) from error
             raise HostError(
-                Phase.TUNNEL, "lost", f"the connection ended: {describe(error)}", "look at sshd's log on the box"
+                Phase.TUNNEL, "lost", f"the connection ended: {describe(error)}", "check sshd's log on the box"
             ) from error
         channel.settimeout(deadline.remaining())
         return channel
@@ -158,9 +160,9 @@ class SshConnection:
 def connect(
     host: Host, options: SshOptions, deadline: Deadline, bastions: Bastions, observe: PhaseObserver = ignore_phase
 ) -> Iterator[SshConnection]:
-    """A connection to ``host`` that is gone when the block ends. ``observe`` hears of each phase. Raises HostError."""
+    """Connect to ``host``; close the connection on exit. ``observe`` is called after each phase. Raises HostError."""
     route = find_route(host, options)
-    # A key that can't be read must be told before anything is contacted.
+    # An unreadable key is reported before anything is contacted.
     for hop in route.hops:
         check_keys(hop)
     client, transport, server, dialled = _connect_with_retries(
@@ -170,7 +172,7 @@ def connect(
         with deadline.closing(dialled.shut):
             yield SshConnection(transport, server)
     except HostError as error:
-        bastions.blame(route, error)
+        bastions.add_cause(route, error)
         raise
     finally:
         log_out(client, dialled.shut)
@@ -183,22 +185,22 @@ Connected = tuple[paramiko.SSHClient, StreamlocalTransport, Server, Dialled]
 def _connect_with_retries(
     route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, observe: PhaseObserver
 ) -> Connected:
-    """Connect and authenticate. A server busy with other newcomers hangs up on some: those are tried again.
+    """Connect and authenticate, with retries while a busy server drops new connections (MaxStartups).
 
-    Each pause is twice as long as the last at the most, and drawn by lot: else all come back at once. A server that
-    hangs up after its version line is not that busy, and is not tried for as long.
+    Exponential backoff with jitter, so that clients do not retry in step. A server that disconnects after its version
+    line is not that busy, and gets fewer attempts.
     """
     attempt = greeted = 0
     while True:
         attempt += 1
         try:
             return _connect_once(route, deadline, timeout_s, bastions, observe)
-        except HungUp as error:
+        except ServerDisconnected as error:
             greeted += error.greeted
-            pause = min(LONGEST_PAUSE_S, 0.1 * 2**attempt) * random.uniform(0.2, 1.0)  # noqa: S311 - jitter, no secret
-            if greeted >= GREETED_ATTEMPTS or pause >= deadline.remaining():
+            pause = min(MAX_BACKOFF_S, 0.1 * 2**attempt) * random.uniform(0.2, 1.0)  # noqa: S311 - jitter, no secret
+            if greeted >= MAX_GREETED_ATTEMPTS or pause >= deadline.remaining():
                 if attempt > 1:
-                    error.message += f" (try {attempt})"
+                    error.message += f" (attempt {attempt})"
                 raise
             time.sleep(pause)
 
@@ -206,20 +208,22 @@ def _connect_with_retries(
 def _connect_once(
     route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, observe: PhaseObserver
 ) -> Connected:
-    dialled = _way_to(route, deadline, timeout_s, bastions, observe)
+    dialled = _dial_route(route, deadline, timeout_s, bastions, observe)
     return (*log_in(route.target, dialled, deadline, timeout_s, observe), dialled)
 
 
-def _way_to(route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, observe: PhaseObserver) -> Dialled:
-    """The bytes to the last hop: through the bastions, a ProxyCommand, or straight."""
+def _dial_route(
+    route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, observe: PhaseObserver
+) -> Dialled:
+    """Return a stream to the last hop: through the bastions, through a ProxyCommand, or direct."""
     target = route.target
     if route.bastions:
         dialled = bastions.dial(route, deadline, timeout_s)
-        # The last bastion resolved the name, by its own lights.
+        # The last bastion resolved the name.
         observe(Phase.RESOLVE, {"through": ", ".join(hop.where for hop in route.bastions)})
         return dialled
     if route.proxy_command is not None:
-        dialled = dial_command(route.proxy_command, target.words)
+        dialled = dial_command(route.proxy_command, target.public_words)
         observe(Phase.RESOLVE, {"through": "ProxyCommand"})
         return dialled
     return dial(target.connection.host, target.connection.port, deadline, timeout_s, observe)

@@ -1,4 +1,4 @@
-"""The command that shows, or mends, what stands in the way to a host: with the names and keys that were really used."""
+"""Suggest a shell command that diagnoses or fixes a host's fault, with the names and keys that were used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fleetsweep.ssh.route import Hop, find_route
 
 
 def command_for(host: Host, options: SshOptions, fault: Fault | None, guard: Guard | None) -> str:
-    """One command line for a POSIX shell; empty where none would help. Contacts nobody."""
+    """Return one command line for a POSIX shell, or an empty string if none would help. Contacts no host."""
     socket = host.engine.removeprefix("unix://")
     if host.connection is Connection.LOCAL:
         return _on_box(host, fault, guard, socket, None)
@@ -34,7 +34,7 @@ def command_for(host: Host, options: SshOptions, fault: Fault | None, guard: Gua
 
 
 def _on_controller(hop: Hop, fault: Fault) -> str:
-    """What is to be run here; empty where a log-in that tells all is what helps."""
+    """Return the command to run on the controller; empty if a verbose log-in helps most."""
     name, port = str(hop.connection.host), str(hop.connection.port)
     known_hosts = quoted(hop.known_hosts[0]) if hop.known_hosts else "known_hosts"
     key = quoted(hop.key_files[0]) if hop.key_files else ""
@@ -55,7 +55,7 @@ def _on_controller(hop: Hop, fault: Fault) -> str:
 
 
 def _on_box(host: Host, fault: Fault | None, guard: Guard | None, socket: str, hop: Hop | None) -> str:
-    """What is to be run on the box."""
+    """Return the command to run on the box."""
     docker = f"docker -H {shlex.quote(host.engine)}"
     if fault is None:
         commands = {GuardName.SKEW: "timedatectl", GuardName.IDENTITY: f"{docker} info -f '{{{{.ID}}}}'"}
@@ -68,11 +68,11 @@ def _on_box(host: Host, fault: Fault | None, guard: Guard | None, socket: str, h
             "timeout": "uptime",
             "lost": "uptime",
         }
-        look = f"ls -l {shlex.quote(socket)}; id"
+        inspect = f"ls -l {shlex.quote(socket)}; id"
         if hop is not None:
-            # OpenSSH gives one answer for a socket that isn't there and for streams that it may not open.
-            look += "; sudo sshd -T | grep -i streamlocal"
-        return commands_by_kind.get(fault.kind, look)
+            # OpenSSH reports a missing socket and a forbidden stream alike.
+            inspect += "; sudo sshd -T | grep -i streamlocal"
+        return commands_by_kind.get(fault.kind, inspect)
     if fault.phase is Phase.ENGINE:
         stuck = fault.kind in {"timeout", "lost"}
         return "sudo journalctl -u docker -n 50 --no-pager" if stuck else f"{docker} version"
@@ -91,7 +91,7 @@ def _ssh(host: Host, options: SshOptions, hop: Hop) -> str:
         f"{hop.connection.user}@{hop.connection.host}",
     ]
     if host.proxy_command and not host.proxy_jump:
-        # It may hold a password: whoever runs this sets it.
+        # The command may hold a password, so the operator has to set it.
         return f'ssh -o "ProxyCommand=$PROXY_COMMAND" {shlex.join(words[1:])}'
     return shlex.join(words)
 

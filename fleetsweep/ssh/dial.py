@@ -1,4 +1,4 @@
-"""The bytes below SSH: a TCP connection, or what a ProxyCommand gives, each within a deadline."""
+"""The streams under SSH: a TCP connection or a ProxyCommand, each within a deadline."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ Socket = socket.socket | paramiko.Channel
 
 
 class Dialled:
-    """A socket or a bastion's stream, and the ProxyCommand at its other end if one made it.
-
-    ``close`` leaves none of them.
-    """
+    """A socket or a bastion's stream, with the ProxyCommand at its other end if there is one."""
 
     def __init__(self, sock: Socket, command: ProxyCommand | None = None) -> None:
         self.sock = sock
@@ -29,46 +26,46 @@ class Dialled:
 
     @property
     def direct(self) -> bool:
-        """Whether this is a socket of our own and no bastion's stream."""
+        """Whether this is a local socket and not a bastion's stream."""
         return isinstance(self.sock, socket.socket)
 
     def shut(self) -> None:
-        """End what blocks on the socket. Never blocks itself."""
+        """Unblock everything that waits on the stream. Never blocks."""
         if isinstance(self.sock, socket.socket):
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
             return
-        # A stream says goodbye over its bastion's connection, which may be stuck.
+        # Closing a channel sends a message over its bastion's connection, which may be stuck.
         threading.Thread(target=self._close_stream, name="fleetsweep-shut", daemon=True).start()
 
     def _close_stream(self) -> None:
-        # The bastion may be gone before its stream.
+        # The bastion's connection may have ended before its stream.
         with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
             self.sock.close()
 
     def explain(self, error: HostError) -> HostError:
-        """The error of a log-in over this stream, with what the ProxyCommand has to say of it."""
+        """Return the error of a log-in over this stream, with the ProxyCommand's exit status and output added."""
         return error if self._command is None or error.phase is not Phase.CONNECT else self._command.explain(error)
 
     def close(self) -> None:
-        """Close the socket, and end the command and its children."""
+        """Close the stream; end the ProxyCommand and its children."""
         self._close_stream()
         if self._command is not None:
             self._command.end()
 
 
 def dial(name: str, port: int, deadline: Deadline, timeout_s: float, observe: PhaseObserver = ignore_phase) -> Dialled:
-    """A TCP connection. Raises HostError, phase resolve or connect."""
+    """Open a TCP connection. Raises HostError, phase resolve or connect."""
     failure: OSError | None = None
     found = _resolve(name, port, deadline, timeout_s)
     observe(Phase.RESOLVE, {"address": ", ".join(dict.fromkeys(str(address[0]) for _, address in found))})
     for left, (family, address) in zip(range(len(found), 0, -1), found, strict=True):
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            # A name may have an IPv6 address that leads nowhere: the others get their share of the time.
+            # A name may have an unreachable IPv6 address: each address gets its share of the time.
             sock.settimeout(max(0.001, deadline.remaining() / left))
             sock.connect(address)
-            # Without it a request of two small packets waits 40 ms for the first one's acknowledgement.
+            # Without TCP_NODELAY a request of two small packets waits 40 ms for the first one's acknowledgement.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             sock.close()
@@ -91,9 +88,9 @@ def dial(name: str, port: int, deadline: Deadline, timeout_s: float, observe: Ph
 
 
 def dial_command(command: str, known: Collection[str] = ()) -> Dialled:
-    """A connection through a ProxyCommand. Raises HostError, phase connect.
+    """Open a connection through a ProxyCommand. Raises HostError, phase connect.
 
-    No error shows the command; the words in ``known`` may be shown of what it says.
+    Errors never show the command. Its output is redacted, except for the words in ``known``.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -105,50 +102,50 @@ def dial_command(command: str, known: Collection[str] = ()) -> Dialled:
 
 
 def _resolve(name: str, port: int, deadline: Deadline, timeout_s: float) -> list[tuple[int, tuple[object, ...]]]:
-    """The addresses of a name. getaddrinfo has no timeout, so it runs where it can be left behind."""
-    answers: list[list[tuple[int, tuple[object, ...]]] | OSError | UnicodeError] = []
+    """Return the addresses of a name. getaddrinfo has no timeout, so it runs in a thread that can be abandoned."""
+    results: list[list[tuple[int, tuple[object, ...]]] | OSError | UnicodeError] = []
 
     def look_up(flags: int = 0) -> None:
         try:
             found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
-            answers.append([(family, address) for family, _, _, _, address in found])
+            results.append([(family, address) for family, _, _, _, address in found])
         except (OSError, UnicodeError) as error:
-            answers.append(error)
+            results.append(error)
 
     look_up(socket.AI_NUMERICHOST)
-    if not isinstance(answers[0], list):
-        answers.clear()
+    if not isinstance(results[0], list):
+        results.clear()
         thread = threading.Thread(target=look_up, name="fleetsweep-resolve", daemon=True)
         thread.start()
         thread.join(deadline.remaining())
-    if not answers:
+    if not results:
         raise HostError(
             Phase.RESOLVE,
             "timeout",
-            f"no answer for the name {name} within {timeout_s:g} s",
-            "check that the name servers in /etc/resolv.conf answer",
+            f"the name {name} was not resolved within {timeout_s:g} s",
+            "check that the name servers in /etc/resolv.conf respond",
         )
-    if not isinstance(answers[0], list):
-        if isinstance(answers[0], socket.gaierror) and answers[0].errno == socket.EAI_AGAIN:
+    if not isinstance(results[0], list):
+        if isinstance(results[0], socket.gaierror) and results[0].errno == socket.EAI_AGAIN:
             raise HostError(
                 Phase.RESOLVE,
                 "no-dns",
-                f"{name}: {describe(answers[0])}",
-                "check that the name servers in /etc/resolv.conf answer",
+                f"{name}: {describe(results[0])}",
+                "check that the name servers in /etc/resolv.conf respond",
             )
         raise HostError(
             Phase.RESOLVE,
             "unknown-name",
-            f"{name}: {describe(answers[0])}",
+            f"{name}: {describe(results[0])}",
             "check ansible_host in the inventory, HostName in the SSH configuration, and DNS",
         )
-    return answers[0]
+    return results[0]
 
 
 def describe(error: BaseException) -> str:
-    """What an exception says, in a few words."""
+    """Return an exception's message in a few words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, EOFError):
-        return "the other end hung up"
+        return "the other end closed the connection"
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Whether the key that a host presents is the one that is known, and what is done with a new one."""
+"""Verify the key that a host presents against known_hosts, and save a new one where that is allowed."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ GLOBAL_KNOWN_HOSTS: Final = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hos
 
 
 def read_known_hosts(files: tuple[str, ...]) -> KnownHosts:
-    """The entries of ``files``; one that isn't there has none. They are read again once they have changed.
+    """Return the entries of ``files``. A missing file has none; changed files are read again.
 
-    Raises HostError when a file is there and can't be read: skipping it could skip a revocation.
+    Raises HostError when an existing file can't be read: skipping it could skip a revocation.
     """
     return _read(files, tuple(_state(name) for name in files))
 
 
 def _state(name: str) -> FileState | None:
     try:
-        # For each host: a Path would take longer to be made than the file to be looked at.
+        # This runs for every host: building a Path takes longer than the stat itself.
         found = os.stat(os.path.expanduser(name))  # noqa: PTH111, PTH116
     except OSError:
         return None
@@ -42,7 +42,7 @@ def _state(name: str) -> FileState | None:
 
 @single_flight
 def _read(files: tuple[str, ...], states: tuple[FileState | None, ...]) -> KnownHosts:
-    """``states`` are what the files looked like: the cache's key, so that a file that changed is read again."""
+    """Read the files once. ``states`` is part of the cache key, so that a changed file is read again."""
     return _read_fresh(files)
 
 
@@ -65,28 +65,28 @@ def _read_fresh(files: tuple[str, ...]) -> KnownHosts:
     return KnownHosts(entries)
 
 
-_READ: Final[dict[str, tuple[str, tuple[Entry, ...]]]] = {}
+_PARSED: Final[dict[str, tuple[str, tuple[Entry, ...]]]] = {}
 
 
 def _parsed(name: str, text: str) -> tuple[Entry, ...]:
-    """The entries of a file. Where it only grew, the new lines alone are parsed: accept-new adds one at a time."""
-    before, entries = _READ.get(name, ("", ()))
-    if not (before.endswith("\n") and text.startswith(before)):
-        before, entries = "", ()
-    if len(text) > len(before):
-        entries = (*entries, *parse(text[len(before) :], name, before.count("\n") + 1))
-    _READ[name] = (text, entries)
+    """Return the entries of a file. Only lines appended since the last call are parsed: accept-new adds one a host."""
+    previous, entries = _PARSED.get(name, ("", ()))
+    if not (previous.endswith("\n") and text.startswith(previous)):
+        previous, entries = "", ()
+    if len(text) > len(previous):
+        entries = (*entries, *parse(text[len(previous) :], name, previous.count("\n") + 1))
+    _PARSED[name] = (text, entries)
     return entries
 
 
 class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
-    """Accepts a host key that known_hosts has, or by ``trust`` one of a host that it doesn't have yet.
+    """Accepts a host key that known_hosts has, or with ``Trust.ACCEPT_NEW`` the first key of an unknown host.
 
-    ``verified`` tells that it did; ``key`` is what was presented.
+    ``key`` is the presented key, ``verified`` whether it was accepted.
     """
 
     def __init__(self, files: tuple[str, ...], name: str, port: int, trust: Trust, scan: str = "") -> None:
-        """``scan`` is the command that asks the host for its keys, for remedies."""
+        """``scan`` is the command that prints the host's keys, for remedies."""
         self._files = files
         self._name = name
         self._port = port
@@ -98,97 +98,97 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         """Raise HostError unless the key is accepted. paramiko calls this before it authenticates."""
         self.key = key
-        standing, entries = self._stand(read_known_hosts(self._files), key)
-        if standing is KeyStatus.UNKNOWN and self._trust is Trust.ACCEPT_NEW:
-            standing, entries = self._accept(key)
-        if standing is not KeyStatus.KNOWN:
-            raise self._refusal(standing, entries, key)
+        status, entries = self._status(read_known_hosts(self._files), key)
+        if status is KeyStatus.UNKNOWN and self._trust is Trust.ACCEPT_NEW:
+            status, entries = self._accept(key)
+        if status is not KeyStatus.KNOWN:
+            raise self._refusal(status, entries, key)
         self.verified = True
 
-    def _stand(self, known: KnownHosts, key: paramiko.PKey) -> tuple[KeyStatus, tuple[Entry, ...]]:
-        return known.stand(self._name, self._port, key.get_name(), key.asbytes())
+    def _status(self, known: KnownHosts, key: paramiko.PKey) -> tuple[KeyStatus, tuple[Entry, ...]]:
+        return known.status_of(self._name, self._port, key.get_name(), key.asbytes())
 
     def _accept(self, key: paramiko.PKey) -> tuple[KeyStatus, tuple[Entry, ...]]:
-        """Remember a new host's key. Under a lock, and after another look: somebody may have been first."""
+        """Save a new host's key. Checks again under the lock: another process may have saved one meanwhile."""
         if not self._files:
-            raise self._not_kept("there is no known_hosts file")
+            raise self._not_saved("there is no known_hosts file")
         path = expanded(self._files[0])
         line = f"{lookup_name(self._name, self._port)} {key.get_name()} {key.get_base64()}\n"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = _open_locked(path)
             try:
-                standing, entries = self._stand(_read_fresh(self._files), key)
-                if standing is not KeyStatus.UNKNOWN:
-                    return standing, entries
+                status, entries = self._status(_read_fresh(self._files), key)
+                if status is not KeyStatus.UNKNOWN:
+                    return status, entries
                 _append(descriptor, line)
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise self._not_kept(f"{path}: {error.strerror}") from error
+            raise self._not_saved(f"{path}: {error.strerror}") from error
         return KeyStatus.KNOWN, ()
 
-    def _not_kept(self, why: str) -> HostError:
+    def _not_saved(self, reason: str) -> HostError:
         first = self._files[0] if self._files else "a file"
         return HostError(
             Phase.HOST_KEY,
             "known-hosts",
-            f"{why}: the new key of {lookup_name(self._name, self._port)} can't be kept",
+            f"{reason}: the new key of {lookup_name(self._name, self._port)} can't be saved",
             f"make {first} writable to you, or name another with --known-hosts",
         )
 
-    def _refusal(self, standing: KeyStatus, entries: tuple[Entry, ...], key: paramiko.PKey) -> HostError:
+    def _refusal(self, status: KeyStatus, entries: tuple[Entry, ...], key: paramiko.PKey) -> HostError:
         shown = f"{key.get_name()} {fingerprint(key.asbytes())}"
         spelling = lookup_name(self._name, self._port)
         file = quoted(self._files[0]) if self._files else "known_hosts"
-        if standing is KeyStatus.REVOKED:
+        if status is KeyStatus.REVOKED:
             return HostError(
                 Phase.HOST_KEY,
                 "revoked",
                 f"{spelling} presented {shown}, which {entries[0].where} revokes",
-                "on the box: rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A; and find out who has the old key",
+                "on the box: rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A; then find out who has the old key",
             )
-        if standing is KeyStatus.CHANGED:
+        if status is KeyStatus.CHANGED:
             known = ", ".join(f"{entry.key_type} {fingerprint(entry.key)} ({entry.where})" for entry in entries[:3])
             return HostError(
                 Phase.HOST_KEY,
                 "changed",
-                f"{spelling} presented {shown}, known is {known}",
-                f"if the box was rebuilt: {_forget(spelling, entries)}, then add its new key: {self._scan} >> {file}",
+                f"{spelling} presented {shown}, but known_hosts has {known}",
+                f"if the box was rebuilt: {_removal(spelling, entries)}, then add its new key: {self._scan} >> {file}",
             )
-        message = f"{spelling} presented {shown}, which no known_hosts file has"
+        message = f"{spelling} presented {shown}, which is not in known_hosts"
         authorities = read_known_hosts(self._files).authorities(self._name, self._port)
         if authorities:
             message += (
-                f"; {authorities[0].where} trusts a host certificate authority, but certificates aren't asked for"
+                f"; {authorities[0].where} trusts a host certificate authority, but host certificates are not supported"
             )
         return HostError(
             Phase.HOST_KEY,
             "unknown",
             message,
-            f"compare it on the box, then: {make_directory(self._files)}{self._scan} >> {file}",
+            f"compare the key on the box, then: {make_directory(self._files)}{self._scan} >> {file}",
         )
 
 
-def _forget(spelling: str, entries: tuple[Entry, ...]) -> str:
-    """The command that takes a host's entries out of the files that have them."""
+def _removal(spelling: str, entries: tuple[Entry, ...]) -> str:
+    """Return the command that removes a host's entries from their files."""
     found = dict.fromkeys(entry.where.rpartition(":")[0] for entry in entries)
     return " && ".join(f"ssh-keygen -R {shlex.quote(spelling)} -f {quoted(file)}" for file in found)
 
 
 def make_directory(files: tuple[str, ...]) -> str:
-    """What must come before something is added to the first of ``files``; empty where its directory is there."""
+    """Return the start of a command that appends to the first of ``files``; empty if its directory exists."""
     directory = expanded(files[0]).parent if files else Path()
     return "" if directory.is_dir() else f"mkdir -p -m 700 {quoted(directory)} && "
 
 
 def _open_locked(path: Path) -> int:
-    """A descriptor of the file that is there once the lock is held. ssh-keygen -R puts another file in its place."""
+    """Open and lock a file. Opens it again if ssh-keygen -R replaced it before the lock was held."""
     while True:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
         descriptor = os.open(path, flags, 0o600)
         try:
-            _check_kept(descriptor)
+            _check_regular(descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
@@ -200,16 +200,16 @@ def _open_locked(path: Path) -> int:
         os.close(descriptor)
 
 
-def _check_kept(descriptor: int) -> None:
-    """What is written to /dev/null is not remembered: any key would be new each time."""
+def _check_regular(descriptor: int) -> None:
+    """Raise OSError for /dev/null and the like, which would forget the key: every key would be new each time."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise OSError(errno.EINVAL, "is not a regular file")
 
 
 def _append(descriptor: int, line: str) -> None:
-    """Add a whole line or none."""
+    """Append a line completely or not at all."""
     size = os.fstat(descriptor).st_size
-    # A last line without its end would swallow the new one.
+    # A last line without a line break would swallow the new one.
     ended = size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
     data = (line if ended else f"\n{line}").encode()
     whole = False

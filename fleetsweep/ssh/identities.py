@@ -1,6 +1,6 @@
-"""The keys that are offered to a server: the configured ones alone, else the agent's, else the usual files'.
+"""The keys that are offered to a server: the configured ones alone, else the agent's and those in the default files.
 
-A server counts every key as a failed try, and hangs up after a few: so nothing is offered that wasn't meant.
+A server counts each refused key as a failed attempt and disconnects after a few, so no other key is offered.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from fleetsweep.ssh.cache import FileState, file_state, single_flight
 from fleetsweep.ssh.known_hosts import fingerprint
 from fleetsweep.ssh.regular_file import CONFIG_LIMIT, expanded, read_regular
 
-USUAL_KEYS: Final = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
+DEFAULT_KEYS: Final = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 AGENT_TIMEOUT_S: Final = 5.0
 
 
 class Keyring:
-    """The keys for one log-in, in the order in which they are offered. Leaving the context lets the agent go.
+    """The keys for one log-in, in the order of their offer. Leaving the context closes the connection to the agent.
 
-    ``configured`` are the key files that the operator named; where there are any, no other key is offered. One that
-    can't be used itself (encrypted, or on a token) is asked of the agent. ``certificate`` and ``agent`` are what
-    ssh_config(5) has as CertificateFile and IdentityAgent. Raises HostError, phase auth, where nothing can be offered.
+    ``configured`` are the key files that the operator named; with any, no other key is offered. For a file that can't
+    be used itself (encrypted, or on a token) the agent's copy of its key is offered. ``certificate`` and ``agent`` are
+    CertificateFile and IdentityAgent of ssh_config(5). Raises HostError, phase auth, if there is no key to offer.
     """
 
     def __init__(self, configured: Sequence[str], certificate: str | None = None, agent: str | None = None) -> None:
@@ -45,7 +45,7 @@ class Keyring:
         self._agent_trouble = ""
         self.keys: tuple[paramiko.PKey, ...]
         try:
-            found = self._configured(configured) if configured else self._found()
+            found = self._configured(configured) if configured else self._defaults()
             self.keys = found if certificate is None else _with_certificate(found, expanded(certificate))
         except BaseException:
             self.close()
@@ -60,7 +60,7 @@ class Keyring:
         self.close()
 
     def close(self) -> None:
-        """Let go of the agent."""
+        """Close the connection to the agent."""
         if self._agent is not None:
             self._agent.close()
 
@@ -80,16 +80,17 @@ class Keyring:
         return tuple(usable)
 
     def _held_by_agent(self, public: bytes | None) -> list[AgentKey]:
-        """The agent's copy of a key, and certificates for it."""
+        """Return the agent's copy of a key, and the certificates for it."""
         if public is None:
             return []
-        return [key for key in self._agent_keys() if public_keys.certified(key.blob) == public]
+        return [key for key in self._agent_keys() if public_keys.plain_key(key.blob) == public]
 
-    def _found(self) -> tuple[paramiko.PKey, ...]:
+    def _defaults(self) -> tuple[paramiko.PKey, ...]:
+        """Return the agent's keys and those in the default files."""
         found: list[paramiko.PKey] = [*self._agent_keys()]
         held = {key.asbytes() for key in found}
         trouble = [self._agent_trouble or f"the agent has {len(found) or 'no'} keys"]
-        for name in USUAL_KEYS:
+        for name in DEFAULT_KEYS:
             try:
                 found += [key for key in load_private_keys(name) if key.asbytes() not in held or key.public_blob]
             except KeyFileError as error:
@@ -99,7 +100,7 @@ class Keyring:
             raise HostError(
                 Phase.AUTH,
                 "no-key",
-                f"there is no key to offer: {'; '.join(trouble)}, and none is configured",
+                f"no key to offer: {'; '.join(trouble)}, and no key file is configured",
                 "ssh-add your key, or name one: --private-key, ansible_ssh_private_key_file or IdentityFile",
             )
         return tuple(found)
@@ -113,12 +114,12 @@ class Keyring:
             try:
                 self._agent = _Agent(address)
             except (paramiko.SSHException, OSError, ValueError, TypeError) as error:
-                self._agent_trouble = f"the agent at {address} doesn't answer: {error}"
+                self._agent_trouble = f"the agent at {address} does not respond: {error}"
         return () if self._agent is None else self._agent.get_keys()
 
 
 def _agent_address(named: str | None) -> tuple[str, str]:
-    """Where the agent listens, by IdentityAgent as ssh_config(5) has it; empty if nowhere, and then why."""
+    """Return the agent's socket for a value of IdentityAgent (ssh_config(5)); or empty, and the reason."""
     if named is not None and named.lower() == "none":
         return "", "IdentityAgent is none"
     if named is None or named == "SSH_AUTH_SOCK":
@@ -130,7 +131,7 @@ def _agent_address(named: str | None) -> tuple[str, str]:
 
 
 class _Agent(AgentSSH):
-    """The user's agent. paramiko's own waits for ever for one that hangs."""
+    """The user's agent. paramiko's own client has no timeout for an agent that hangs."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
@@ -144,34 +145,34 @@ class _Agent(AgentSSH):
             raise
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._close()  # type: ignore[attr-defined]
 
 
 def _with_certificate(keys: Sequence[paramiko.PKey], path: Path) -> tuple[paramiko.PKey, ...]:
-    """The keys, and before the one that the certificate is for that one with it. Without the file, as they are."""
+    """Return the keys, with the certified key before its plain one. A missing file changes nothing."""
     if not path.exists():
         return tuple(keys)
     line = _content(path)
-    certificate = public_keys.of_line(line)
-    plain = None if certificate is None else public_keys.certified(certificate)
+    certificate = public_keys.parse_line(line)
+    plain = None if certificate is None else public_keys.plain_key(certificate)
     if certificate is None or plain == certificate:
-        raise KeyFileError(path, "is not a certificate", f"see what it is: ssh-keygen -l -f {quoted(path)}")
-    if certificate in map(_presented, keys):
+        raise KeyFileError(path, "is not a certificate", f"check the file: ssh-keygen -l -f {quoted(path)}")
+    if certificate in map(_offered_blob, keys):
         return tuple(keys)
     found: list[paramiko.PKey] = []
     for key in keys:
-        if _presented(key) == plain:
-            # An agent's key can't be copied: what it lacks it looks for in a part of it that isn't there yet.
-            with_it = AgentKey(key.agent, key.blob) if isinstance(key, AgentKey) else copy.copy(key)
-            with_it.load_certificate(line.decode())
-            found.append(with_it)
+        if _offered_blob(key) == plain:
+            # copy.copy() of an AgentKey recurses without end in its __getattr__.
+            certified = AgentKey(key.agent, key.blob) if isinstance(key, AgentKey) else copy.copy(key)
+            certified.load_certificate(line.decode())
+            found.append(certified)
         found.append(key)
     return tuple(found)
 
 
-def _presented(key: paramiko.PKey) -> bytes:
-    """What a server is shown of a key: its certificate, if it has one."""
+def _offered_blob(key: paramiko.PKey) -> bytes:
+    """Return the public part that a server receives: the certificate if the key has one."""
     if key.public_blob is not None:
         return bytes(key.public_blob.key_blob)
     return bytes(key.blob) if isinstance(key, AgentKey) else key.asbytes()
@@ -179,7 +180,7 @@ def _presented(key: paramiko.PKey) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class PublicKeyAuth:
-    """Offers keys to a server one after the other, as paramiko asks it to (an ``auth_strategy``)."""
+    """Public key authentication with several keys: an ``auth_strategy`` of paramiko."""
 
     user: str
     keys: Sequence[paramiko.PKey]
@@ -188,27 +189,27 @@ class PublicKeyAuth:
     offered: list[str] = field(default_factory=list)
 
     def authenticate(self, transport: paramiko.Transport) -> list[str]:
-        """Log in. Raises HostError where the server said no, and what ended the connection where it ended."""
+        """Log in. Raises HostError if the server refused every key, and paramiko's error if the connection ended."""
         for key in self.keys:
-            self.offered.append(_shown(key))
+            self.offered.append(_description(key))
             try:
                 further = transport.auth_publickey(self.user, key)
             except paramiko.BadAuthenticationType as error:
                 raise self._denied(
-                    f"takes no keys, only {', '.join(error.allowed_types)}",
+                    f"accepts no keys, only {', '.join(error.allowed_types)}",
                     "allow keys in its sshd_config: sudo sshd -T | grep -i pubkeyauthentication",
                 ) from error
             except paramiko.AuthenticationException as error:
                 if "agree on a pubkey algorithm" in str(error):
                     raise self._denied(
-                        f"takes {self.offered[-1]} with SHA-1 only",
-                        "update its sshd, or make an ed25519 key: ssh-keygen -t ed25519",
+                        f"accepts {self.offered[-1]} with SHA-1 only",
+                        "update its sshd, or create an ed25519 key: ssh-keygen -t ed25519",
                     ) from error
                 if not transport.is_active():
                     if len(self.offered) > 1:
                         raise self._denied(
-                            f"hung up after {len(self.offered)} keys (MaxAuthTries)",
-                            "name the one key: --private-key, ansible_ssh_private_key_file or IdentityFile",
+                            f"disconnected after {len(self.offered)} keys (MaxAuthTries)",
+                            "name the one key to offer: --private-key, ansible_ssh_private_key_file or IdentityFile",
                         ) from error
                     raise
                 if "timeout" in str(error).lower():
@@ -216,28 +217,28 @@ class PublicKeyAuth:
                 continue
             if further:
                 raise self._denied(
-                    f"took the key {self.offered[-1]} and asks for {', '.join(further)} besides",
-                    f"let a key alone suffice for {self.user} in its sshd_config (AuthenticationMethods)",
+                    f"accepted the key {self.offered[-1]} and also requires {', '.join(further)}",
+                    f"allow a key alone for {self.user} in its sshd_config (AuthenticationMethods)",
                 )
             return []
         old = any(shown.startswith("ssh-rsa ") for shown in self.offered)
         raise self._denied(
             f"refused {self.names} ({', '.join(self.offered[:3])}{', …' if len(self.offered) > 3 else ''})",
             f"add the public key to authorized_keys of {self.user} on the box, or name another key or user"
-            + ("; an old sshd takes no RSA key without SHA-1: ssh-keygen -t ed25519" if old else ""),
+            + ("; an old sshd accepts RSA keys with SHA-1 only: ssh-keygen -t ed25519" if old else ""),
         )
 
     def _denied(self, what: str, remedy: str) -> HostError:
         return HostError(Phase.AUTH, "denied", f"{self.where} {what} for {self.user}", remedy)
 
 
-def _shown(key: paramiko.PKey) -> str:
+def _description(key: paramiko.PKey) -> str:
     kind = key.public_blob.key_type if key.public_blob else key.get_name()
     return f"{kind} {fingerprint(key.asbytes())}"
 
 
 class KeyFileError(HostError):
-    """A key file can't be used. ``public`` is its public half if that could be read, ``there`` whether it exists."""
+    """A key file is unusable. ``public`` is its public half if that is readable, ``there`` whether the file exists."""
 
     def __init__(self, path: Path, what: str, remedy: str, public: bytes | None = None, *, there: bool = True) -> None:
         super().__init__(Phase.AUTH, "key-file", f"key file {path} {what}", remedy)
@@ -246,9 +247,9 @@ class KeyFileError(HostError):
 
 
 def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
-    """The private key in a file: with the certificate beside it, if there is one, and then as it is.
+    """Return the private key in a file; if there is a certificate beside it, first with it and then without.
 
-    Read once a run. Raises KeyFileError before any connection is made with it.
+    The file is read once a run. Raises KeyFileError.
     """
     path = expanded(name)
     state = _state(path)
@@ -256,14 +257,14 @@ def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
         return _loaded(str(path), state)
     except (paramiko.PasswordRequiredException, TypeError):
         raise KeyFileError(
-            path, "is encrypted", f"ssh-add {quoted(path)}", public_keys.beside(path, _content(path))
+            path, "is encrypted", f"ssh-add {quoted(path)}", public_keys.public_half(path, _content(path))
         ) from None
     except (UnsupportedAlgorithm, UnknownKeyType):
         raise KeyFileError(
             path,
-            "is of a kind that only an agent can use",
+            "is of a type that only an agent can use",
             f"ssh-add {quoted(path)}",
-            public_keys.beside(path, _content(path)),
+            public_keys.public_half(path, _content(path)),
         ) from None
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -273,7 +274,7 @@ def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
 
 @single_flight
 def _loaded(path: str, state: FileState) -> tuple[paramiko.PKey, ...]:
-    """``state`` is what the file looked like: the cache's key, so that one that changed is read again."""
+    """Load a file once. ``state`` is part of the cache key, so that a changed file is read again."""
     key = paramiko.PKey.from_path(path)
     if key.public_blob is None:
         return (key,)
@@ -286,20 +287,20 @@ def _state(path: Path) -> FileState:
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise KeyFileError(path, "is not there", "check the name of the key file", there=False) from None
+        raise KeyFileError(path, "does not exist", "check the name of the key file", there=False) from None
     except OSError as error:
         raise _unreadable(path, error) from error
     if not stat.S_ISREG(found.st_mode):
-        # Reading a pipe could wait for ever.
+        # Reading a pipe could block for ever.
         raise KeyFileError(path, "is not a file", "name the private key")
-    # As OpenSSH has it (sshkey_perm_ok): another's key is root's business alone, and of no use to others. A public key
-    # may stand in the private one's place, for an agent that has it: all may read that.
+    # OpenSSH's rule (sshkey_perm_ok): only the user's own files are checked. A file with a public key may be readable
+    # by all: it names a key that the agent holds.
     if found.st_uid == os.getuid() and found.st_mode & 0o077 and b"PRIVATE KEY-----" in _content(path):
         raise KeyFileError(
             path,
-            f"may be read by others than you (mode {stat.S_IMODE(found.st_mode):04o})",
+            f"is accessible to other users (mode {stat.S_IMODE(found.st_mode):04o})",
             f"chmod 600 {quoted(path)}",
-            public_keys.beside(path, _content(path)),
+            public_keys.public_half(path, _content(path)),
         )
     for file, size in ((path, found.st_size), (certificate := _certificate_beside(path), _size(certificate))):
         if size > CONFIG_LIMIT:
@@ -308,7 +309,7 @@ def _state(path: Path) -> FileState:
 
 
 def _certificate_beside(path: Path) -> Path:
-    """Where paramiko looks for it, as ssh does."""
+    """Return where paramiko, like ssh, looks for a key's certificate."""
     return path.with_name(f"{path.name}-cert.pub")
 
 
@@ -327,17 +328,17 @@ def _content(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, error: OSError) -> KeyFileError:
-    return KeyFileError(path, f"can't be read: {error.strerror}", f"make {path} a file that you may read")
+    return KeyFileError(path, f"can't be read: {error.strerror}", f"make {path} a readable file")
 
 
 def _no_private_key(path: Path, data: bytes, error: BaseException) -> KeyFileError:
     if not data.strip():
-        return KeyFileError(path, "is empty", "put the private key back, or name another")
+        return KeyFileError(path, "is empty", "restore the private key, or name another")
     if data.startswith(b"PuTTY-User-Key-File"):
         new = path.with_name(f"{path.stem}-openssh")
         convert = f"puttygen {quoted(path)} -O private-openssh -o {quoted(new)}"
         return KeyFileError(path, "is a PuTTY key", f"{convert}, then name {new}")
-    public = public_keys.of_line(data)
+    public = public_keys.parse_line(data)
     if public is not None:
         private = str(path).removesuffix(".pub")
         return KeyFileError(path, "is a public key", f"name the private key, or ssh-add {quoted(private)}", public)

@@ -1,4 +1,4 @@
-"""Reading known_hosts as OpenSSH does: line by line, and a junk line never voids the file.
+"""A parser of known_hosts that skips invalid lines, as OpenSSH does, instead of rejecting the file.
 
 Format: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
 """
@@ -18,7 +18,7 @@ _SPECIAL = frozenset("*?!|")
 
 
 class KeyStatus(Enum):
-    """How a presented host key stands to what is known."""
+    """How a presented host key compares with known_hosts."""
 
     KNOWN = "known"
     UNKNOWN = "unknown"
@@ -28,7 +28,7 @@ class KeyStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One usable line: its marker (empty, ``@revoked`` or ``@cert-authority``), host patterns, key, source."""
+    """One valid line: its marker (empty, ``@revoked`` or ``@cert-authority``), host patterns, key, and file:line."""
 
     marker: str
     patterns: tuple[str, ...]
@@ -38,7 +38,7 @@ class Entry:
 
 
 class KnownHosts:
-    """The entries of any number of files, ready to be asked about one host at a time."""
+    """The entries of any number of files, indexed for the lookup of a host."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._plain: dict[str, list[Entry]] = {}
@@ -51,16 +51,16 @@ class KnownHosts:
                     self._plain.setdefault(pattern.lower(), []).append(entry)
 
     def key_types(self, name: str, port: int) -> tuple[str, ...]:
-        """The key types known for a host, so that the server is asked for one of those first."""
+        """Return the key types known for a host, which should be negotiated first."""
         known = self._known(name, port) or self._keys_of(name)
         return tuple(dict.fromkeys(entry.key_type for entry in known))
 
     def authorities(self, name: str, port: int) -> tuple[Entry, ...]:
-        """The certificate authorities that are trusted to sign this host's key."""
+        """Return the certificate authorities that are trusted for this host."""
         return tuple(entry for entry in self._matching(lookup_name(name, port)) if entry.marker == "@cert-authority")
 
-    def stand(self, name: str, port: int, key_type: str, key: bytes) -> tuple[KeyStatus, tuple[Entry, ...]]:
-        """How a key presented by ``name`` stands, and the entries that say so. Revocation always wins."""
+    def status_of(self, name: str, port: int, key_type: str, key: bytes) -> tuple[KeyStatus, tuple[Entry, ...]]:
+        """Return the status of a key presented by ``name``, and the entries that decide it. Revocation always wins."""
         revoked = tuple(
             entry
             for spelling in {lookup_name(name, port), name}
@@ -93,12 +93,12 @@ class KnownHosts:
 
 
 def lookup_name(name: str, port: int) -> str:
-    """The spelling under which known_hosts files a host."""
+    """Return the name of a host in known_hosts."""
     return name if port == 22 else f"[{name}]:{port}"
 
 
 def parse(text: str, where: str, first: int = 1) -> list[Entry]:
-    """The usable lines of one file, from line ``first`` on. Comments, blank lines and junk are passed over."""
+    """Return the valid entries of a text whose first line has the number ``first``. Other lines are skipped."""
     entries = []
     for number, line in enumerate(text.split("\n"), first):
         fields = line.split()
@@ -136,7 +136,7 @@ def _matches(patterns: tuple[str, ...], spelling: str) -> bool:
 
 
 def _glob(pattern: str, spelling: str) -> bool:
-    # In this format only * and ? are special: a bracket stands for itself, as in [host]:port.
+    # In this format only * and ? are special. A bracket is literal, as in [host]:port.
     return fnmatchcase(spelling, pattern.lower().replace("[", "[[]"))
 
 
@@ -149,5 +149,5 @@ def _matches_hash(pattern: str, spelling: str) -> bool:
 
 
 def fingerprint(key: bytes) -> str:
-    """``SHA256:…`` as ssh-keygen -l prints it."""
+    """Return ``SHA256:…`` as ssh-keygen -l prints it."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")

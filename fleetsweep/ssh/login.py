@@ -1,4 +1,4 @@
-"""Logging in to one hop over a socket that was dialled already: the handshake, the host key, the user's key."""
+"""Log in to one hop over a stream that is already open: handshake, host key check, authentication."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from fleetsweep.ssh.host_keys import HostKeyPolicy, read_known_hosts
 from fleetsweep.ssh.identities import Keyring, PublicKeyAuth
 from fleetsweep.ssh.known_hosts import fingerprint
 from fleetsweep.ssh.route import Hop
-from fleetsweep.ssh.transport import StreamlocalTransport, UnendingGreetingError
+from fleetsweep.ssh.transport import GreetingTooLongError, StreamlocalTransport
 
-# paramiko reports on its own threads' ends; what matters of that reaches the host's row.
+# paramiko logs the errors of its threads; those that matter are raised to the caller, too.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Who answered: sshd's version line, the type and fingerprint of its key, and the user that was let in."""
+    """The server: sshd's version line, its key's type and fingerprint, and the user that is logged in."""
 
     version: str
     key_type: str
@@ -36,14 +36,14 @@ class Server:
 
 
 def check_keys(hop: Hop) -> None:
-    """Raise HostError, phase auth, where no key could be offered: that can be told before anything is contacted."""
+    """Raise HostError, phase auth, if there is no key to offer. Contacts no host."""
     Keyring(hop.key_files, hop.certificate, hop.agent).close()
 
 
-class HungUp(HostError):
-    """The server ended the connection before the log-in, as one that is busy with other newcomers does.
+class ServerDisconnected(HostError):
+    """The server closed the connection before authentication, as sshd does beyond MaxStartups.
 
-    ``greeted`` says that it had told its version by then: it was not too busy for that.
+    ``greeted`` is whether it had sent its version line by then, which such a busy sshd does not.
     """
 
     def __init__(self, message: str, remedy: str, *, greeted: bool) -> None:
@@ -52,9 +52,9 @@ class HungUp(HostError):
 
 
 def log_out(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
-    """End a connection and its thread. What it goes over may have ended first: a bastion's death is no news here.
+    """Close a connection and end its thread. Errors are ignored: a bastion's connection may have ended before.
 
-    ``shut`` comes first: the thread sleeps on the socket, and once that is closed its number may be another's.
+    ``shut`` is called first to wake the thread up: once its socket is closed, the descriptor may be reused.
     """
     shut()
     transport = client.get_transport()
@@ -67,15 +67,14 @@ def log_out(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
 def log_in(
     hop: Hop, dialled: Dialled, deadline: Deadline, timeout_s: float, observe: PhaseObserver = ignore_phase
 ) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
-    """Shake hands, verify the host's key, and authenticate, all before the deadline: the stream is shut at it.
+    """Do the handshake, verify the host key and authenticate. The stream is shut at the deadline.
 
-    Raises HostError, phase connect, host-key or auth; the stream is closed then.
+    Raises HostError, phase connect, host-key or auth, and closes the stream then.
     """
     try:
         with Keyring(hop.key_files, hop.certificate, hop.agent) as keyring:
-            names = ", ".join(hop.key_files) or "the agent's and the usual keys"
-            offer = PublicKeyAuth(str(hop.connection.user), keyring.keys, names, hop.where)
-            return _log_in(hop, offer, dialled, deadline, timeout_s, observe)
+            auth = PublicKeyAuth(str(hop.connection.user), keyring.keys, _key_names(hop), hop.where)
+            return _log_in(hop, auth, dialled, deadline, timeout_s, observe)
     except HostError as error:
         explained = dialled.explain(error)
         dialled.close()
@@ -88,7 +87,7 @@ def log_in(
 
 
 def _log_in(
-    hop: Hop, offer: PublicKeyAuth, dialled: Dialled, deadline: Deadline, timeout_s: float, observe: PhaseObserver
+    hop: Hop, auth: PublicKeyAuth, dialled: Dialled, deadline: Deadline, timeout_s: float, observe: PhaseObserver
 ) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
     connection = hop.connection
     policy = HostKeyPolicy(hop.known_hosts, hop.key_name, hop.key_port, hop.trust, hop.scan)
@@ -98,11 +97,11 @@ def _log_in(
     client.set_missing_host_key_policy(policy)
     connection.connect_kwargs = {
         "sock": dialled.sock,
-        "auth_strategy": offer,
+        "auth_strategy": auth,
         "transport_factory": _transport_factory(known_types),
     }
     try:
-        _open_in_time(connection, dialled, deadline)
+        _open_before(connection, dialled, deadline)
     except BaseException as error:
         transport = client.get_transport()
         log_out(client, dialled.shut)
@@ -110,15 +109,15 @@ def _log_in(
             raise
         if not isinstance(transport, StreamlocalTransport):
             raise
-        _tell_handshake(transport, policy, observe)
+        _report_handshake(transport, policy, observe)
         if isinstance(error, HostError):
             raise
         raise _login_error(error, transport, hop, policy, deadline, timeout_s) from error
     transport = client.get_transport()
     if not isinstance(transport, StreamlocalTransport) or policy.key is None:
         log_out(client, dialled.shut)
-        raise TypeError("the connection's transport is not the one that was asked for")
-    _tell_handshake(transport, policy, observe)
+        raise TypeError("the connection does not use StreamlocalTransport")
+    _report_handshake(transport, policy, observe)
     presented = policy.key
     offered = transport.last_key
     observe(
@@ -135,15 +134,15 @@ def _log_in(
     return client, transport, server
 
 
-def _open_in_time(connection: fabric.Connection, dialled: Dialled, deadline: Deadline) -> None:
+def _open_before(connection: fabric.Connection, dialled: Dialled, deadline: Deadline) -> None:
     with deadline.closing(dialled.shut):
         connection.open()
     if deadline.expired:
-        # The alarm may have gone off by now: then the stream is being shut this very moment.
-        raise TimeoutError("the log-in ended as its time was up")
+        # The watchdog may be shutting the stream at this moment.
+        raise TimeoutError("the log-in ended at its deadline")
 
 
-def _tell_handshake(transport: StreamlocalTransport, policy: HostKeyPolicy, observe: PhaseObserver) -> None:
+def _report_handshake(transport: StreamlocalTransport, policy: HostKeyPolicy, observe: PhaseObserver) -> None:
     if policy.key is None:
         return
     observe(Phase.CONNECT, {"server": transport.remote_version.removeprefix("SSH-2.0-")})
@@ -155,7 +154,7 @@ def _transport_factory(known_types: tuple[str, ...]) -> Callable[..., Streamloca
     def make(sock: Socket, **kwargs: object) -> StreamlocalTransport:
         transport = StreamlocalTransport(sock, **kwargs)
         options = transport.get_security_options()
-        # Ask for a key of a type that is known first, or a server with several looks like a changed one.
+        # Prefer the key types that are known. With another one, a server's key would look changed.
         wanted = {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known_types else set()
         wanted.update(known_types)
         options.key_types = sorted(options.key_types, key=lambda name: name not in wanted)
@@ -172,18 +171,18 @@ def _login_error(
     deadline: Deadline,
     timeout_s: float,
 ) -> HostError:
-    """Say in our words what paramiko met. Before the host key was verified the phase is connect, then auth."""
+    """Map paramiko's error to a HostError: phase connect until the host key is verified, then auth."""
     where = hop.where
     if not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
         raise error
     if deadline.expired:
         phase = Phase.AUTH if policy.verified else Phase.CONNECT
-        doing = f"logging in as {hop.connection.user}" if policy.verified else _stage(transport)
+        stage = f"the log-in as {hop.connection.user}" if policy.verified else _handshake_stage(transport)
         return HostError(
             phase,
             "timeout",
-            f"{where}: {doing} did not end within {timeout_s:g} s",
-            "look at the load of the box, or raise --timeout",
+            f"{where}: {stage} did not end within {timeout_s:g} s",
+            "check the load of the box, or raise --timeout",
         )
     if policy.verified:
         return _auth_error(error, transport, hop)
@@ -194,40 +193,43 @@ def _login_error(
             f"{where}: {describe(error)}",
             "update sshd on the box: it offers only algorithms that are no longer safe",
         )
-    said = transport.farewell or " ".join(transport.greeting)
-    told = f"; it said {said[:200]!r}" if said else ""
+    text = transport.disconnect_message or " ".join(transport.greeting)
+    suffix = f"; its message: {text[:200]!r}" if text else ""
     greeted = bool(transport.remote_version)
-    if not greeted and (len(transport.greeting) > 1 or isinstance(error.__context__, UnendingGreetingError)):
+    if not greeted and (len(transport.greeting) > 1 or isinstance(error.__context__, GreetingTooLongError)):
         return HostError(
             Phase.CONNECT,
             "not-ssh",
-            f"{where} speaks, but not SSH: {describe(error.__context__ or error)}{told}",
+            f"{where} is not an SSH server: {describe(error.__context__ or error)}{suffix}",
             "check the port: another service listens there",
         )
-    return HungUp(
-        f"{where} hung up in the SSH handshake: {describe(error)}{told}",
+    return ServerDisconnected(
+        f"{where} closed the connection during the SSH handshake: {describe(error)}{suffix}",
         "check that it is an sshd, its log, and its MaxStartups",
         greeted=greeted,
     )
 
 
-def _stage(transport: StreamlocalTransport) -> str:
-    """How far a handshake came."""
+def _handshake_stage(transport: StreamlocalTransport) -> str:
+    """Return the stage that a handshake had reached."""
     return "the key exchange" if transport.remote_version else "the wait for SSH's version line"
 
 
+def _key_names(hop: Hop) -> str:
+    return ", ".join(hop.key_files) or "the keys of the agent and of the default files"
+
+
 def _auth_error(error: Exception, transport: StreamlocalTransport, hop: Hop) -> HostError:
-    user, where = hop.connection.user, hop.where
-    offered = ", ".join(hop.key_files) or "the agent's and the usual keys"
-    if transport.farewell or "transport shut down" in str(error):
-        said = f", saying {transport.farewell[:200]!r}" if transport.farewell else ""
+    user, where, offered = hop.connection.user, hop.where, _key_names(hop)
+    if transport.disconnect_message or "transport shut down" in str(error):
+        text = f"; its message: {transport.disconnect_message[:200]!r}" if transport.disconnect_message else ""
         return HostError(
             Phase.AUTH,
             "hung-up",
-            f"{where} hung up on the log-in as {user} with {offered}{said}",
-            "look at sshd's log on the box"
+            f"{where} closed the connection during the log-in as {user} with {offered}{text}",
+            "check sshd's log on the box"
             if hop.key_files
-            else "name the one key to offer with --private-key: a server counts each of an agent's as a failed try",
+            else "name the one key to offer with --private-key: a server counts each refused key as a failed attempt",
         )
     if isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error):
         return HostError(
@@ -237,5 +239,8 @@ def _auth_error(error: Exception, transport: StreamlocalTransport, hop: Hop) -> 
             f"add the public key to authorized_keys of {user} on the box, or name another key or user",
         )
     return HostError(
-        Phase.AUTH, "hung-up", f"{where} hung up on the log-in: {describe(error)}", "look at sshd's log on the box"
+        Phase.AUTH,
+        "hung-up",
+        f"{where} closed the connection during the log-in: {describe(error)}",
+        "check sshd's log on the box",
     )

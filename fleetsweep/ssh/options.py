@@ -1,4 +1,4 @@
-"""What an operator sets for every SSH connection. Apart from the connection, so that naming it loads no SSH client."""
+"""The operator's options for every SSH connection, in a module that loads no SSH client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Trust(StrEnum):
-    """What is done with the key of a host that no known_hosts file has. A changed key is refused in any case."""
+    """How to treat the key of a host that is not in known_hosts. A changed key is always refused."""
 
     STRICT = "strict"
     ACCEPT_NEW = "accept-new"
@@ -15,10 +15,10 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SshOptions:
-    """What holds for every host unless the inventory says otherwise.
+    """Options for every host. All but ``ssh_config`` override the inventory.
 
-    ``timeout_s`` bounds everything up to and including authentication. ``ssh_config`` and ``known_hosts`` None mean the
-    usual files, ``host_key`` None what the SSH configuration says, or strict.
+    ``timeout_s`` limits everything up to and including authentication, in seconds. None means the default files for
+    ``ssh_config`` and ``known_hosts``, and for ``host_key`` the SSH configuration's setting, or strict.
     """
 
     user: str | None = None

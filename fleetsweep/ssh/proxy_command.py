@@ -1,4 +1,4 @@
-"""A ProxyCommand: a process whose standard input and output carry the connection."""
+"""A ProxyCommand: a process whose standard input and output carry an SSH connection."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from fleetsweep.errors import HostError, Phase
 from fleetsweep.model.redact import program_of, without_words
 from fleetsweep.runtime.children import Child
 
-COMPLAINT: Final = 300
-"""So many characters of what a command said on stderr are shown."""
+ERROR_SHOWN: Final = 300
+"""Characters of a command's error output that a message shows."""
 
-_MOST_READ: Final = 4096
+_READ_LIMIT: Final = 4096
 
-PATIENCE_S: Final = 1.0
-"""What a command gets to end, and to be heard, after it hung up."""
+EXIT_WAIT_S: Final = 1.0
+"""Seconds to wait for a command's exit status after it closed the connection."""
 
 
 class ProxyCommand:
-    """One running command, in a process group of its own. Raises HostError, phase connect, if it can't start."""
+    """One running command in its own process group. Raises HostError, phase connect, if it can't start."""
 
     def __init__(self, command: str, stream: socket.socket, known: Collection[str] = ()) -> None:
-        """``known`` are words of the command that may be shown, such as the host's address."""
+        """``known`` are words of the command that messages may show, such as the host's address."""
         self._command = command
         self._known = known
         self._stderr, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        # Nobody reads while the command runs: it must not come to wait for that, so a full pipe loses the rest.
+        # Nothing reads this pipe while the command runs. Non-blocking, so that a full pipe does not stop the command.
         try:
             self._child = Child(
                 ["/bin/sh", "-c", f"exec {command}"], stdin=stream.fileno(), stdout=stream.fileno(), stderr=theirs
@@ -45,28 +45,28 @@ class ProxyCommand:
             os.close(theirs)
 
     def explain(self, error: HostError) -> HostError:
-        """An error of the connection that it carried, with how it ended and what it said."""
-        # What hung up on us has ended, or will in a moment. What is silent may run on.
-        status = self._child.status(PATIENCE_S if error.kind == "hung-up" else 0)
-        said = self._said()
+        """Return the connection's error with the command's exit status and error output added."""
+        # A command that closed the connection has ended or is about to. Another one may still be running.
+        status = self._child.status(EXIT_WAIT_S if error.kind == "hung-up" else 0)
+        output = self._error_output()
         if status is None:
-            ended = "still runs"
+            ended = "is still running"
         elif status < 0:
             ended = f"was ended by signal {-status}"
         else:
             ended = f"ended with status {status}"
-        # 126 and 127 are the shell's: it can't run the command at all, and won't the next time.
+        # 126 and 127 are the shell's own: it can't run the command, so a retry won't help.
         kind = "proxy-command" if status in {126, 127} else error.kind
         return HostError(
             error.phase,
             kind,
-            f"{error.message}; {self._name} {ended}{': ' + said if said else ''}",
-            "try the ProxyCommand in a shell, with < /dev/null behind it",
+            f"{error.message}; {self._name} {ended}{': ' + output if output else ''}",
+            "try the ProxyCommand in a shell, with < /dev/null appended",
         )
 
     @property
     def _name(self) -> str:
-        """What may be shown of the command: it may hold a password."""
+        """The command's name in messages: its program alone, because its arguments may hold a password."""
         program = program_of(self._command)
         return f"ProxyCommand ({program})" if program else "ProxyCommand"
 
@@ -77,14 +77,14 @@ class ProxyCommand:
             os.close(self._stderr)
             self._stderr = -1
 
-    def _said(self) -> str:
+    def _error_output(self) -> str:
         try:
-            said = os.read(self._stderr, _MOST_READ).decode(errors="replace")
+            output = os.read(self._stderr, _READ_LIMIT).decode(errors="replace")
         except OSError:
             return ""
-        if len(said) >= _MOST_READ:
-            # Half a word would not be known for one of the command's.
-            said = said.rsplit(None, 1)[0]
+        if len(output) >= _READ_LIMIT:
+            # A truncated word of the command would not be redacted.
+            output = output.rsplit(None, 1)[0]
         # Some programs repeat their command line when they fail.
-        words = " ".join(without_words(said, self._command, os.environ, self._known).split())
-        return words if len(words) <= COMPLAINT else words[: COMPLAINT - 1] + "…"
+        text = " ".join(without_words(output, self._command, os.environ, self._known).split())
+        return text if len(text) <= ERROR_SHOWN else text[: ERROR_SHOWN - 1] + "…"

@@ -1,4 +1,4 @@
-"""Public keys as bytes: where to find the public half of a private key that can't be used itself."""
+"""Public keys as bytes, and the public half of a private key that can't be used itself."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _OPENSSH: Final = b"openssh-key-v1\0"
 _CERTIFICATE: Final = b"-cert-v01@openssh.com"
 
 
-def of_line(data: bytes) -> bytes | None:
-    """The key in a line of authorized_keys form, without options; None if it is none."""
+def parse_line(data: bytes) -> bytes | None:
+    """Return the key in a line ``type base64 comment``, or None if it is no such line."""
     fields = data.split(None, 2)
     if len(fields) < 2:
         return None
@@ -25,20 +25,20 @@ def of_line(data: bytes) -> bytes | None:
     return key if key.startswith(_string(fields[0])) else None
 
 
-def beside(path: Path, data: bytes) -> bytes | None:
-    """The public half of a private key that is encrypted or on a token: inside the file, or in ``.pub`` beside it."""
+def public_half(path: Path, data: bytes) -> bytes | None:
+    """Return the public half of an encrypted or token key, from the file's content or from ``.pub`` beside it."""
     return _inside(data) or _in_file(path.with_name(f"{path.name}.pub"))
 
 
 def _in_file(path: Path) -> bytes | None:
     try:
-        return of_line(read_regular(path, CONFIG_LIMIT))
+        return parse_line(read_regular(path, CONFIG_LIMIT))
     except OSError:
         return None
 
 
 def _inside(data: bytes) -> bytes | None:
-    """OpenSSH's own format has the public key in clear (PROTOCOL.key)."""
+    """Return the unencrypted public key in a file of OpenSSH's own format (PROTOCOL.key)."""
     lines = data.split(b"\n")
     try:
         body = base64.b64decode(b"".join(line.strip() for line in lines if not line.startswith(b"-----")))
@@ -52,8 +52,8 @@ def _inside(data: bytes) -> bytes | None:
     return _take(rest[4:])[0] or None
 
 
-def certified(blob: bytes) -> bytes:
-    """The plain public key inside a certificate; a key that is no certificate is its own.
+def plain_key(blob: bytes) -> bytes:
+    """Return the plain public key inside a certificate, or the key itself if it is no certificate.
 
     A certificate holds its type, a nonce and then the key's own fields (PROTOCOL.certkeys).
     """
@@ -87,6 +87,6 @@ def _string(value: bytes) -> bytes:
 
 
 def _take(data: bytes) -> tuple[bytes, bytes]:
-    """The first length-prefixed string, and what follows it."""
+    """Return the first length-prefixed string and the rest."""
     length = int.from_bytes(data[:4], "big")
     return data[4 : 4 + length], data[4 + length :]

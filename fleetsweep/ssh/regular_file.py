@@ -1,6 +1,6 @@
-"""Reading a file that a configuration names: a regular one, of a bounded size, and without ever waiting for it.
+"""Read a file that a configuration names: only a regular file, up to a size, and without ever blocking on it.
 
-A pipe that nobody writes to once held up every host of a run, because one of them named it as its known_hosts.
+A named pipe without a writer, configured as one host's known_hosts, once held up every host of a run.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ KNOWN_HOSTS_LIMIT: Final = 64 << 20
 
 
 def expanded(name: str) -> Path:
-    """The path that a configuration names. ``~somebody`` that is nobody here stays as it is, and isn't there."""
+    """Return the path with ``~`` expanded. ``~user`` of an unknown user stays as it is."""
     return Path(files.expanded(name))
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """The file's content. ``/dev/null`` counts as an empty file, as it does to ssh.
+    """Return the file's content. ``/dev/null`` is an empty file, as for ssh.
 
-    Raises OSError, whose ``strerror`` is for people: also where it is no regular file, or larger than ``limit`` bytes.
+    Raises OSError with a readable ``strerror``, also for what is no regular file or is larger than ``limit`` bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb") as file:

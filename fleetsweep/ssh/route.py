@@ -1,6 +1,6 @@
-"""The way to a box: which machines are logged in to, one after the other, and with what.
+"""The route to a box: the machines to log in to, one after the other, and the keys and checks for each.
 
-fabric looks the SSH configuration up; what the inventory and the flags say goes before it, as ssh(1) has it.
+fabric looks up the SSH configuration. As in ssh(1), flags and the inventory take precedence over it.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from fleetsweep.ssh.host_keys import GLOBAL_KNOWN_HOSTS, USER_KNOWN_HOSTS
 from fleetsweep.ssh.options import SshOptions, Trust
 from fleetsweep.ssh.ssh_config import config_error, read_ssh_config
 
-MOST_HOPS: Final = 8
+MAX_HOPS: Final = 8
 
 Tokens = Callable[[], Mapping[str, str]]
-"""Tells what the tokens of a hop stand for, once there is one: most of thousands of hosts have none."""
+"""Returns the values of a hop's tokens. Called only if a value has a token: most of thousands of hosts have none."""
 
 _JUMP: Final = re.compile(
     r"(?:ssh://)?(?:([^\s/]+)@)?(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:@\[\]/-][^\s:@\[\]/]*)(?::(\d{1,5}))?", re.ASCII
 )
 
-# What OpenSSH refuses in a name that a shell will see, and more.
-_FOR_A_SHELL: Final = re.compile(r"[\w.:@%+\[\]][\w.:@%+\[\]-]*", re.ASCII)
+# Stricter than OpenSSH's own check of names that reach a shell.
+_SHELL_SAFE: Final = re.compile(r"[\w.:@%+\[\]][\w.:@%+\[\]-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hop:
-    """One machine to log in to: the box itself, or a bastion on the way.
+    """One machine to log in to: the box itself, or a bastion on its route.
 
-    ``connection`` is fabric's, not open yet. ``key_name`` and ``key_port`` are what known_hosts files its key under.
-    ``key_files`` are the only keys that are offered, in that order, if there are any. ``certificate`` and ``agent`` are
-    ssh_config's CertificateFile and IdentityAgent. ``jumps`` are the bastions before it, as ``spelled``.
+    ``connection`` is fabric's, not yet open. known_hosts has the host key under ``key_name`` and ``key_port``.
+    ``key_files``, if any, are the only keys that are offered, in this order. ``certificate`` and ``agent`` are
+    CertificateFile and IdentityAgent of ssh_config(5). ``jumps`` are the ``jump_spec`` of each bastion before it.
     """
 
     connection: fabric.Connection
@@ -61,7 +61,7 @@ class Hop:
 
     @property
     def scan(self) -> str:
-        """The command that asks this machine for its host keys, and prints them as they are to be filed."""
+        """The command that prints this machine's host keys as known_hosts lines."""
         port, host = self.connection.port, self.connection.host
         scan = f"ssh-keyscan -p {port} {shlex.quote(str(host))}"
         if self.jumps:
@@ -70,30 +70,30 @@ class Hop:
 
     @property
     def ssh(self) -> str:
-        """How an operator runs a command there: what follows it is the command."""
-        return _ssh((*self.jumps, self.spelled))
+        """The ssh command line to this machine; a command to run there can be appended."""
+        return _ssh((*self.jumps, self.jump_spec))
 
     @property
-    def spelled(self) -> str:
-        """``user@address:port``, as ProxyJump has it."""
+    def jump_spec(self) -> str:
+        """``user@address:port``, the format of ProxyJump."""
         host = str(self.connection.host)
         return f"{self.connection.user}@{f'[{host}]' if ':' in host else host}:{self.connection.port}"
 
     @property
     def where(self) -> str:
-        """Its address, for messages."""
+        """The address and port, for messages."""
         return f"{self.connection.host} port {self.connection.port}"
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """What the tokens of a ProxyCommand stand for: no secret is among them."""
+    def public_words(self) -> tuple[str, ...]:
+        """The values of a ProxyCommand's tokens. None is a secret, so messages may show them."""
         connection = self.connection
         named = (str(connection.host), str(connection.original_host), str(connection.port), str(connection.user))
         return (*named, f"{named[0]}:{named[2]}", f"{named[3]}@{named[0]}")
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What must be the same where two hosts are to share a log-in on this machine."""
+        """The cache key of a log-in to this machine: two hosts with the same one share it."""
         return (
             f"{self.connection.user}@{self.where}",
             *(f"{self.key_name} {self.key_port} {self.trust}", *self.key_files, "", *self.known_hosts),
@@ -103,14 +103,14 @@ class Hop:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """The hops in the order they are passed, the box last; ``proxy_command`` is how the first one is reached."""
+    """The hops in order, the box last. ``proxy_command`` connects to the first one, if it is set."""
 
     hops: tuple[Hop, ...]
     proxy_command: str | None = None
 
     @property
     def bastions(self) -> tuple[Hop, ...]:
-        """Every hop but the box itself."""
+        """Every hop before the box."""
         return self.hops[:-1]
 
     @property
@@ -120,7 +120,7 @@ class Route:
 
 
 def find_route(host: Host, options: SshOptions) -> Route:
-    """The way to a host. Raises HostError, phase resolve, before anything is contacted."""
+    """Return the route to a host. Raises HostError, phase resolve. Contacts no host."""
     ssh_config = host.ssh_config or options.ssh_config
     target, configured = _hop(
         host.address,
@@ -137,14 +137,14 @@ def find_route(host: Host, options: SshOptions) -> Route:
     here = (target.connection.original_host, target.connection.port)
     bastions, first_command = _bastions(_unless_none(jumps), ssh_config, options, (here,))
     if bastions:
-        return Route(_in_line((*bastions, target)), first_command)
+        return Route(_with_jumps((*bastions, target)), first_command)
     return Route((target,), _proxy_command(_unless_none(command), target))
 
 
-def _in_line(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
-    """The hops, each knowing those before it."""
+def _with_jumps(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
+    """Return the hops with ``jumps`` set to the hops before each."""
     return tuple(
-        replace(hop, jumps=tuple(before.spelled for before in hops[:number])) for number, hop in enumerate(hops)
+        replace(hop, jumps=tuple(before.jump_spec for before in hops[:number])) for number, hop in enumerate(hops)
     )
 
 
@@ -158,7 +158,7 @@ def _unless_none(value: str | None) -> str | None:
 
 
 def _proxies(configured: Mapping[str, object]) -> tuple[str | None, str | None]:
-    """ProxyJump and ProxyCommand of the SSH configuration: whichever stands first there, and ``none`` is one, too."""
+    """Return ProxyJump or ProxyCommand of the SSH configuration, whichever comes first; ``none`` counts as one."""
     for key, value in configured.items():
         if key == "proxyjump":
             return _unless_none(str(value)), None
@@ -170,7 +170,10 @@ def _proxies(configured: Mapping[str, object]) -> tuple[str | None, str | None]:
 def _bastions(
     jumps: str | None, ssh_config: str | None, options: SshOptions, above: tuple[tuple[str, int], ...]
 ) -> tuple[tuple[Hop, ...], str | None]:
-    """The hops of a ProxyJump list. Only the first may have a way of its own, as with ssh -J."""
+    """Return the hops of a ProxyJump list, and the ProxyCommand to the first.
+
+    As with ssh -J, only the first hop's own ProxyJump or ProxyCommand is used.
+    """
     if jumps is None:
         return (), None
     hops: list[Hop] = []
@@ -182,12 +185,12 @@ def _bastions(
         user, name, port = found[1], found[2].strip("[]"), found[3]
         hop, configured = _hop(name, user, int(port) if port else None, ssh_config, options)
         here = (name, hop.connection.port)
-        if here in above or len(above) + number > MOST_HOPS:
+        if here in above or len(above) + number > MAX_HOPS:
             raise HostError(
                 Phase.RESOLVE,
                 "proxy-jump",
-                f"the way through {name} goes in a circle or is too long",
-                "check ProxyJump: a Host block for a bastion needs ProxyJump none, or a pattern that leaves it out",
+                f"the route through {name} is circular or too long",
+                "check ProxyJump: give the bastion a Host block with ProxyJump none, or exclude it from the pattern",
             )
         if number == 0:
             own_jumps, own_command = _proxies(configured)
@@ -217,7 +220,7 @@ def _hop(
             config=_fabric_config(ssh_config, user),
             gateway=False,
             forward_agent=False,
-            # None of fabric's own: at the host's deadline the socket is shut.
+            # No timeout of fabric's own: the host's deadline shuts the socket.
             connect_timeout=0,
         )
     except (paramiko.SSHException, KeyError, ValueError, OSError) as error:
@@ -234,18 +237,18 @@ def _hop(
     else:
         files = _known_hosts_of(configured, tokens)
     checking = str(configured.get("stricthostkeychecking", "")).lower()
-    # "no" would have a changed key accepted: it is not obeyed here.
+    # "no" would accept a changed key, so it counts as strict.
     trust = options.host_key or (Trust.ACCEPT_NEW if checking == "accept-new" else Trust.STRICT)
     hop = Hop(
         connection,
         alias or str(connection.host),
-        # An alias stands in known_hosts as it is, whatever the port.
+        # known_hosts has an alias without a port.
         22 if alias else int(connection.port),
         (key_file,) if key_file else _key_files_of(configured, tokens),
         files,
         trust,
-        _one_of(configured, "CertificateFile", tokens),
-        _one_of(configured, "IdentityAgent", tokens),
+        _setting(configured, "CertificateFile", tokens),
+        _setting(configured, "IdentityAgent", tokens),
     )
     return hop, configured
 
@@ -254,16 +257,16 @@ def _key_files_of(configured: Mapping[str, object], tokens: Tokens) -> tuple[str
     files = configured.get("identityfile")
     if not isinstance(files, list):
         return ()
-    return tuple(_filled(str(name), tokens, "IdentityFile") for name in files if str(name).lower() != "none")
+    return tuple(_replace_tokens(str(name), tokens, "IdentityFile") for name in files if str(name).lower() != "none")
 
 
-def _one_of(configured: Mapping[str, object], setting: str, tokens: Tokens) -> str | None:
+def _setting(configured: Mapping[str, object], setting: str, tokens: Tokens) -> str | None:
     given = configured.get(setting.lower())
-    return None if given is None else _filled(str(given), tokens, setting)
+    return None if given is None else _replace_tokens(str(given), tokens, setting)
 
 
 def _known_hosts_of(configured: Mapping[str, object], tokens: Tokens) -> tuple[str, ...]:
-    """The user's files and the system's. The first one is where a new key would be written."""
+    """Return the user's and the system's known_hosts files. A new key is saved in the first one."""
     found: list[str] = []
     for setting, usual in (
         ("UserKnownHostsFile", USER_KNOWN_HOSTS),
@@ -274,12 +277,12 @@ def _known_hosts_of(configured: Mapping[str, object], tokens: Tokens) -> tuple[s
             names = usual if given is None else shlex.split(str(given))
         except ValueError as error:
             raise config_error(f"{setting}: {error}") from error
-        found += [_filled(name, tokens, setting) for name in names if name.lower() != "none"]
+        found += [_replace_tokens(name, tokens, setting) for name in names if name.lower() != "none"]
     return tuple(found)
 
 
 def _tokens(connection: fabric.Connection, alias: str | None) -> Mapping[str, str]:
-    """What the tokens of ssh_config(5) stand for, but %l, %C and %j."""
+    """Return the values of the tokens of ssh_config(5), except %l, %C and %j."""
     return {
         "%": "%",
         "h": str(connection.host),
@@ -302,47 +305,47 @@ def _local_user() -> str:
         return str(os.getuid())
 
 
-def _filled(value: str, tokens: Tokens, setting: str) -> str:
-    """A value with its tokens filled in. One that is unknown is an error, as with ssh."""
+def _replace_tokens(value: str, tokens: Tokens, setting: str) -> str:
+    """Return a value with its tokens replaced. Raises HostError for an unknown token, as ssh does."""
     if "%" not in value:
         return value
     known = tokens()
 
-    def fill(found: re.Match[str]) -> str:
+    def replace_token(found: re.Match[str]) -> str:
         if found[1] not in known:
             # A ProxyCommand may hold a password.
             shown = setting if setting == "ProxyCommand" else f"{setting} {value!r}"
-            raise config_error(f"{shown}: {found[0]} is not understood here")
+            raise config_error(f"{shown}: token {found[0]} is not supported")
         return known[found[1]]
 
-    return re.sub(r"%(.?)", fill, value)
+    return re.sub(r"%(.?)", replace_token, value)
 
 
 def _proxy_command(command: str | None, hop: Hop) -> str | None:
-    """A ProxyCommand with its tokens filled in. Raises HostError for a name that a shell could take for more."""
+    """Return a ProxyCommand with its tokens replaced. Raises HostError for a value with shell metacharacters."""
     if command is None:
         return None
     tokens = {key: value for key, value in _tokens(hop.connection, None).items() if key in "%hnpr"}
     for letter, value in tokens.items():
-        if f"%{letter}" in command and letter != "%" and _FOR_A_SHELL.fullmatch(value) is None:
+        if f"%{letter}" in command and letter != "%" and _SHELL_SAFE.fullmatch(value) is None:
             raise HostError(
                 Phase.RESOLVE,
                 "proxy-command",
-                f"{value!r} has characters that a shell would read: it can't stand for %{letter} in a ProxyCommand",
+                f"{value!r} has shell metacharacters, so it can't replace %{letter} in a ProxyCommand",
                 "check the host's address and user in the inventory",
             )
-    return _filled(command, lambda: tokens, "ProxyCommand")
+    return _replace_tokens(command, lambda: tokens, "ProxyCommand")
 
 
-class _Connection(fabric.Connection):  # type: ignore[misc]  # fabric tells no types
-    """fabric's. What is set on that one goes into the configuration that all connections of a run share."""
+class _Connection(fabric.Connection):  # type: ignore[misc]  # fabric is untyped
+    """A fabric connection whose attributes are its own: fabric's go to the configuration that all connections share."""
 
     def __setattr__(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
 
-class _Config(fabric.Config):  # type: ignore[misc]  # fabric tells no types
-    """fabric's, that says of itself what invoke else learns from two costly errors at each table that is read."""
+class _Config(fabric.Config):  # type: ignore[misc]  # fabric is untyped
+    """A fabric configuration with attributes that invoke otherwise finds out by two exceptions at each access."""
 
     _keypath = ()
 
@@ -353,8 +356,8 @@ class _Config(fabric.Config):  # type: ignore[misc]  # fabric tells no types
 
 @single_flight
 def _fabric_config(ssh_config: str | None, user: str | None) -> fabric.Config:
-    """fabric's configuration from the SSH configuration files alone. Made once a run; nothing writes to it.
+    """Return fabric's configuration from the SSH configuration files alone, made once a run and never changed.
 
-    fabric's own files and environment variables are not read: what a sweep does must not depend on them.
+    fabric's own files and environment variables are not read: a sweep must not depend on them.
     """
     return _Config(lazy=True, ssh_config=read_ssh_config(ssh_config, user))

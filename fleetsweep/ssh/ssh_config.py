@@ -1,7 +1,7 @@
-"""The SSH configuration files, read for one user: paramiko's reader, and what it lacks of ssh_config(5).
+"""The SSH configuration files, read for one user: paramiko's parser with the missing parts of ssh_config(5).
 
-paramiko follows no ``Include``, takes a ``Match`` criterion that it doesn't know for one that holds, and fills
-tokens in with what the file says where the inventory may say otherwise (and asks DNS for a name that nobody uses).
+paramiko does not follow ``Include``, treats an unknown ``Match`` criterion as a match, and replaces tokens by the
+file's values although the inventory may override them (with a DNS lookup for a name that is never used).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from fleetsweep.model.redact import program_of
 from fleetsweep.runtime.children import Child
 from fleetsweep.ssh.regular_file import CONFIG_LIMIT, expanded, read_regular
 
-MOST_INCLUDES: Final = 16
-"""How deep files may include each other, as in OpenSSH."""
+MAX_INCLUDES: Final = 16
+"""The depth of nested includes, as in OpenSSH."""
 
-MOST_FILES: Final = 1_000
-"""Files of one configuration, each inclusion counted."""
+MAX_FILES: Final = 1_000
+"""Files of one configuration. A file that is included twice counts twice."""
 
-MOST_BYTES: Final = 16 << 20
+MAX_BYTES: Final = 16 << 20
 
 EXEC_TIMEOUT_S: Final = 5.0
 
@@ -36,13 +36,13 @@ _SETTING: Final = re.compile(r"(\w+)(?:\s*=\s*|\s+)(\S.*)")
 _CRITERIA: Final = frozenset({"all", "canonical", "final", "exec", "host", "originalhost", "user", "localuser"})
 _ALONE: Final = frozenset({"all", "canonical", "final"})
 
-_USUAL: Final = (("~/.ssh/config", "~/.ssh"), ("/etc/ssh/ssh_config", "/etc/ssh"))
+_DEFAULT_FILES: Final = (("~/.ssh/config", "~/.ssh"), ("/etc/ssh/ssh_config", "/etc/ssh"))
 
 
 class SshConfig(paramiko.SSHConfig):
-    """paramiko's, but tokens are left to the caller, who knows the port and the user that will be used.
+    """paramiko's configuration, with tokens left to the caller, which knows the final port and user.
 
-    ``Match exec`` is not left to paramiko either: its command would read what the operator types, without end.
+    ``Match exec`` runs here with a timeout and without the operator's standard input, which paramiko would pass on.
     """
 
     TOKENS_BY_CONFIG_KEY = {  # noqa: RUF012 - the name and kind are paramiko's
@@ -58,7 +58,7 @@ class SshConfig(paramiko.SSHConfig):
         final: bool,
         options: Mapping[str, Any],
     ) -> bool:
-        """Whether a Match block holds. Its commands run last, and only where all the rest holds."""
+        """Whether a Match block applies. Its commands run last, and only if all its other criteria match."""
         rest = [criterion for criterion in match_list if criterion["type"] != "exec"]
         if rest and not super()._does_match(rest, target_hostname, canonical, final, options):  # type: ignore[misc]
             return False
@@ -71,11 +71,11 @@ class SshConfig(paramiko.SSHConfig):
 
 
 def _succeeds(command: str) -> bool:
-    nowhere = subprocess.DEVNULL
-    # What it may say of itself is its program's name: it may hold a password, as a ProxyCommand may.
+    devnull = subprocess.DEVNULL
+    # Messages show the program alone: its arguments may hold a password.
     name = f"Match exec ({program_of(command)})".removesuffix(" ()")
     try:
-        child = Child(["/bin/sh", "-c", command], stdin=nowhere, stdout=nowhere, stderr=nowhere)
+        child = Child(["/bin/sh", "-c", command], stdin=devnull, stdout=devnull, stderr=devnull)
     except (OSError, ValueError) as error:
         raise config_error(f"{name}: {error.strerror if isinstance(error, OSError) else error}") from error
     try:
@@ -88,19 +88,19 @@ def _succeeds(command: str) -> bool:
 
 
 def read_ssh_config(file: str | None, user: str | None) -> SshConfig:
-    """What ``file``, or the user's and the system's, say for log-ins as ``user``.
+    """Return the configuration of ``file``, or of the user's and the system's file, for log-ins as ``user``.
 
     Raises HostError, phase resolve.
     """
-    # The first value that is found for a setting counts, and Match user must see the user that will be used.
+    # The first value of a setting counts. Match user must see the final user.
     lines = [f'User "{user}"'] if user else []
     if file is not None:
-        lines += _expanded(expanded(file), "~/.ssh", _Budget())
+        lines += _read_lines(expanded(file), "~/.ssh", _ReadLimit())
     else:
-        for usual, base in _USUAL:
+        for usual, base in _DEFAULT_FILES:
             path = expanded(usual)
             if path.exists():
-                lines += ["Host *", *_expanded(path, base, _Budget())]
+                lines += ["Host *", *_read_lines(path, base, _ReadLimit())]
     config = SshConfig()
     try:
         config.parse(iter(lines))
@@ -112,37 +112,37 @@ def read_ssh_config(file: str | None, user: str | None) -> SshConfig:
 def config_error(
     message: str, remedy: str = "correct the SSH configuration, or give another with --ssh-config"
 ) -> HostError:
-    """The SSH configuration can't be used."""
+    """Return the error for an unusable SSH configuration."""
     return HostError(Phase.RESOLVE, "ssh-config", message, remedy)
 
 
-class _Budget:
-    """What may still be read of one configuration: files that include each other multiply."""
+class _ReadLimit:
+    """The files and bytes that may still be read for one configuration: nested includes multiply."""
 
     def __init__(self) -> None:
-        self._files = MOST_FILES
-        self._bytes = MOST_BYTES
+        self._files = MAX_FILES
+        self._bytes = MAX_BYTES
 
     def read(self, path: Path) -> str:
-        """The text of one more file. Raises HostError."""
+        """Read one more file and return its text. Raises HostError."""
         try:
             content = read_regular(path, CONFIG_LIMIT)
         except FileNotFoundError:
-            raise config_error(f"{path} is not there", "check --ssh-config") from None
+            raise config_error(f"{path} does not exist", "check --ssh-config") from None
         except OSError as error:
-            raise config_error(f"{path}: {error.strerror}", f"make {path} a file that you may read") from error
+            raise config_error(f"{path}: {error.strerror}", f"make {path} a readable file") from error
         self._files -= 1
         self._bytes -= len(content)
         if self._files < 0 or self._bytes < 0:
-            raise config_error(f"{path}: more than {MOST_FILES} files, or {MOST_BYTES >> 20} MiB, are included")
+            raise config_error(f"{path}: more than {MAX_FILES} files, or {MAX_BYTES >> 20} MiB, are included")
         return content.decode("utf-8", "replace")
 
 
-def _expanded(path: Path, base: str, budget: _Budget, outer: str = "", depth: int = 0) -> Iterator[str]:
-    """The lines of a file with those that it includes. ``outer`` are the criteria under which it is included."""
-    if depth > MOST_INCLUDES:
-        raise config_error(f"{path} is included too deep: does it include itself?")
-    text = budget.read(path)
+def _read_lines(path: Path, base: str, limit: _ReadLimit, outer: str = "", depth: int = 0) -> Iterator[str]:
+    """Yield the lines of a file with its includes in place. ``outer`` are the criteria of the including block."""
+    if depth > MAX_INCLUDES:
+        raise config_error(f"{path} is included too deeply: does it include itself?")
+    text = limit.read(path)
     criteria = outer
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.strip()
@@ -152,7 +152,7 @@ def _expanded(path: Path, base: str, budget: _Budget, outer: str = "", depth: in
         found = _SETTING.fullmatch(line)
         if found is None:
             first = re.split(r"[\s=]", line, maxsplit=1)[0]
-            raise config_error(f"{where}: {first[:60]!r} is not a setting and its value")
+            raise config_error(f"{where}: {first[:60]!r} is not a setting with a value")
         key, value = found[1].lower(), _without_comment(found[1].lower(), found[2])
         if key in {"host", "match"}:
             own = _criteria(key, _split(value, where), where)
@@ -161,15 +161,15 @@ def _expanded(path: Path, base: str, budget: _Budget, outer: str = "", depth: in
         elif key == "include":
             for pattern in _split(value, where):
                 for included in _matching(pattern, base):
-                    yield from _expanded(included, base, budget, criteria, depth + 1)
-                    # What follows belongs to the block in which the Include stood.
+                    yield from _read_lines(included, base, limit, criteria, depth + 1)
+                    # The next lines belong to the block with the Include again.
                     yield _header(criteria)
         else:
             yield f"{key} {value}"
 
 
 def _without_comment(key: str, value: str) -> str:
-    """A value without the comment behind it. A command's # is its own."""
+    """Return a value without its trailing comment. A # in a command is no comment."""
     if key in {"proxycommand", "match"} or '"' in value:
         return value
     return re.split(r"\s+#", value, maxsplit=1)[0]
@@ -183,7 +183,7 @@ def _split(value: str, where: str) -> list[str]:
 
 
 def _criteria(key: str, words: list[str], where: str) -> str:
-    """A block's condition in the words of Match; empty if it holds for every host."""
+    """Return a block's condition in the syntax of Match; empty if it applies to every host."""
     if key == "host":
         return "" if words == ["*"] else f"originalhost {shlex.quote(','.join(words))}"
     kept = []
@@ -191,7 +191,7 @@ def _criteria(key: str, words: list[str], where: str) -> str:
     for word in rest:
         criterion = word.lstrip("!").lower()
         if criterion not in _CRITERIA:
-            raise config_error(f"{where}: Match {criterion} can't be judged here")
+            raise config_error(f"{where}: Match {criterion} is not supported")
         if criterion == "all":
             continue
         kept.append(word.lower())
@@ -205,6 +205,6 @@ def _header(criteria: str) -> str:
 
 
 def _matching(pattern: str, base: str) -> list[Path]:
-    """The files that an Include names, in order. ``**`` is no more than ``*``, as in glob(7)."""
-    found = sorted(islice(glob.iglob(str(expanded(base) / expanded(pattern))), MOST_FILES + 1))  # noqa: PTH207
+    """Return the files that an Include names, in order. ``**`` means the same as ``*``, as in glob(7)."""
+    found = sorted(islice(glob.iglob(str(expanded(base) / expanded(pattern))), MAX_FILES + 1))  # noqa: PTH207
     return [path for path in map(Path, found) if path.exists() and not path.is_dir()]

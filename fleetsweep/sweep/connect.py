@@ -106,7 +106,7 @@ def engine_routes(host: Host, link: SshConnection, deadline: Deadline) -> list[E
             started.append(link.open_command(line, deadline))
             return started[-1]
 
-        return EngineRoute(name, dial, lambda: started[0].last_words() if started else "")
+        return EngineRoute(name, dial, lambda: started[0].error_output() if started else "")
 
     if isinstance(endpoint, TcpEndpoint):
         straight = EngineRoute("direct-tcpip", lambda: link.open_tcp(endpoint.address, endpoint.port, deadline))
@@ -168,5 +168,5 @@ def _no_route(host: Host, link: SshConnection, failed: Sequence[FailedRoute], de
     endpoint = parse_endpoint(host.engine)
     probe = None
     if not isinstance(endpoint, TcpEndpoint):
-        probe = parse_probe(link.ask(probe_command(endpoint.path), deadline))
+        probe = parse_probe(link.run(probe_command(endpoint.path), deadline))
     return no_route_error(link.server.user, endpoint, failed, probe, become=host.become)

@@ -1,4 +1,4 @@
-"""known_hosts, read line by line."""
+"""The known_hosts parser, and the status of a presented key."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def hashed(name: str) -> str:
     return f"|1|{base64.b64encode(b'salt').decode()}|{base64.b64encode(digest).decode()}"
 
 
-def standing(text: str, name: str = "box", port: int = 22, seed: str = "good") -> KeyStatus:
-    return KnownHosts(parse(text, "file")).stand(name, port, TYPE, blob(seed))[0]
+def status(text: str, name: str = "box", port: int = 22, seed: str = "good") -> KeyStatus:
+    return KnownHosts(parse(text, "file")).status_of(name, port, TYPE, blob(seed))[0]
 
 
 @pytest.mark.parametrize(
@@ -49,32 +49,32 @@ def standing(text: str, name: str = "box", port: int = 22, seed: str = "good") -
         ("", KeyStatus.UNKNOWN),
     ],
 )
-def test_a_key_stands_as_the_lines_say(text: str, expected: KeyStatus) -> None:
-    assert standing(text) is expected
+def test_a_keys_status_follows_from_the_lines(text: str, expected: KeyStatus) -> None:
+    assert status(text) is expected
 
 
-def test_another_port_is_another_host_unless_the_plain_name_has_the_very_key() -> None:
-    assert standing(line("[box]:2222", "good"), port=2222) is KeyStatus.KNOWN
-    assert standing(line("box", "good"), port=2222) is KeyStatus.KNOWN
-    assert standing(line("box", "bad"), port=2222) is KeyStatus.UNKNOWN
-    assert standing(line("[box]:2222", "bad") + "\n" + line("box", "good"), port=2222) is KeyStatus.CHANGED
+def test_another_port_is_another_host_unless_the_plain_name_has_the_same_key() -> None:
+    assert status(line("[box]:2222", "good"), port=2222) is KeyStatus.KNOWN
+    assert status(line("box", "good"), port=2222) is KeyStatus.KNOWN
+    assert status(line("box", "bad"), port=2222) is KeyStatus.UNKNOWN
+    assert status(line("[box]:2222", "bad") + "\n" + line("box", "good"), port=2222) is KeyStatus.CHANGED
 
 
-def test_a_file_that_only_grew_and_one_that_was_edited_are_both_read_as_they_are_now(tmp_path: Path) -> None:
+def test_a_file_that_was_appended_to_or_edited_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
 
-    def standing_now(text: str) -> tuple[KeyStatus, str]:
+    def status_now(text: str) -> tuple[KeyStatus, str]:
         file.write_text(text)
-        found, entries = read_known_hosts((str(file),)).stand("box", 22, TYPE, blob("good"))
+        found, entries = read_known_hosts((str(file),)).status_of("box", 22, TYPE, blob("good"))
         return found, entries[0].where if entries else ""
 
-    assert standing_now("# one\n") == (KeyStatus.UNKNOWN, "")
-    assert standing_now("# one\n" + line("box", "good")) == (KeyStatus.KNOWN, f"{file}:2")
-    assert standing_now("# one\n" + line("box", "good") + "\n") == (KeyStatus.KNOWN, f"{file}:2")
-    assert standing_now("# two\n# one\n" + line("box", "bad") + "\n" + line("box", "good")) == (
+    assert status_now("# one\n") == (KeyStatus.UNKNOWN, "")
+    assert status_now("# one\n" + line("box", "good")) == (KeyStatus.KNOWN, f"{file}:2")
+    assert status_now("# one\n" + line("box", "good") + "\n") == (KeyStatus.KNOWN, f"{file}:2")
+    assert status_now("# two\n# one\n" + line("box", "bad") + "\n" + line("box", "good")) == (
         KeyStatus.KNOWN,
         f"{file}:4",
     )
-    assert standing_now(line("box", "good") + "\n" + line("*", "good", "@revoked")) == (KeyStatus.REVOKED, f"{file}:2")
+    assert status_now(line("box", "good") + "\n" + line("*", "good", "@revoked")) == (KeyStatus.REVOKED, f"{file}:2")
     file.unlink()
-    assert read_known_hosts((str(file),)).stand("box", 22, TYPE, blob("good"))[0] is KeyStatus.UNKNOWN
+    assert read_known_hosts((str(file),)).status_of("box", 22, TYPE, blob("good"))[0] is KeyStatus.UNKNOWN

@@ -207,7 +207,7 @@ def test_a_bastion_killed_in_mid_run_fails_the_hosts_behind_it_and_no_other(boxe
     fault = found[0].fault("behind")
     assert fault.kind == "lost"
     assert f"the connection to bastion 127.0.0.1 port {boxes.boxes[0].port} ended" in fault.message
-    assert "look at the bastion" in fault.remedy
+    assert "check the bastion" in fault.remedy
 
 
 def test_a_host_whose_turn_comes_after_its_bastions_death_has_it_reached_again(boxes: SshBoxes) -> None:
@@ -431,7 +431,7 @@ def test_a_proxy_command_that_hangs_ends_with_the_deadline_and_with_it_its_child
     before = children()
     fault = boxes.survey([boxes.host(1, proxy_command=str(script)), boxes.host(2)], timeout_s=1.0).fault("b1")
     assert (fault.phase, fault.kind) == (Phase.CONNECT, "timeout")
-    assert "still runs: waiting" in fault.message
+    assert "is still running: waiting" in fault.message
     assert children() == before
     pids = [int(word) for word in marker.read_text().split()]
     wait_for(lambda: not any(_runs(pid) for pid in pids), "the command and its child ending", 10)

@@ -114,7 +114,7 @@ def test_the_remedies_can_be_pasted_where_the_file_is_named_by_a_tilde(
             if by_doctor:
                 commands = [command_for(host, asked, told, None), *commands[1:] * bool(spoil)]
             for command in commands:
-                if command != "compare it on the box":
+                if command != "compare the key on the box":
                     subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, cwd=tmp_path)
             assert set(boxes.survey([host], known_hosts=(known_hosts,)).surveys) == {"b0"}, commands
     assert {path.name for path in tmp_path.iterdir()} == {home}
@@ -221,7 +221,8 @@ def test_a_host_certificate_is_not_asked_for_and_the_refusal_says_so(boxes: SshB
     told = fault(boxes, trusted)
     assert told.kind == "unknown"
     assert (
-        f"{boxes.known_hosts}:1 trusts a host certificate authority, but certificates aren't asked for" in told.message
+        f"{boxes.known_hosts}:1 trusts a host certificate authority, but host certificates are not supported"
+        in told.message
     )
     # The plain key beside it is all that it takes.
     swept(boxes, trusted + box.known_hosts_line)
@@ -297,7 +298,7 @@ def test_a_key_that_cannot_be_kept_is_not_accepted(boxes: SshBoxes) -> None:
     assert set(told.surveys) == {"b0"}
     refused = boxes.survey([boxes.host(0)], host_key=Trust.ACCEPT_NEW, known_hosts=("/proc/version",)).fault("b0")
     assert (refused.phase, refused.kind) == (Phase.HOST_KEY, "known-hosts")
-    assert "can't be kept" in refused.message
+    assert "can't be saved" in refused.message
     assert "/proc/version" in refused.remedy
 
 

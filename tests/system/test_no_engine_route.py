@@ -93,7 +93,7 @@ def test_a_command_that_ended_before_it_was_asked_is_quoted(lab: Lab, box: Box) 
             wait_for(lambda: is_shut(stream), "the command's end")
             with pytest.raises(HostError) as lost:
                 EngineClient(lambda: stream, "dial-stdio", deadline, READ_ONLY)
-            assert (lost.value.kind, stream.last_words()) == ("lost", "never; not at home")
+            assert (lost.value.kind, stream.error_output()) == ("lost", "never; not at home")
 
 
 def is_shut(stream: CommandStream) -> bool:

@@ -143,7 +143,7 @@ def test_an_agent_that_never_answers_is_left(boxes: SshBoxes, monkeypatch: pytes
         silent.listen()
         use_agent(monkeypatch, str(tmp_path / "s"))
         fault = told_before_any_connection(boxes, None)
-    assert (fault.kind, "doesn't answer" in fault.message) == ("no-key", True)
+    assert (fault.kind, "does not respond" in fault.message) == ("no-key", True)
 
 
 # Key files
@@ -152,7 +152,7 @@ def test_an_agent_that_never_answers_is_left(boxes: SshBoxes, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("content", "what", "remedy"),
     [
-        (None, "is not there", "check the name"),
+        (None, "does not exist", "check the name"),
         (b"", "is empty", "name another"),
         (b"PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", "is a PuTTY key", "puttygen"),
         (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "not a usable", "name the"),
@@ -352,7 +352,7 @@ def test_the_agent_that_the_configuration_names_is_asked(
     [
         ("none", "IdentityAgent is none"),
         ("$NOT_THERE", "NOT_THERE is not set"),
-        ("/nowhere", "/nowhere doesn't answer"),
+        ("/nowhere", "/nowhere does not respond"),
     ],
 )
 def test_an_agent_that_is_not_there_is_told_and_the_environments_is_left_alone(
@@ -419,4 +419,4 @@ def test_a_server_that_takes_no_keys_is_told(boxes: SshBoxes) -> None:
     boxes.restart(0, "PubkeyAuthentication no", "KbdInteractiveAuthentication yes")
     fault = boxes.survey([boxes.host(0)]).fault("b0")
     assert (fault.phase, fault.kind) == (Phase.AUTH, "denied")
-    assert "takes no keys" in fault.message
+    assert "accepts no keys" in fault.message

@@ -126,7 +126,7 @@ def once(text: bytes) -> Shape:
         (lambda _: drip(0.4), "timeout", "version line"),
         (lambda _: once(b"SSH-2.0-OpenSSH_9.2p1"), "timeout", "version line"),
         (lambda _: once(b"welcome\r\nto this box\r\n"), "timeout", "version line"),
-        (lambda _: endless(b"x" * 65536), "not-ssh", "no version line"),
+        (lambda _: endless(b"x" * 65536), "not-ssh", "without a version line"),
         (lambda _: endless(b"HTTP/1.1 400 Bad Request\r\n"), "not-ssh", "HTTP/1.1 400 Bad Request"),
         (lambda _: once(b"SSH-1.5-old\r\n"), "incompatible", "1.5"),
         (hold_after, "timeout", "key exchange"),
@@ -260,7 +260,7 @@ def test_a_log_in_that_ends_as_its_time_is_up_is_too_late_and_no_connection_that
         route = find_route(boxes.host(0), SshOptions(known_hosts=(str(boxes.known_hosts),)))
         deadline = AtTheLastMoment(10, watchdog)
         dialled = dial("127.0.0.1", boxes.boxes[0].port, deadline, 10)
-        with pytest.raises(HostError, match="logging in as root did not end within 10 s") as late:
+        with pytest.raises(HostError, match="the log-in as root did not end within 10 s") as late:
             log_in(route.target, dialled, deadline, 10)
         assert (late.value.phase, late.value.kind) == (Phase.AUTH, "timeout")
         wait_for(lambda: own_threads() == set(), "the connection's thread ending", 10)

@@ -1,0 +1,117 @@
+"""The transport: stream-local channels, the limits of a greeting, and what it records of a connection."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import paramiko
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetsweep.ssh.transport import GREETING_LIMIT, GreetingTooLongError, StreamlocalTransport, _ReadAhead
+from tests.ssh.sshd import USER_KEY, Sshd, sshd
+
+
+@contextmanager
+def transport_to(server: Sshd) -> Iterator[StreamlocalTransport]:
+    with socket.create_connection(("127.0.0.1", server.port)) as sock:
+        transport = StreamlocalTransport(sock)
+        transport.start_client()
+        transport.auth_publickey("user", USER_KEY)
+        try:
+            yield transport
+        finally:
+            # Wakes the transport's thread up, as the deadline and the log-out do.
+            sock.shutdown(socket.SHUT_RDWR)
+            transport.join(20)
+
+
+def test_a_stream_local_channel_is_opened_without_a_session() -> None:
+    with sshd() as server:
+        server.channels.discard("session")
+        with transport_to(server) as transport:
+            channel = transport.open_streamlocal("/run/engine.sock", 20)
+            channel.sendall(b"ping")
+            assert channel.recv(4) == b"ping"
+            with pytest.raises(paramiko.ChannelException):
+                transport.open_session(timeout=20)
+
+
+def test_a_refused_stream_local_channel_raises_the_servers_code() -> None:
+    with sshd() as server, transport_to(server) as transport:
+        server.channels.clear()
+        with pytest.raises(paramiko.ChannelException) as caught:
+            transport.open_streamlocal("/run/engine.sock", 20)
+    assert caught.value.code == 1
+
+
+def test_the_last_offered_key_is_recorded() -> None:
+    with sshd() as server, transport_to(server) as transport:
+        assert transport.last_key is USER_KEY
+
+
+def test_authenticated_ciphers_are_preferred() -> None:
+    with sshd() as server, transport_to(server) as transport:
+        assert "gcm" in transport.get_security_options().ciphers[0]
+        assert "gcm" in server.transports[0].local_cipher
+
+
+def test_lines_before_the_version_line_are_the_greeting() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"welcome\r\nto the box\r\nSSH-2.0-test\r\n")
+        transport = StreamlocalTransport(ours)
+        event = threading.Event()
+        transport.start_client(event)
+        # A key exchange that can't be parsed ends the handshake.
+        theirs.sendall(b"\0" * 64)
+        theirs.shutdown(socket.SHUT_WR)
+        assert event.wait(20)
+        assert transport.greeting == ["welcome", "to the box"]
+        assert transport.remote_version == "SSH-2.0-test"
+        transport.close()
+        transport.join(20)
+
+
+def test_a_greeting_without_an_end_is_refused() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = StreamlocalTransport(ours)
+        event = threading.Event()
+        transport.start_client(event)
+        sender = threading.Thread(target=_send, args=(theirs, b"x" * (GREETING_LIMIT + 1)), daemon=True)
+        sender.start()
+        assert event.wait(20)
+        error = transport.get_exception()
+        assert isinstance(error.__context__ if error is not None else None, GreetingTooLongError)
+        transport.close()
+        transport.join(20)
+        sender.join(20)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=50), max_size=8), st.lists(st.integers(1, 60), min_size=1, max_size=8))
+def test_the_read_buffer_loses_no_byte_and_returns_no_more_than_requested(
+    pieces: list[bytes], counts: list[int]
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            for piece in pieces:
+                theirs.sendall(piece)
+        reader, received, turn = _ReadAhead(ours), b"", 0
+        while got := reader.recv(counts[turn % len(counts)]):
+            assert len(got) <= counts[turn % len(counts)]
+            received, turn = received + got, turn + 1
+        assert received == b"".join(pieces)
+        assert reader.recv(1) == b""
+
+
+def _send(stream: socket.socket, data: bytes) -> None:
+    try:
+        stream.sendall(data)
+    except OSError:
+        return
