@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from fleetsweep.errors import EngineError, FleetsweepError
-from fleetsweep.model.container import Container, Target
+from fleetsweep.errors import EngineError
+from fleetsweep.model.container import Container
 from fleetsweep.model.decision import Reason
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import EARLIEST_NS, Policy, decide
-from fleetsweep.sweep.ledger import Ledger
 from fleetsweep.sweep.remove_containers import ContainerRemover, Pace, Rule, pace_for, what_changed
 from tests.policy.test_rules import NOW, many
 
@@ -97,24 +96,3 @@ def test_an_engine_that_waits_for_each_container_gets_time_for_it() -> None:
     assert pace_for(decisions, 40.0, waits=False) == Pace()
     stopped = [decide(replace(item, state="exited"), Policy(), NOW) for item in many(24)]
     assert pace_for(stopped, 40.0, waits=True) == Pace()
-
-
-class BrokenTwice:
-    """A journal whose outcome can't be written, and then can't be flushed either."""
-
-    def intend(self, target: Target, /) -> int:
-        return 0
-
-    def conclude(self, intent: int, removal: Removal, /) -> None:
-        raise FleetsweepError("the outcome was not written")
-
-    def flush(self) -> None:
-        raise FleetsweepError("the disk is gone")
-
-
-def test_a_ledger_reports_the_first_error_of_its_journal() -> None:
-    ledger = Ledger(BrokenTwice())
-    ledger.intend(PLANNED)
-    ledger.conclude(Removal(PLANNED.id, Outcome.REMOVED))
-    assert ledger.close() == (Removal(PLANNED.id, Outcome.REMOVED),)
-    assert str(ledger.trouble) == "the outcome was not written"

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from fleetsweep.errors import FleetsweepError
-from fleetsweep.model.container import SECOND, Container, Target
+from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import Decision, HostPlan, Reason, Verdict
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.guards import Percent
 from fleetsweep.policy.rules import Policy, decide, labels_digest
-from fleetsweep.sweep.ledger import Ledger
 from fleetsweep.sweep.remove_containers import ContainerRemover, Rule, what_changed
 from tests.generators.engines import (
     MAKES_ANOTHER_CASE,
@@ -24,7 +21,6 @@ from tests.generators.engines import (
     QUICK,
     TWISTS,
     Change,
-    Log,
     MemoryEngine,
     Reply,
     SignalHandler,
@@ -377,69 +373,6 @@ def test_it_is_the_plans_clock_that_judges_and_not_a_later_one() -> None:
     assert what_changed(later, container, Rule(Policy(), NOW)) == "it is young now"
 
 
-class Ops(RuleBasedStateMachine):
-    """A ledger under any order of intents, conclusions and a close."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.log = Log()
-        self.ledger = Ledger(self.log)
-        self.first: dict[str, Removal] = {}
-        self.intended: list[str] = []
-        self.closed: tuple[Removal, ...] | None = None
-
-    @rule(number=st.integers(0, 5))
-    def intend(self, number: int) -> None:
-        if full_id(number) in self.intended:
-            return
-        (container,) = honest([Truth(full_id(number))], Policy())
-        if self.closed is not None:
-            with pytest.raises(FleetsweepError, match="the host was given up"):
-                self.ledger.intend(container)
-            return
-        self.ledger.intend(container)
-        self.intended.append(container.id)
-
-    @rule(number=st.integers(0, 5), outcome=st.sampled_from(Outcome))
-    def conclude(self, number: int, outcome: Outcome) -> None:
-        if full_id(number) not in self.intended:
-            return
-        removal = Removal(full_id(number), outcome, "x")
-        self.ledger.conclude(removal)
-        if self.closed is None:
-            self.first.setdefault(removal.container_id, removal)
-
-    @rule()
-    def close(self) -> None:
-        unknown = {it: Removal(it, Outcome.UNKNOWN, "no outcome by the deadline") for it in self.intended}
-        expected = tuple({**unknown, **self.first}[container_id] for container_id in self.intended)
-        assert self.ledger.close() == expected
-        assert self.closed in {None, expected}
-        self.closed = expected
-        assert len(self.log.outcomes) == len(self.log.intents) == len(self.intended)
-
-
-TestLedger = Ops.TestCase
-TestLedger.settings = settings(max_examples=30, stateful_step_count=12)
-
-
-def test_a_host_that_is_given_up_while_an_intent_is_written_gets_no_request() -> None:
-    (container,) = honest([Truth(full_id(0))], Policy())
-
-    class SlowLog(Log):
-        def intend(self, target: Target, /) -> int:
-            intent = super().intend(target)
-            assert ledger.close() == ()
-            return intent
-
-    log = SlowLog()
-    ledger = Ledger(log)
-    with pytest.raises(FleetsweepError, match="the host was given up"):
-        ledger.intend(container)
-    assert log.outcomes == {}, "the intent stays open in the journal: the next run settles it"
-    assert ledger.close() == ()
-
-
 @given(boxes(max_size=6, each=leaks), st.integers(0, 14))
 def test_a_journal_that_breaks_lets_nothing_new_begin_and_hides_no_outcome(box: list[Truth], writes: int) -> None:
     engine = MemoryEngine(box)
@@ -448,18 +381,3 @@ def test_a_journal_that_breaks_lets_nothing_new_begin_and_hides_no_outcome(box: 
         assert len(host.removals) == len(host.log.intents) <= writes
         gone = {removal.container_id for removal in host.removals if removal.outcome is Outcome.REMOVED}
         assert gone == {truth.id for truth in box} - set(engine.present)
-
-
-def test_a_journal_that_lost_one_outcome_takes_no_intent_even_if_it_mends() -> None:
-    class Hiccup(Log):
-        def conclude(self, intent: int, removal: Removal, /) -> None:
-            raise FleetsweepError("disk full")
-
-    log = Hiccup()
-    ledger = Ledger(log)
-    one_of, other = honest([Truth(full_id(0)), Truth(full_id(1))], Policy())
-    ledger.intend(one_of)
-    ledger.conclude(Removal(one_of.id, Outcome.CHANGED, "x"))
-    with pytest.raises(FleetsweepError, match="disk full"):
-        ledger.intend(other)
-    assert log.intents == [one_of.id]

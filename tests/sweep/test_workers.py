@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetsweep.model.host import Host
-from fleetsweep.runtime.deadline import Deadline, Watchdog
+from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.cache import single_flight
 from fleetsweep.ssh.transport import _ReadAhead
 from fleetsweep.sweep import workers as fleet
@@ -50,15 +49,6 @@ def test_never_more_hosts_at_once_than_forks(forks: int) -> None:
     done = fleet.run(hosts(2 * forks), work, Limits(forks, WAIT_S, WAIT_S))
     assert [one.fault for one in done] == [None] * (2 * forks)
     assert most == forks
-
-
-def test_an_alarm_before_all_others_still_wakes_the_watch() -> None:
-    called = threading.Event()
-    with Watchdog() as watchdog:
-        for seconds in (60, 30, 90):
-            watchdog.call_at(time.monotonic() + seconds, lambda: None)
-        watchdog.call_at(time.monotonic() + 0.01, called.set)
-        assert called.wait(WAIT_S)
 
 
 def test_threads_that_want_the_same_at_once_have_it_made_once() -> None:

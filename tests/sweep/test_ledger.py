@@ -1,0 +1,109 @@
+"""Every intent has exactly one outcome, even if the journal fails or the host is abandoned."""
+
+from __future__ import annotations
+
+import pytest
+
+from fleetsweep.errors import FleetsweepError
+from fleetsweep.model.container import Target
+from fleetsweep.model.outcome import Outcome, Removal
+from fleetsweep.sweep.ledger import Ledger
+from tests.policy.test_rules import many
+
+(CONTAINER,) = many(1)
+
+
+class Log:
+    """An intent log that breaks after so many writes."""
+
+    def __init__(self, writes: int = 10**6) -> None:
+        self.left = writes
+        self.intents: list[str] = []
+        self.outcomes: dict[int, Outcome] = {}
+
+    def _write(self) -> None:
+        if self.left == 0:
+            raise FleetsweepError("disk full")
+        self.left -= 1
+
+    def intend(self, target: Target, /) -> int:
+        self._write()
+        self.intents.append(target.id)
+        return len(self.intents) - 1
+
+    def conclude(self, intent: int, removal: Removal, /) -> None:
+        self._write()
+        assert intent not in self.outcomes
+        self.outcomes[intent] = removal.outcome
+
+    def flush(self) -> None:
+        if self.left == 0:
+            raise FleetsweepError("disk full")
+
+
+def test_a_ledger_that_is_closed_takes_no_intent() -> None:
+    ledger = Ledger(Log())
+    ledger.close()
+    with pytest.raises(FleetsweepError):
+        ledger.intend(many(1)[0])
+
+
+def test_a_ledger_keeps_what_first_hindered_it() -> None:
+    ledger = Ledger(Log(writes=1))
+    ledger.intend(CONTAINER)
+    assert ledger.trouble is None
+    assert ledger.close() == (Removal(CONTAINER.id, Outcome.UNKNOWN, "no outcome by the deadline"),)
+    assert str(ledger.trouble) == "disk full"
+
+
+class BrokenTwice:
+    """A journal whose outcome can't be written, and then can't be flushed either."""
+
+    def intend(self, target: Target, /) -> int:
+        return 0
+
+    def conclude(self, intent: int, removal: Removal, /) -> None:
+        raise FleetsweepError("the outcome was not written")
+
+    def flush(self) -> None:
+        raise FleetsweepError("the disk is gone")
+
+
+def test_a_ledger_reports_the_first_error_of_its_journal() -> None:
+    ledger = Ledger(BrokenTwice())
+    ledger.intend(CONTAINER)
+    ledger.conclude(Removal(CONTAINER.id, Outcome.REMOVED))
+    assert ledger.close() == (Removal(CONTAINER.id, Outcome.REMOVED),)
+    assert str(ledger.trouble) == "the outcome was not written"
+
+
+def test_a_host_that_is_given_up_while_an_intent_is_written_gets_no_request() -> None:
+    (container,) = many(1)
+
+    class SlowLog(Log):
+        def intend(self, target: Target, /) -> int:
+            intent = super().intend(target)
+            assert ledger.close() == ()
+            return intent
+
+    log = SlowLog()
+    ledger = Ledger(log)
+    with pytest.raises(FleetsweepError, match="the host was given up"):
+        ledger.intend(container)
+    assert log.outcomes == {}, "the intent stays open in the journal: the next run settles it"
+    assert ledger.close() == ()
+
+
+def test_a_journal_that_lost_one_outcome_takes_no_intent_even_if_it_mends() -> None:
+    class Hiccup(Log):
+        def conclude(self, intent: int, removal: Removal, /) -> None:
+            raise FleetsweepError("disk full")
+
+    log = Hiccup()
+    ledger = Ledger(log)
+    one_of, other = many(2)
+    ledger.intend(one_of)
+    ledger.conclude(Removal(one_of.id, Outcome.CHANGED, "x"))
+    with pytest.raises(FleetsweepError, match="disk full"):
+        ledger.intend(other)
+    assert log.intents == [one_of.id]
