@@ -1,7 +1,6 @@
-"""An engine in memory with a will of its own, a journal that may break, and a clock that runs out: no I/O, no waiting.
+"""An engine in memory that misbehaves, a journal that may break, and a clock that runs out: no I/O, no waiting.
 
-What happens to a container is scripted for that container alone, so it is the same however the removing threads take
-turns.
+Events are scripted for each container separately, so they do not depend on the order of the removal threads.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from fleetsweep.sweep.remove_containers import Pace
 from tests.generators.strategies import HOUR_S, KEEP, NOW, Damage, Truth, with_label
 
 QUICK = Pace(look_s=0.1, answer_s=0.1, slow_s=0.2, progress_s=0.002, poll_s=1e-4)
-"""Nobody waits for it: an answer that hangs is overdue at once."""
+"""Too short to wait for: a response that hangs is overdue at once."""
 
 NEWCOMERS = 10**9
-"""Ids from here on belong to containers that were born after the plan."""
+"""Ids from here on belong to containers that were created after the plan."""
 
 
 class Change(Enum):
@@ -58,7 +57,7 @@ MAKES_ANOTHER_CASE = frozenset(
 
 
 class Reply(Enum):
-    """How the engine answers a removal."""
+    """How the engine responds to a removal."""
 
     DONE = auto()
     STAYS = auto()
@@ -77,7 +76,7 @@ class Reply(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Twist:
-    """What happens to one container: before the second look, between it and the request, and in answer to that."""
+    """What happens to one container: before its second inspection, between that and the request, and in response."""
 
     before_look: Change | None = None
     before_request: Change | None = None
@@ -95,7 +94,7 @@ TWISTS = st.one_of(
 
 @dataclass(slots=True)
 class Trace:
-    """What was done, in the order it was done in. Threads share it."""
+    """The events in order. Threads share it."""
 
     events: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -110,7 +109,7 @@ class Trace:
 
 
 class SignalHandler:
-    """Asks for a stop once so many requests to remove were sent."""
+    """Requests a stop once so many removals were requested."""
 
     def __init__(self, after: int | None) -> None:
         self.stopped = threading.Event()
@@ -124,7 +123,7 @@ class SignalHandler:
 
 
 class MemoryEngine:
-    """Holds containers and answers about them as a real engine does, in raw JSON that is read by the real parser."""
+    """Holds containers and describes them as a real engine does, in raw JSON that the real parser reads."""
 
     def __init__(
         self,
@@ -145,7 +144,7 @@ class MemoryEngine:
         self._polls: dict[str, int] = {}
 
     def survey(self, policy: Policy) -> tuple[Container, ...]:
-        """The containers as a survey finds them; nothing happens to any meanwhile."""
+        """Return the containers as a survey finds them, unchanged."""
         found = []
         for listed in self.list():
             if not needs_inspection(listed, policy, NOW):
@@ -155,7 +154,7 @@ class MemoryEngine:
         return tuple(replace(each, lives_on=self.present[each.id].lives_on) for each in found)
 
     def list(self) -> list[Container]:
-        """Its list; where ``list_gets_lost`` not once a removal has begun."""
+        """Return its list, or raise if ``list_gets_lost`` and a removal has started."""
         if self.list_gets_lost and self.trace.events:
             raise LostAnswer(Phase.ENGINE, "lost", "the connection ended before the container list was complete")
         return parse_list([truth.listed() for truth in self.present.values()])
@@ -198,8 +197,8 @@ class MemoryEngine:
         return parse_inspect(answer, container_id)
 
     def remove(self, container_id: str, /, *, force: bool, volumes: bool, within: float | None = None) -> None:
-        assert within is not None, "an answer without a bound may hold up all others"
-        assert not volumes, "nobody asked for the volumes"
+        assert within is not None, "a response without a time limit may delay all others"
+        assert not volumes, "volumes were not requested"
         with self.trace.lock:
             self.trace.note("DELETE", container_id)
             self._stopper.count(len(self.trace.ids("DELETE")))
@@ -308,10 +307,9 @@ class Log:
 
 
 class Ticks:
-    """A deadline that is so many questions away: nobody waits for it.
+    """A deadline that expires after so many calls, without waiting.
 
-    Without ``left`` each thread has 60 questions of its own: one that polls does not use up the others' time before
-    they had a turn.
+    Without ``left`` each thread has 60 calls of its own, so that one that polls does not use up the others' time.
     """
 
     def __init__(self, left: int | None = None) -> None:
@@ -320,7 +318,7 @@ class Ticks:
         self._lock = threading.Lock()
 
     def remaining(self) -> float:
-        """A time so short that whoever sleeps it hardly does; it ends in any case."""
+        """Return a time that is too short to wait for; it reaches 0 in any case."""
         with self._lock:
             if self._left is not None:
                 self._left -= 1

@@ -35,7 +35,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a host's removals came to."""
+    """The outcomes of one host's removals."""
 
     plan: HostPlan
     removals: tuple[Removal, ...]
@@ -50,7 +50,7 @@ def survey_of(name: str, containers: Sequence[Container], skew_s: float = 0.0, e
 
 
 def plan(boxes: Sequence[Box], fleet_cap: int | Percent | None = None) -> FleetPlan:
-    """The plan for boxes whose engines tell the truth."""
+    """The plan for boxes with honest engines."""
     surveys: list[Survey | FailedSurvey] = [
         survey_of(box.name, box.engine.survey(box.policy), box.skew_s) for box in boxes
     ]
@@ -65,7 +65,7 @@ def sweep(
     ticks: int | None = None,
     stoppers: Mapping[str, SignalHandler] | None = None,
 ) -> dict[str, Swept]:
-    """Plan and remove; answers by host name, for the hosts that had work and no guard in the way."""
+    """Plan and remove. Return the results by host name, for the hosts that had work and no tripped guard."""
     engines = {box.name: box for box in boxes}
     swept = {}
     for item in actionable(plan(boxes, fleet_cap)):
@@ -81,7 +81,7 @@ def sweep(
 def remove(
     item: HostPlan, policy: Policy, engine: MemoryEngine, log: Log, clock: Ticks, stopper: SignalHandler
 ) -> tuple[Removal, ...]:
-    """Remove one host's candidates and prove it; answers the outcome of every intent."""
+    """Remove one host's candidates, verify it, and return the outcome of every intent."""
     ledger = Ledger(log)
     remover = ContainerRemover(engine, Rule(policy, item.now_ns), pace=QUICK, clock=clock)
     work = Work(item.candidates, dependents=dependents_among(item.candidates))

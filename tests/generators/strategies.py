@@ -1,4 +1,4 @@
-"""Generated boxes: what is really on them, what their engines say of it, and the policies that judge it."""
+"""Generated boxes: their true containers, how engines describe these, and the policies that judge them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ LABELS: dict[str, tuple[str, ...]] = {
 class Truth:
     """A container as it really is. Ages are seconds before NOW; ``started_age`` None is one that never started.
 
-    ``lives_on`` are the ids of those whose namespaces it shares.
-    ``moved`` says that its image's tag belongs to a newer image by now, so that the list shows a bare id.
+    ``lives_on`` are the ids of the containers whose namespaces it shares.
+    ``moved`` means that its image's tag has moved on to a newer image, so that the list shows a bare id.
     """
 
     id: str
@@ -197,7 +197,7 @@ def look(
 
 
 def honest(box: list[Truth], policy: Policy, *, at_all: bool = False) -> list[Container]:
-    """What a survey makes of an engine that tells the truth."""
+    """The containers that a survey finds on an honest engine."""
     return look(
         [truth.listed() for truth in box], {truth.id: truth.inspected() for truth in box}, policy, at_all=at_all
     )
@@ -205,7 +205,7 @@ def honest(box: list[Truth], policy: Policy, *, at_all: bool = False) -> list[Co
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One field of one answer that is missing, malformed, or contradicts what another field says."""
+    """One field of one response that is missing, malformed, or contradicts another field."""
 
     inspect: bool
     path: tuple[str, ...]
@@ -307,7 +307,7 @@ MALFORMED = st.sampled_from(EVERY_MALFORMED)
 
 
 def contradictions(truth: Truth) -> st.SearchStrategy[Damage]:
-    """A well-formed value in one answer that can't be true next to what the others say of ``truth``."""
+    """A well-formed value in one response that contradicts the others about ``truth``."""
     other_labels = LABEL_MAPS.filter(lambda labels: labels != truth.labels)
     far = st.integers(3, 10**8).flatmap(lambda off: st.sampled_from([off, -off]))
     before_creation = st.integers(11, 10**8).map(lambda more: stamp(truth.created_age + more))

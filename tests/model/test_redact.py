@@ -52,19 +52,19 @@ def test_a_secret_in_a_command_is_masked_wherever_the_command_repeats_it(secret:
     inner = shlex.join(["curl", "-p", secret]) if how.startswith("sh") else secret
     command = how.format(shlex.quote(inner))
     words = shlex.split(command)
-    said = f"failed: {' '.join(words)} <{secret}> {secret}"
-    shown = without_words(said, command, {})
+    text = f"failed: {' '.join(words)} <{secret}> {secret}"
+    shown = without_words(text, command, {})
     assert secret not in shown.replace(MASK, " ")
 
 
 def test_the_value_of_a_variable_and_the_form_of_an_http_header_are_masked_too() -> None:
-    said = "sent s3cr3t-value, then Basic dTpwYXNz"
-    assert without_words(said, "curl -u u:pass $TOKEN", {"TOKEN": "s3cr3t-value"}) == f"sent {MASK}, then Basic {MASK}"
+    text = "sent s3cr3t-value, then Basic dTpwYXNz"
+    assert without_words(text, "curl -u u:pass $TOKEN", {"TOKEN": "s3cr3t-value"}) == f"sent {MASK}, then Basic {MASK}"
 
 
 def test_what_is_known_not_to_be_secret_stays_readable() -> None:
-    said = "nc: connect to 10.0.0.7 port 22 failed: refused, -v"
-    assert without_words(said, "nc -v 10.0.0.7 22", {}, ("10.0.0.7", "22")) == said
+    text = "nc: connect to 10.0.0.7 port 22 failed: refused, -v"
+    assert without_words(text, "nc -v 10.0.0.7 22", {}, ("10.0.0.7", "22")) == text
 
 
 def test_the_place_of_an_engine_tells_its_commands_apart_and_shows_none() -> None:
@@ -130,10 +130,10 @@ def test_the_error_of_a_proxy_command_shows_neither_it_nor_what_it_repeats_of_it
     with ours, theirs:
         command = ProxyCommand(f"{gate} -p '{SECRET}' box", theirs, ("box",))
         theirs.close()
-        told = command.explain(HostError(Phase.CONNECT, "hung-up", "it hung up", ""))
+        found = command.explain(HostError(Phase.CONNECT, "hung-up", "it hung up", ""))
         command.end()
-    assert SECRET not in told.message + told.remedy
-    assert f"ProxyCommand (gate) ended with status 9: no way in with {MASK} to box" in told.message
+    assert SECRET not in found.message + found.remedy
+    assert f"ProxyCommand (gate) ended with status 9: no way in with {MASK} to box" in found.message
 
 
 def test_the_command_that_doctor_prints_leaves_the_proxy_command_to_its_reader(tmp_path: Path) -> None:

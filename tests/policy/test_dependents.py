@@ -1,4 +1,4 @@
-"""How a container that is spared is told whose it is."""
+"""The dependents that are named where a container is kept for them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def young(number: int, name: str) -> Container:
         ([young(2, "b"), young(1, "a"), young(3, "c")], f"a (100000000000) {LIVES}, 2 more do"),
     ],
 )
-def test_who_lives_on_it_is_named_in_few_words(users: list[Container], who: str) -> None:
+def test_dependents_are_named_briefly(users: list[Container], who: str) -> None:
     plan = plan_host(survey("a", [OWNER, *(replace(user, image="molecule-local/x") for user in users)]), Policy())
     spared = next(each for each in plan.decisions if each.container.id == OWNER.id)
     assert (spared.reason, spared.detail) == (Reason.IN_USE, who)

@@ -18,7 +18,7 @@ from tests.generators.strategies import ANY_POLICY, KEEP, NOW, Truth, boxes, hon
 
 @st.composite
 def shared_boxes(draw: st.DrawFn) -> list[Truth]:
-    """Boxes whose containers share each other's namespaces, in circles too, and those of some that are gone."""
+    """Boxes whose containers share each other's namespaces, in cycles too, and those of containers that are gone."""
     box = draw(boxes(max_size=6))
     ids = [truth.id for truth in box] + ["f" * 64]
     owners = st.lists(st.sampled_from(ids), max_size=2, unique=True).map(tuple)
@@ -44,7 +44,7 @@ def test_no_candidate_is_ever_needed_by_a_container_that_stays(box: list[Truth],
 
 
 @given(shared_boxes(), ANY_POLICY)
-def test_only_what_is_needed_is_spared_and_by_name(box: list[Truth], policy: Policy) -> None:
+def test_only_owners_of_kept_dependents_are_kept_and_name_them(box: list[Truth], policy: Policy) -> None:
     containers, plan = planned(box, policy)
     alone = {each.id for each in containers if decide(each, policy, NOW).verdict is Verdict.REMOVE}
     spared = {decision.container.id: decision for decision in plan.decisions if decision.reason is Reason.IN_USE}
@@ -77,7 +77,7 @@ def test_sharing_more_never_adds_a_candidate(box: list[Truth], policy: Policy, d
 
 
 @given(shared_boxes(), ANY_POLICY, st.data())
-def test_what_is_spared_does_not_depend_on_the_order(box: list[Truth], policy: Policy, data: st.DataObject) -> None:
+def test_the_containers_kept_do_not_depend_on_the_order(box: list[Truth], policy: Policy, data: st.DataObject) -> None:
     _, straight = planned(box, policy)
     _, turned = planned(data.draw(st.permutations(box)), policy)
     assert {d.container.id: d for d in turned.decisions} == {d.container.id: d for d in straight.decisions}
@@ -92,12 +92,12 @@ def test_trouble_with_one_container_keeps_that_one_and_changes_no_other(
     bad = [replace(each, trouble="HTTP 500: busy") if each.id in hit else each for each in containers]
     after = plan_host(survey_of("a", bad), policy)
     assert going(after) == going(plan) - hit
-    told = {decision.container.id: decision for decision in after.decisions}
+    decided = {decision.container.id: decision for decision in after.decisions}
     for decision in plan.decisions:
         if decision.container.id not in hit:
-            assert told[decision.container.id] == decision
+            assert decided[decision.container.id] == decision
     for container in bad:
-        reason = told[container.id].reason if container.id in told else Reason.UNMATCHED
+        reason = decided[container.id].reason if container.id in decided else Reason.UNMATCHED
         if container.id in hit and reason in {Reason.UNREADABLE, Reason.UNMATCHED}:
             assert (reason is Reason.UNREADABLE) == may_match(container, policy)
 
@@ -106,6 +106,6 @@ def test_trouble_with_one_container_keeps_that_one_and_changes_no_other(
 def test_an_explanation_is_the_plans_own_verdict(box: list[Truth], policy: Policy) -> None:
     _, plan = planned(box, policy)
     for decision in plan.decisions:
-        told = explain_container(decision.container, plan, policy, None)
-        assert told.decision == decision
-        assert next(found.reason for found in told.findings if found.reason) is decision.reason
+        decided = explain_container(decision.container, plan, policy, None)
+        assert decided.decision == decision
+        assert next(found.reason for found in decided.findings if found.reason) is decision.reason

@@ -1,4 +1,4 @@
-"""Decisions depend on nothing that the controller's environment says."""
+"""Decisions do not depend on the controller's environment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_time_zone_locale_and_hash_seed_change_no_decision() -> None:
         )
         for environment in ENVIRONMENTS
     ]
-    told = [child.communicate(timeout=60)[0] for child in children]
+    found = [child.communicate(timeout=60)[0] for child in children]
     assert [child.returncode for child in children] == [0] * len(children)
-    assert told[0].count(b"reason=<Reason.STALE") > 100
-    assert len(set(told)) == 1
+    assert found[0].count(b"reason=<Reason.STALE") > 100
+    assert len(set(found)) == 1

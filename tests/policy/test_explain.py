@@ -21,7 +21,7 @@ def found(text: str) -> list[str]:
     return [each.name for _, each in matching(FLEET, text)]
 
 
-def test_a_whole_name_or_id_wins_over_what_only_begins_so() -> None:
+def test_an_exact_name_or_id_wins_over_a_prefix() -> None:
     assert found("ws-1") == ["ws-1"]
     assert found("ab" * 32) == ["ws-1"]
     assert found("ws-") == ["ws-1", "ws-10"]
@@ -42,16 +42,16 @@ def explained(item: Container, style: str, policy: Policy | None = None) -> str:
     return render_explanation(explain_container(item, host, policy, plan.guard), style)
 
 
-def test_the_first_rule_with_a_say_decides_and_the_later_ones_are_shown_as_idle() -> None:
+def test_the_first_reason_decides_and_later_ones_are_shown_in_brackets() -> None:
     text = explained(container(labels={"fleetsweep.keep": "yes"}), "table")
-    said = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in text.splitlines() if "  " in line}
-    assert said["selectors"] == "-"
-    assert said["protection"] == "protected"
-    assert said["max age"] == "(stale)"
+    reasons = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in text.splitlines() if "  " in line}
+    assert reasons["selectors"] == "-"
+    assert reasons["protection"] == "protected"
+    assert reasons["max age"] == "(stale)"
     assert text.endswith("verdict: keep (protected)\n")
 
 
-def test_the_guard_in_the_way_of_a_removal_is_told() -> None:
+def test_the_guard_that_stops_a_removal_is_shown() -> None:
     text = explained(ONE, "table", Policy(cap=1))
     assert text.splitlines()[-2:] == [
         "verdict: remove (stale)",
@@ -78,11 +78,11 @@ def test_the_plan_is_shown_by_host_and_on_request_by_container() -> None:
     assert confirmation(hosts, verbose=True).count("\n  ws-1 (") == 2
 
 
-def test_one_that_another_lives_on_is_told_to_stay_with_who_it_is() -> None:
+def test_a_container_kept_for_a_dependent_names_it() -> None:
     owner = container(id="c" * 64, name="ws-owner")
     young = container(id="d" * 64, name="ws-young", created_ns=NOW - 1, started_ns=NOW - 1, lives_on=(owner.id,))
     (host,) = plan_fleet([survey("a", [owner, young])], {"a": Policy()}).hosts
     assert isinstance(host, HostPlan)
-    told = render_explanation(explain_container(owner, host, Policy(), None), "table")
-    assert "ws-young (dddddddddddd) lives in its network, IPC or process namespace" in told
-    assert "verdict: keep (in-use)" in told
+    text = render_explanation(explain_container(owner, host, Policy(), None), "table")
+    assert "ws-young (dddddddddddd) lives in its network, IPC or process namespace" in text
+    assert "verdict: keep (in-use)" in text

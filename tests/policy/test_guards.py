@@ -1,4 +1,4 @@
-"""What stands in a sweep's way, case by case: what it counts, what it says, and what it leaves alone."""
+"""The guards, case by case: what they count, what they report, and what they leave alone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_plan_has_what_its_survey_saw_of_the_engine() -> None:
 # The cap of a host
 
 
-def test_the_cap_says_how_many_there_are_and_how_many_there_may_be() -> None:
+def test_the_cap_reports_how_many_candidates_there_are_and_how_many_there_may_be() -> None:
     assert guard_on(survey("a", many(3)), Policy(cap=2)) == Guard(
         GuardName.CAP, "3 candidates are more than the cap of 2: nothing is removed here", limit=2, found=3
     )
@@ -101,7 +101,7 @@ def test_a_limit_of_nothing_lets_only_a_clock_pass_that_is_right(skew_s: float) 
     ("cap", "limit", "spelled"),
     [(3, 3, "3"), (0, 0, "0"), (Percent(99), "99%", "99%"), (Percent(12.5), "12.5%", "12.5%")],
 )
-def test_the_fleet_cap_says_what_it_counted_and_what_it_allows(
+def test_the_fleet_cap_reports_what_it_counted_and_what_it_allows(
     cap: int | Percent, limit: int | str, spelled: str
 ) -> None:
     plan = plan_fleet([survey("a", many(2)), survey("b", many(2, 2))], {"a": Policy(), "b": Policy()}, cap)
@@ -172,7 +172,7 @@ def test_an_engine_under_two_names_counts_once_for_the_fleet() -> None:
         (1, (2, 2), "1 host is selected (a, b, c), 2 were expected: no host was contacted"),
     ],
 )
-def test_another_number_of_hosts_than_was_expected_is_told_with_their_names(
+def test_an_unexpected_number_of_hosts_is_reported_with_their_names(
     count: int, expected: tuple[int, int] | None, message: str | None
 ) -> None:
     guard = expect_guard(count, expected, "a, b, c")

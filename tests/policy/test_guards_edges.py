@@ -28,7 +28,7 @@ def guard_of(seen: Survey, policy: Policy) -> Guard | None:
     return plan.guard
 
 
-def test_a_number_of_hosts_is_told_without_names_where_none_are_given() -> None:
+def test_a_number_of_hosts_is_reported_without_names_where_none_are_given() -> None:
     guard = expect_guard(2, (1, 1))
     assert guard is not None
     assert guard.message.startswith("2 hosts are selected, ")
@@ -90,7 +90,7 @@ def test_a_baseline_is_of_the_future_or_too_old(age_s: int, when: str) -> None:
     assert guard.message == f"the baseline was taken {when}, by this engine's clock: nothing is removed here"
 
 
-def test_of_several_owners_each_that_is_to_go_is_spared_once() -> None:
+def test_each_of_several_owners_is_kept_once() -> None:
     first, second, third, user = many(4)
     stranger = "f" * 64
     stays = replace(user, labels={"fleetsweep.keep": "1"}, lives_on=(stranger, first.id, second.id))

@@ -106,7 +106,7 @@ def test_what_is_left_to_do_is_within_every_limit(fleet: Fleet, cap: int | Perce
 
 
 @given(fleets())
-def test_a_guard_says_what_it_found_and_what_it_allows(fleet: Fleet) -> None:
+def test_a_guard_reports_what_it_found_and_what_it_allows(fleet: Fleet) -> None:
     surveys, policies = fleet
     for item in plan_fleet(surveys, policies).hosts:
         if isinstance(item, FailedSurvey) or item.guard is None:
@@ -275,8 +275,10 @@ def test_a_plan_holds_each_matched_containers_decision_by_its_own_hosts_policy(f
         if isinstance(item, HostPlan) and isinstance(survey, Survey):
             all_of_them = [decide(container, policies[item.host.name], NOW) for container in survey.containers]
             assert item.containers == len(survey.containers)
-            assert list(item.decisions) == [told for told in all_of_them if told.reason is not Reason.UNMATCHED]
-            assert list(item.candidates) == [told for told in all_of_them if told.verdict is Verdict.REMOVE]
+            assert list(item.decisions) == [
+                decided for decided in all_of_them if decided.reason is not Reason.UNMATCHED
+            ]
+            assert list(item.candidates) == [decided for decided in all_of_them if decided.verdict is Verdict.REMOVE]
 
 
 @given(st.integers(0, 12), st.integers(0, 12))

@@ -104,13 +104,13 @@ def test_hosts_are_one_engine_where_one_host_key_shows_the_same_containers(
     assert twins(surveys) == ({3: "a"} if one else {})
 
 
-def test_all_but_the_first_are_told_whose_engine_they_show() -> None:
+def test_all_but_the_first_name_the_host_whose_engine_they_show() -> None:
     surveys = [replace(survey(name, many(1)), engine=ENGINE) for name in ("a", "b", "c")]
     assert twins(surveys) == {1: "a", 2: "a"}
     assert twins([replace(survey(name, []), engine=ENGINE) for name in ("a", "b")]) == {}
 
 
-# Which engines must tell their ids
+# Which engines must be asked for their ids
 
 
 def test_only_those_are_asked_that_an_intent_or_a_neighbour_on_this_machine_concerns() -> None:

@@ -66,7 +66,7 @@ def test_an_intent_that_names_no_engine_is_given_up_at_the_first_look_at_its_hos
     assert [(each.outcome, each.final) for each in found["a"]] == [(SettledAs.UNKNOWN, final)]
 
 
-def test_of_a_volume_nothing_can_be_told_by_the_list_of_containers() -> None:
+def test_the_outcome_of_a_volume_is_unknown_because_the_list_has_none() -> None:
     found = settle([replace(INTENT, container_id="volume:v"), replace(INTENT, container_id=ITEM.id)], [look("a")])
     assert [each.outcome for each in found["a"]] == [SettledAs.UNKNOWN, SettledAs.GONE]
 
@@ -79,7 +79,7 @@ def test_podman_is_known_by_its_host_key_and_its_address_since_it_makes_up_an_id
     assert [each.outcome for each in settle([intent], [moved])["a"]] == [SettledAs.UNKNOWN]
 
 
-def test_each_intent_is_settled_for_itself_whatever_becomes_of_those_before_it() -> None:
+def test_each_intent_is_settled_independently_of_those_before_it() -> None:
     items = many(4)
     engines = [replace(ENGINE, id=name) for name in ("away", "lost", "seen")]
     intents = [

@@ -174,8 +174,8 @@ STALE_LEAK = (
 Line = tuple[str, str, Reason | None]
 
 
-def test_each_rule_says_what_it_saw() -> None:
-    assert told(container(), Policy()) == STALE_LEAK
+def test_each_rule_reports_what_it_found() -> None:
+    assert findings_of(container(), Policy()) == STALE_LEAK
 
 
 UNKNOWN_START = "unreadable, before creation, in the future, or none in a state that has one"
@@ -278,12 +278,14 @@ UNKNOWN_START = "unreadable, before creation, in the future, or none in a state 
         ),
     ],
 )
-def test_a_rule_that_sees_something_else_says_so(fields: dict[str, object], policy: Policy, lines: list[Line]) -> None:
+def test_a_rule_reports_another_finding_for_another_container(
+    fields: dict[str, object], policy: Policy, lines: list[Line]
+) -> None:
     changed = {line[0]: line for line in lines}
-    assert told(container(**fields), policy) == tuple(changed.get(line[0], line) for line in STALE_LEAK)
+    assert findings_of(container(**fields), policy) == tuple(changed.get(line[0], line) for line in STALE_LEAK)
 
 
-def told(item: Container, policy: Policy) -> tuple[Line, ...]:
+def findings_of(item: Container, policy: Policy) -> tuple[Line, ...]:
     return tuple((finding.rule, finding.saw, finding.reason) for finding in findings(item, policy, NOW))
 
 

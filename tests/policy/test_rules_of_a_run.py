@@ -63,25 +63,25 @@ def container(**changes: object) -> Container:
         (BOTH, {"labels": {KEY: "7"}, "name": "db", "image": "postgres"}, Reason.RUN),
     ],
 )
-def test_the_first_rule_with_a_say_decides(scope: RunScope, changes: dict[str, object], reason: Reason) -> None:
+def test_the_first_reason_decides(scope: RunScope, changes: dict[str, object], reason: Reason) -> None:
     decision = decide(container(**changes), Policy(run=scope), NOW)
     assert decision.reason is reason
     assert (decision.verdict is Verdict.REMOVE) == (reason is Reason.RUN)
     assert bool(decision.labels_digest) == (reason is Reason.RUN)
 
 
-def told(scope: RunScope, **changes: object) -> list[tuple[str, str, Reason | None]]:
-    """What each rule saw and said, but for the first ones, which every command has."""
+def findings_of(scope: RunScope, **changes: object) -> list[tuple[str, str, Reason | None]]:
+    """The findings, except for those of the first rules, which every command has."""
     found = findings(container(**changes), Policy(run=scope), NOW)
     return [(finding.rule, finding.saw, finding.reason) for finding in found][4:]
 
 
-def test_each_rule_of_a_run_says_what_it_saw() -> None:
+def test_each_rule_of_a_run_reports_what_it_found() -> None:
     created = ("creation time", "created 99 s ago", None)
     read = ("reading", "the state 'running' is known", None)
     free = ("dependents", "no kept container depends on it", None)
     made = ("otherwise", "this run made it", Reason.RUN)
-    assert told(LABEL, labels={KEY: "7"}) == [
+    assert findings_of(LABEL, labels={KEY: "7"}) == [
         ("run label", "fleetsweep.run='7'", None),
         read,
         created,
@@ -89,7 +89,7 @@ def test_each_rule_of_a_run_says_what_it_saw() -> None:
         free,
         made,
     ]
-    assert told(BOTH, inspected=False) == [
+    assert findings_of(BOTH, inspected=False) == [
         ("run label", "no label fleetsweep.run", None),
         ("baseline", "not in the baseline", None),
         read,
@@ -99,11 +99,11 @@ def test_each_rule_of_a_run_says_what_it_saw() -> None:
         free,
         made,
     ]
-    assert told(BASELINE, id="b" * 64)[0] == ("baseline", "in the baseline", Reason.BASELINE)
+    assert findings_of(BASELINE, id="b" * 64)[0] == ("baseline", "in the baseline", Reason.BASELINE)
 
 
 @pytest.mark.parametrize(("labels", "words"), [({KEY: "7"}, "; of this run by its label"), ({KEY: "8"}, ""), ({}, "")])
-def test_the_first_rule_says_whether_the_run_is_its_own(labels: dict[str, str], words: str) -> None:
+def test_the_first_rule_reports_whether_the_container_is_of_this_run(labels: dict[str, str], words: str) -> None:
     first = next(findings(container(labels=labels), Policy(run=LABEL), NOW))
     assert first.saw == f"matched by name, image (one of them is enough){words}"
 
@@ -115,7 +115,7 @@ def test_what_is_held_outlives_its_run() -> None:
 
 
 def test_labels_that_can_not_be_read_are_no_runs() -> None:
-    assert told(LABEL, labels=None)[0] == ("run label", "no label fleetsweep.run", Reason.OTHER_RUN)
+    assert findings_of(LABEL, labels=None)[0] == ("run label", "no label fleetsweep.run", Reason.OTHER_RUN)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_labels_that_can_not_be_read_are_no_runs() -> None:
     ],
 )
 def test_only_what_was_created_after_the_baseline_is_the_runs(since_ns: int, saw: str, reason: Reason | None) -> None:
-    assert told(BASELINE, created_ns=TAKEN + since_ns)[4] == ("created after the baseline", saw, reason)
+    assert findings_of(BASELINE, created_ns=TAKEN + since_ns)[4] == ("created after the baseline", saw, reason)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which containers are candidates, whatever an engine says of them."""
+"""Which containers are candidates, even if an engine describes them wrongly."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ANY_CONTAINER = st.builds(
     restarts=st.none(),
     inspected=st.booleans(),
 )
-"""Containers as no honest engine would tell them, too."""
+"""Containers, including ones that no honest engine would describe."""
 
 
 def is_candidate(container: Container, policy: Policy) -> bool:
@@ -171,17 +171,17 @@ def test_a_missing_malformed_or_contradictory_field_never_makes_a_candidate(
     assume(box)
     victim = data.draw(st.integers(0, len(box) - 1))
     damage = data.draw(st.one_of(MALFORMED, contradictions(box[victim])))
-    told = {container.id: decide(container, policy, NOW) for container in honest(box, policy)}
+    decided = {container.id: decide(container, policy, NOW) for container in honest(box, policy)}
     try:
         damaged = {container.id: decide(container, policy, NOW) for container in _damaged(box, victim, damage, policy)}
     except EngineError:
         return  # an answer that can't be what the API promises: the host has no plan at all
-    assert set(damaged) == set(told)
+    assert set(damaged) == set(decided)
     for container_id, decision in damaged.items():
         if container_id == box[victim].id:
-            assert decision.verdict is Verdict.KEEP or told[container_id].verdict is Verdict.REMOVE
+            assert decision.verdict is Verdict.KEEP or decided[container_id].verdict is Verdict.REMOVE
         else:
-            assert decision == told[container_id], "one container's field is no other's"
+            assert decision == decided[container_id], "one container's field is no other's"
 
 
 @pytest.mark.parametrize("state", [*STATES, "removing", "configured", "stopped", ""])
@@ -271,9 +271,9 @@ def test_holds_only_ever_take_candidates_away_and_those_that_are_held(
 
 @given(ANY_CONTAINER, ANY_POLICY)
 def test_the_telling_of_the_rules_ends_in_the_verdict(container: Container, policy: Policy) -> None:
-    told = list(findings(container, policy, NOW))
-    assert decide(container, policy, NOW).reason is next(finding.reason for finding in told if finding.reason)
-    assert [finding.rule for finding in told] == [
+    decided = list(findings(container, policy, NOW))
+    assert decide(container, policy, NOW).reason is next(finding.reason for finding in decided if finding.reason)
+    assert [finding.rule for finding in decided] == [
         "selectors",
         "protection",
         "hold",
@@ -351,8 +351,8 @@ def test_only_the_engines_own_clock_counts_not_what_year_it_shows(truth: Truth, 
 def test_a_time_is_the_same_instant_in_every_offset_and_to_the_nanosecond(
     age_s: int, offset: int, fraction: str
 ) -> None:
-    told = parse_timestamp(stamp(age_s, offset, fraction))
-    assert told == NOW - age_s * SECOND + (int(fraction.ljust(9, "0")) if fraction else 0)
+    decided = parse_timestamp(stamp(age_s, offset, fraction))
+    assert decided == NOW - age_s * SECOND + (int(fraction.ljust(9, "0")) if fraction else 0)
 
 
 @given(st.integers(0, 10**8), st.integers(0, SECOND - 1))
@@ -397,7 +397,7 @@ def test_a_repository_is_found_under_every_spelling_of_its_reference(
 
 
 @given(truths(), st.sampled_from([HOUR_S, 2 * HOUR_S]))
-def test_a_keep_label_of_another_name_protects_nobody(truth: Truth, max_age_s: int) -> None:
+def test_a_keep_label_of_another_name_protects_nothing(truth: Truth, max_age_s: int) -> None:
     plain = replace(truth, labels={key: value for key, value in truth.labels.items() if key != KEEP})
     policy = Policy(max_age_s=max_age_s)
     assert candidates([with_label(plain, "fleetsweep.kept", "yes")], policy) == candidates([plain], policy)

@@ -34,7 +34,7 @@ def test_naming_one_selector_replaces_all_three_from_below() -> None:
     assert (policy.names, policy.images, policy.labels) == ((), (), ("ci",))
 
 
-def test_the_older_names_of_the_environment_mean_what_they_meant() -> None:
+def test_older_environment_variables_keep_their_meaning() -> None:
     policy = resolve(Flags(), {"WS_MAX_AGE_HOURS": "3", "SAFETY_CAP": "50"}, host())
     assert (policy.max_age_s, policy.cap) == (3 * 3600, 50)
 

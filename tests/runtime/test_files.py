@@ -45,7 +45,7 @@ def test_what_was_there_is_replaced_by_all_of_the_new(
 
 
 @BOTH
-def test_a_link_beside_the_target_is_nobodys_business(tmp_path: Path, write: Writer) -> None:
+def test_a_link_beside_the_target_is_left_alone(tmp_path: Path, write: Writer) -> None:
     other = tmp_path / "other"
     other.write_text("precious")
     for name in ("r.txt.part", ".r.txt.part", ".r.txt", "r.txt~", "r.txt.tmp"):
@@ -192,7 +192,7 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path, write: Writer) ->
 
 
 @pytest.mark.parametrize("write", [*WRITERS, files.append])
-def test_a_pipe_that_nobody_reads_ends_in_words(tmp_path: Path, write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_without_a_reader_is_an_error(tmp_path: Path, write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "PATIENCE_S", 0.1)
     monkeypatch.setattr(files, "STALL_S", 0.1)
     pipe = tmp_path / "pipe"

@@ -40,7 +40,7 @@ SCHEDULES = sorted(
 
 
 class Clocked(ScriptedEngine):
-    """An engine whose clock stands still between steps, and that knows when each container was made."""
+    """An engine whose clock does not advance between steps, and that knows when each container was made."""
 
     def __init__(self) -> None:
         super().__init__([])
@@ -179,7 +179,7 @@ def test_without_labels_a_container_born_after_the_baseline_is_taken_which_is_wh
         assert machine.left("two") == []
 
 
-def test_what_was_there_before_stays_whatever_it_is_and_so_does_what_is_protected_or_not_ours() -> None:
+def test_containers_that_existed_before_or_are_protected_or_do_not_match_are_kept() -> None:
     with Machines() as machine:
         there = [
             machine.engine.create("ws-before", {}),

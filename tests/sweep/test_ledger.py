@@ -48,7 +48,7 @@ def test_a_ledger_that_is_closed_takes_no_intent() -> None:
         ledger.intend(many(1)[0])
 
 
-def test_a_ledger_keeps_what_first_hindered_it() -> None:
+def test_a_ledger_keeps_the_error_of_a_failed_write() -> None:
     ledger = Ledger(Log(writes=1))
     ledger.intend(CONTAINER)
     assert ledger.trouble is None
@@ -77,7 +77,7 @@ def test_a_ledger_reports_the_first_error_of_its_journal() -> None:
     assert str(ledger.trouble) == "the outcome was not written"
 
 
-def test_a_host_that_is_given_up_while_an_intent_is_written_gets_no_request() -> None:
+def test_a_host_that_is_abandoned_while_an_intent_is_written_gets_no_request() -> None:
     (container,) = many(1)
 
     class SlowLog(Log):
@@ -94,7 +94,7 @@ def test_a_host_that_is_given_up_while_an_intent_is_written_gets_no_request() ->
     assert ledger.close() == ()
 
 
-def test_a_journal_that_lost_one_outcome_takes_no_intent_even_if_it_mends() -> None:
+def test_a_journal_that_lost_one_outcome_takes_no_intent_even_if_it_recovers() -> None:
     class Hiccup(Log):
         def conclude(self, intent: int, removal: Removal, /) -> None:
             raise FleetsweepError("disk full")

@@ -1,4 +1,4 @@
-"""Who came to live on a candidate after it was judged saves it."""
+"""A container that came to depend on a candidate after the plan keeps it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ OLD = replace(NEW, created_ns=NOW - CLOCK_STEP_NS - 1)
 
 
 class Asked:
-    """Answers each look from ``tells``; what it does not know is gone, and what is an error is raised."""
+    """Returns each inspection from ``found``, or raises it if it is an error. Any other container is gone."""
 
-    def __init__(self, **tells: Container | EngineError) -> None:
-        self.tells = tells
+    def __init__(self, **found: Container | EngineError) -> None:
+        self.found = found
         self.asked: list[str] = []
 
     def inspect(self, container_id: str, /, *, within: float | None = None) -> Container | None:
         assert within == 5
         self.asked.append(container_id)
-        found = self.tells.get(container_id)
+        found = self.found.get(container_id)
         if isinstance(found, EngineError):
             raise found
         return found
@@ -43,20 +43,20 @@ def look(engine: Asked, *listed: Container, candidates: tuple[Container, ...] = 
     return in_use_now(engine, [*candidates, *listed], plan, resolve=resolve_owners, look_s=5)
 
 
-def test_a_box_where_nobody_came_costs_no_look() -> None:
+def test_a_box_without_newcomers_costs_no_inspection() -> None:
     engine = Asked()
     assert look(engine, OLD) == {}
     assert engine.asked == []
 
 
 @pytest.mark.parametrize("age", [NEW, OLD])
-def test_whom_the_list_shows_in_a_candidates_network_saves_it_and_no_other(age: Container) -> None:
+def test_a_container_listed_in_a_candidates_network_keeps_that_candidate_only(age: Container) -> None:
     user = replace(age, lives_on=(CANDIDATE.id,))
     assert look(Asked(), user) == {CANDIDATE.id: "it is in use by job-9 now"}
 
 
 @pytest.mark.parametrize("created_ns", [NOW + 9 * SECOND, NOW, NOW - CLOCK_STEP_NS, 0])
-def test_a_newcomer_is_looked_at_for_what_the_list_does_not_tell(created_ns: int) -> None:
+def test_a_newcomer_is_inspected_for_what_the_list_does_not_show(created_ns: int) -> None:
     listed = replace(NEW, created_ns=created_ns, name="")
     engine = Asked(**{NEW.id: replace(listed, lives_on=("f" * 64, OTHER.id))})
     assert look(engine, listed) == {OTHER.id: f"it is in use by {NEW.id[:12]} now"}
@@ -68,18 +68,18 @@ def test_a_newcomer_may_name_a_candidate_by_its_name() -> None:
     assert look(engine, NEW, candidates=(CANDIDATE, named)) == {OTHER.id: "it is in use by job-9 now"}
 
 
-def test_a_newcomer_that_is_gone_again_saves_nobody() -> None:
+def test_a_newcomer_that_is_gone_again_keeps_no_candidate() -> None:
     engine = Asked()
     assert look(engine, NEW) == {}
     assert engine.asked == [NEW.id]
 
 
-def test_a_newcomer_that_cannot_be_looked_at_saves_whatever_runs() -> None:
+def test_a_newcomer_that_can_not_be_inspected_keeps_every_running_candidate() -> None:
     engine = Asked(**{NEW.id: EngineError("refused", "HTTP 500: busy")})
     exited = replace(OTHER, state="exited")
-    told = look(engine, NEW, candidates=(CANDIDATE, exited))
-    assert told == {CANDIDATE.id: "job-9 was created after the plan was made and may depend on it: HTTP 500: busy"}
+    decided = look(engine, NEW, candidates=(CANDIDATE, exited))
+    assert decided == {CANDIDATE.id: "job-9 was created after the plan was made and may depend on it: HTTP 500: busy"}
 
 
-def test_what_goes_itself_saves_nobody() -> None:
+def test_a_candidate_keeps_no_other_candidate() -> None:
     assert look(Asked(), candidates=(CANDIDATE, replace(OTHER, lives_on=(CANDIDATE.id,)))) == {}

@@ -65,7 +65,7 @@ def hostile_lists(draw: st.DrawFn, ids: list[str]) -> object:
 
 
 def liar_survey(answer: object, skew_s: float) -> Survey | FailedSurvey:
-    """What a look at the liar comes to. Nothing but HostError may be raised."""
+    """The survey of the liar. Nothing but HostError may be raised."""
     try:
         return keyed(survey_of("liar", parse_list(json.loads(json.dumps(answer))), skew_s), "liar's key")
     except HostError as error:
@@ -93,7 +93,7 @@ def rows(
             applied[box.name] = Applied(removals, None, 0.0)
     reports: list[HostReport] = list(host_reports(plan, applied, settle(intents, surveys)))
     if liar is not None:
-        # Its own row may say anything, but can be said.
+        # Its own row may have any content, but must be printable.
         host_object(reports[place])
     return {
         report.host.name: (report, json.dumps(host_object(report))) for report in reports if report.host.name != "liar"
@@ -101,7 +101,7 @@ def rows(
 
 
 @given(st.data())
-def test_whatever_one_engine_answers_every_other_hosts_row_is_the_same_as_without_it(data: st.DataObject) -> None:
+def test_no_response_of_one_engine_changes_another_hosts_row(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 3))
     worlds = [data.draw(boxes(100 * number, 4)) for number in range(count)]
     skews = [data.draw(SKEWS) for _ in range(count)]

@@ -23,7 +23,7 @@ from tests.sweep.test_ledger import Log
 
 
 class FakeEngine:
-    """An engine that removes what it is told to, but keeps those in ``stubborn``."""
+    """An engine that removes on request, except for those in ``stubborn``."""
 
     def __init__(self, items: list[Container], stubborn: set[str]) -> None:
         self.present = {item.id: item for item in items}
@@ -96,7 +96,7 @@ def decisions_of(items: Sequence[Container]) -> list[Decision]:
     return [decide(item, Policy(), NOW) for item in items]
 
 
-def test_what_stopped_the_removing_is_told_with_what_was_asked_for_by_then() -> None:
+def test_the_error_that_stopped_the_pool_comes_with_the_removals_so_far() -> None:
     items = many(2)
     engine = FakeEngine(items, set())
     result = run_pool(engine, decisions_of(items), Ledger(Log(1)))
@@ -147,7 +147,7 @@ class Odd(FakeEngine):
         del self.present[container_id]
 
 
-def test_removals_that_hang_cost_only_themselves_though_all_hands_wait_for_one() -> None:
+def test_removals_that_hang_delay_no_other_even_if_every_worker_has_one() -> None:
     items = many(20)
     hung = [item.id for item in items[:4]]
     engine, ledger = Odd(items, hung), Ledger(Log())
@@ -159,7 +159,7 @@ def test_removals_that_hang_cost_only_themselves_though_all_hands_wait_for_one()
     assert result.doubt
 
 
-def test_no_more_than_the_most_go_at_once_however_many_hang() -> None:
+def test_no_more_than_the_most_run_in_parallel_even_if_all_hang() -> None:
     items = many(9)
     engine = Odd(items, [item.id for item in items])
     at_once: list[int] = []
@@ -183,7 +183,7 @@ def test_no_more_than_the_most_go_at_once_however_many_hang() -> None:
     assert (len(at_once), max(at_once)) == (9, 3)
 
 
-def test_a_removal_by_another_that_goes_on_is_awaited_briefly_while_others_go() -> None:
+def test_another_removal_in_progress_is_polled_while_others_go_on() -> None:
     items = many(9)
     items[0] = replace(items[0], name="ws-busy")
     engine, ledger = Odd(items, replies={"ws-busy": UNDER_WAY}), Ledger(Log())
@@ -193,7 +193,7 @@ def test_a_removal_by_another_that_goes_on_is_awaited_briefly_while_others_go() 
     assert engine.asked.count(items[0].id) == 1
 
 
-def test_a_bug_at_one_container_costs_it_its_outcome_and_no_other_one() -> None:
+def test_a_bug_at_one_container_changes_no_other_outcome() -> None:
     items = many(5)
     items[2] = replace(items[2], name="ws-odd")
     engine, ledger = Odd(items, replies={"ws-odd": ZeroDivisionError("by 0")}), Ledger(Log())
@@ -204,7 +204,7 @@ def test_a_bug_at_one_container_costs_it_its_outcome_and_no_other_one() -> None:
     assert (odd.outcome, odd.error) == (Outcome.UNKNOWN, "a bug: ZeroDivisionError: by 0")
 
 
-def test_one_that_never_comes_back_is_left_without_an_outcome_when_the_time_is_over() -> None:
+def test_a_removal_without_a_response_by_the_deadline_has_no_outcome() -> None:
     items = many(3)
     end = threading.Event()
 
@@ -250,7 +250,7 @@ def test_dependents_go_first_along_the_whole_chain() -> None:
 
 
 @pytest.mark.parametrize("stubborn", [True, False])
-def test_what_a_dependent_that_stays_lives_on_is_not_touched(stubborn: bool) -> None:
+def test_the_owner_of_a_kept_dependents_namespace_is_not_removed(stubborn: bool) -> None:
     """The engine's word is not enough: one that it called removed and still has, stays."""
     items = [replace(item, name=f"ws-{number}") for number, item in enumerate(lives_on(many(3), (1, 0)))]
     engine: FakeEngine = FakeEngine(items, {items[1].id}) if stubborn else Odd(items, replies={"ws-1": BUSY})
@@ -261,7 +261,7 @@ def test_what_a_dependent_that_stays_lives_on_is_not_touched(stubborn: bool) -> 
     assert outcomes[items[0].id] == Removal(items[0].id, Outcome.CHANGED, "it is in use by ws-1")
 
 
-def test_those_that_live_on_each_other_both_stay() -> None:
+def test_containers_that_depend_on_each_other_are_both_kept() -> None:
     items = lives_on(many(3), (0, 1), (1, 0))
     engine, ledger = FakeEngine(items, set()), Ledger(Log())
     run_pool(engine, decisions_of(items), ledger)
@@ -270,7 +270,7 @@ def test_those_that_live_on_each_other_both_stay() -> None:
     assert outcomes == [Outcome.CHANGED] * 2
 
 
-def test_what_a_newcomer_lives_on_is_not_touched() -> None:
+def test_the_owner_of_a_newcomers_namespace_is_not_removed() -> None:
     items = many(2)
     engine, ledger = FakeEngine(items, set()), Ledger(Log())
     run_pool(engine, decisions_of(items), ledger, in_use={items[0].id: "it is in use by ws-new now"})

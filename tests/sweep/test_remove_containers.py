@@ -35,8 +35,8 @@ def remove_one(
     return remover.remove(decision)
 
 
-class Told:
-    """An engine that answers each look in turn, and the request with ``reply`` if that is an error."""
+class Replies:
+    """An engine that returns each of ``looks`` in turn, and raises ``reply`` for a removal if there is one."""
 
     def __init__(self, looks: Sequence[Container | HostError | None], reply: HostError | None = None) -> None:
         self.looks = list(looks)
@@ -131,10 +131,10 @@ NO_STREAM = HostError(Phase.TUNNEL, "refused", "no new stream")
         ([PLANNED, PLANNED], CONFLICT, Outcome.FAILED, "HTTP 409: another conflict", True),
     ],
 )  # fmt: skip
-def test_each_answer_has_its_outcome_and_its_words(
+def test_each_response_has_its_outcome_and_message(
     looks: list[Container | HostError | None], reply: HostError | None, outcome: Outcome, error: str | None, asked: bool
 ) -> None:
-    engine = Told(looks, reply)
+    engine = Replies(looks, reply)
     planned = looks[0] if looks[0] in (STOPPED, DEAD) else PLANNED
     assert isinstance(planned, Container)
     removal = remove_one(engine, decide(planned, Policy(), NOW))
@@ -157,29 +157,29 @@ def test_each_answer_has_its_outcome_and_its_words(
         ("stopped", False),
     ],
 )
-def test_force_is_for_what_runs_and_volumes_go_where_that_was_asked_for(state: str, force: bool, volumes: bool) -> None:
+def test_only_running_containers_are_forced_and_volumes_follow_the_rule(state: str, force: bool, volumes: bool) -> None:
     planned = replace(PLANNED, state=state)
-    engine = Told([planned])
+    engine = Replies([planned])
     remove_one(engine, decide(planned, Policy(), NOW), Rule(Policy(), NOW, volumes))
     assert engine.asked == [(force, volumes)]
 
 
 @pytest.mark.parametrize(
-    ("process", "told"),
+    ("process", "message"),
     [(4711, "its process 4711 still runs: on the box: kill -9 4711,"), (None, "kill -9 that process"), (BUSY, "runs")],
 )
 def test_what_is_being_stopped_is_not_removed_where_its_process_would_be_forgotten(
-    process: int | HostError | None, told: str
+    process: int | HostError | None, message: str
 ) -> None:
     stopping = replace(PLANNED, state="stopping")
-    engine = Told([stopping])
+    engine = Replies([stopping])
     engine.forgets_what_is_stopping = True
     engine.process = process
     decision = decide(stopping, Policy(), NOW)
     removal = remove_one(engine, decision)
     assert removal is not None
     assert (removal.outcome, engine.asked) == (Outcome.FAILED, [])
-    assert told in (removal.error or "")
+    assert message in (removal.error or "")
     assert "then sweep again" in (removal.error or "")
 
 
@@ -187,7 +187,7 @@ RESTARTED = replace(PLANNED, state="restarting", started_ns=NOW + 60 * 10**9)
 
 
 @pytest.mark.parametrize(
-    ("current", "reason", "told"),
+    ("current", "reason", "message"),
     [
         (RESTARTED, Reason.STALE, "its start time changed after the plan was made"),
         (RESTARTED, Reason.LIFETIME, None),
@@ -199,22 +199,22 @@ RESTARTED = replace(PLANNED, state="restarting", started_ns=NOW + 60 * 10**9)
     ],
 )
 def test_a_restart_changes_a_verdict_that_rests_on_the_start_and_no_other(
-    current: Container, reason: Reason, told: str | None
+    current: Container, reason: Reason, message: str | None
 ) -> None:
     decision = replace(decide(PLANNED, Policy(), NOW), reason=reason)
     assert decision.labels_digest
-    assert what_changed(decision, current, Rule(Policy(max_lifetime_s=3600), NOW)) == told
+    assert what_changed(decision, current, Rule(Policy(max_lifetime_s=3600), NOW)) == message
 
 
-def test_nothing_is_asked_for_when_a_look_ended_after_the_hosts_time() -> None:
-    engine = Told([PLANNED])
+def test_no_request_follows_an_inspection_that_ended_after_the_hosts_time() -> None:
+    engine = Replies([PLANNED])
     removal = remove_one(engine, decide(PLANNED, Policy(), NOW), clock=Over())
     assert removal == Removal(PLANNED.id, Outcome.FAILED, "not removed: the host's time was over")
     assert engine.asked == []
 
 
-def test_what_is_held_after_the_plan_was_made_lives() -> None:
-    engine = Told([PLANNED])
+def test_a_container_held_after_the_plan_was_made_is_kept() -> None:
+    engine = Replies([PLANNED])
     rule = Rule(Policy(held={PLANNED.id: "held by ann"}), NOW)
     removal = remove_one(engine, decide(PLANNED, Policy(), NOW), rule)
     assert (removal, engine.asked) == (Removal(PLANNED.id, Outcome.CHANGED, "it is held now"), [])
@@ -231,7 +231,7 @@ def test_what_is_held_after_the_plan_was_made_lives() -> None:
 def test_another_removal_has_ended_when_the_container_is_gone(
     look: Container | HostError | None, expected: Removal | None
 ) -> None:
-    remover = ContainerRemover(Told([look]), Rule(Policy(), NOW), pace=Pace(), clock=Forever())
+    remover = ContainerRemover(Replies([look]), Rule(Policy(), NOW), pace=Pace(), clock=Forever())
     assert remover.poll(PLANNED) == expected
 
 
@@ -256,7 +256,7 @@ def test_only_what_the_last_list_lacks_was_removed(
     ("running", "seconds", "waits", "at_once"),
     [(48, 50, False, 4), (48, 50, True, 24), (100, 50, True, 50), (3, 50, True, 4), (0, 50, True, 4), (9, 5, True, 9)],
 )
-def test_where_an_engine_waits_as_many_go_at_once_as_fit_into_half_the_time(
+def test_an_engine_that_waits_gets_a_pace_that_fits_into_half_the_time(
     running: int, seconds: float, waits: bool, at_once: int
 ) -> None:
     items = [*many(running), *(replace(item, id="f" + item.id[1:], state="exited") for item in many(5))]

@@ -120,7 +120,7 @@ def test_no_more_than_the_cap_is_asked_to_go_on_a_host_nor_in_the_fleet(story: S
 
 
 @given(stories())
-def test_a_guarded_host_gets_no_request_and_under_a_fleet_guard_nobody_does(story: Story) -> None:
+def test_a_guarded_host_gets_no_request_and_a_guarded_fleet_none_at_all(story: Story) -> None:
     guarded = plan(story.boxes, story.fleet_cap)
     story.sweep()
     for box, item in zip(story.boxes, guarded.hosts, strict=True):
@@ -141,8 +141,8 @@ def test_every_request_had_an_intent_before_it_and_every_intent_has_one_outcome(
             assert events.index(("intent", container_id)) < events.index(("DELETE", container_id))
         assert sorted(removal.container_id for removal in host.removals) == sorted(intents)
         counts = host.totals
-        told = (counts.removed, counts.gone, counts.changed, counts.failed_removals, counts.unknown)
-        assert sum(told) == len(intents)
+        outcomes_counted = (counts.removed, counts.gone, counts.changed, counts.failed_removals, counts.unknown)
+        assert sum(outcomes_counted) == len(intents)
         outcomes = {removal.container_id: removal.outcome for removal in host.removals}
         assert all(outcomes[intents[intent]] is outcome for intent, outcome in host.log.outcomes.items())
         assert story.writes is not None or len(host.log.outcomes) == len(intents)
@@ -244,7 +244,7 @@ def one(truth: Truth, twist: Twist = PLAIN, policy: Policy | None = None) -> tup
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (Change.RESTARTED, "its start time changed after the plan was made"),
         (Change.RENAMED, "its name changed after the plan was made"),
@@ -255,15 +255,17 @@ def one(truth: Truth, twist: Twist = PLAIN, policy: Policy | None = None) -> tup
     ],
 )
 @given(truth=leaks())
-def test_what_was_restarted_renamed_or_relabelled_is_changed_and_lives(change: Change, told: str, truth: Truth) -> None:
+def test_a_restarted_renamed_or_relabelled_container_is_changed_and_kept(
+    change: Change, message: str, truth: Truth
+) -> None:
     engine, removal = one(truth, Twist(before_look=change))
-    assert (removal.outcome, removal.error) == (Outcome.CHANGED, told)
+    assert (removal.outcome, removal.error) == (Outcome.CHANGED, message)
     assert truth.id in engine.present
     assert engine.trace.ids("DELETE") == []
 
 
 @given(leaks().filter(lambda truth: truth.state in {"exited", "dead", "created"}))
-def test_a_stopped_one_that_is_started_under_our_hands_is_changed_and_lives(truth: Truth) -> None:
+def test_a_container_started_between_inspection_and_request_is_changed_and_kept(truth: Truth) -> None:
     engine, removal = one(truth, Twist(before_request=Change.RESTARTED))
     assert (removal.outcome, removal.error) == (Outcome.CHANGED, "its start time changed after the plan was made")
     assert truth.id in engine.present
@@ -293,7 +295,7 @@ def test_a_stopped_one_that_is_started_under_our_hands_is_changed_and_lives(trut
     ],
     ids=str,
 )
-def test_each_fate_has_its_outcome_and_no_other_container_pays_for_it(twist: Twist, outcome: Outcome) -> None:
+def test_each_twist_has_its_outcome_and_changes_no_other_containers(twist: Twist, outcome: Outcome) -> None:
     box = [Truth(full_id(number)) for number in range(9)]
     engine = MemoryEngine(box, {full_id(4): twist})
     (host,) = sweep([Box("a", Policy(), engine)]).values()
@@ -326,7 +328,7 @@ def test_one_removal_that_hangs_leaves_the_others_outcomes_as_they_are_without_i
     st.lists(TWISTS, min_size=7, max_size=7),
     st.integers(2, 7),
 )
-def test_what_others_live_on_goes_after_them_or_stays(
+def test_a_namespace_owner_goes_after_its_dependents_or_stays(
     edges: list[tuple[int, int]], twists: list[Twist], count: int
 ) -> None:
     box = [
@@ -349,7 +351,7 @@ def test_what_others_live_on_goes_after_them_or_stays(
 
 
 @given(boxes(max_size=5), ANY_POLICY)
-def test_what_was_kept_by_the_plan_gets_no_request_however_long_one_waits(box: list[Truth], policy: Policy) -> None:
+def test_a_container_kept_by_the_plan_gets_no_request_however_late(box: list[Truth], policy: Policy) -> None:
     for container in honest(box, policy, at_all=True):
         kept = decide(container, policy, NOW)
         if kept.verdict is Verdict.REMOVE:
@@ -365,7 +367,7 @@ def test_what_was_kept_by_the_plan_gets_no_request_however_long_one_waits(box: l
             assert engine.trace.ids("DELETE") == []
 
 
-def test_it_is_the_plans_clock_that_judges_and_not_a_later_one() -> None:
+def test_containers_are_judged_by_the_plans_clock_not_a_later_one() -> None:
     almost = Truth(full_id(0), created_age=2 * HOUR_S, started_age=2 * HOUR_S)
     (container,) = honest([almost], Policy(), at_all=True)
     assert decide(container, Policy(), NOW).verdict is Verdict.KEEP
