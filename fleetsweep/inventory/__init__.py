@@ -1,4 +1,4 @@
-"""Ansible inventories, read into hosts."""
+"""Read Ansible inventories into hosts."""
 
 from fleetsweep.inventory.folding import fold
 from fleetsweep.inventory.inventory import Inventory, ad_hoc, load

@@ -1,4 +1,4 @@
-"""Inventory programs: run under a deadline, with bounded output, and their JSON read into the graph.
+"""Run inventory scripts and plugins under a deadline, with bounded output, and read their JSON into the graph.
 
 https://docs.ansible.com/ansible/latest/dev_guide/developing_inventory.html#developing-inventory-scripts
 """
@@ -22,59 +22,66 @@ from fleetsweep.runtime.children import Child
 
 SCRIPT_SECONDS: Final = 30.0
 HOSTS_SECONDS: Final = 300.0
-"""For all the calls with --host together, where a script has no _meta."""
+"""Seconds for all calls with --host together, where a script returns no _meta."""
 PLUGIN_SECONDS: Final = 300.0
-"""For ansible-inventory: a plugin may ask a slow cloud."""
+"""Seconds for ansible-inventory: a plugin may query a slow cloud API."""
 OUTPUT_LIMIT: Final = 64 * 1024 * 1024
-_SAID_LIMIT: Final = 2000
+"""Bytes of standard output."""
+_STDERR_LIMIT: Final = 2000
+"""Characters of standard error that an error message quotes."""
 
 
 class NotAProgramError(InventoryError):
-    """The file has the executable bit and no system runs it: a text that lies on a file system without modes."""
+    """The file has the executable bit, but is no program: a text file on a file system without modes."""
 
 
 def read_script(path: Path, graph: Graph, *, cwd: Path) -> None:
-    """Run an inventory script and add what it answers. Raises InventoryError."""
+    """Run an inventory script and add its output to the graph. Raises InventoryError."""
     where = str(path)
     text = run([where, "--list"], where, cwd=cwd, seconds=SCRIPT_SECONDS)
     by_host_until = time.monotonic() + HOSTS_SECONDS
 
-    def ask(name: str) -> object:
+    def host_variables(name: str) -> object:
         seconds = min(SCRIPT_SECONDS, by_host_until - time.monotonic())
         if seconds <= 0:
-            raise InventoryError(where, f"--host took more than {HOSTS_SECONDS:.0f} s for all: answer _meta to --list")
-        answer = run([where, "--host", name], where, cwd=cwd, seconds=seconds)
-        return parse_json(answer, f"{where} --host {name}") if answer.strip() else {}
+            raise InventoryError(
+                where, f"--host took more than {HOSTS_SECONDS:.0f} s for all hosts: return _meta from --list"
+            )
+        output = run([where, "--host", name], where, cwd=cwd, seconds=seconds)
+        return parse_json(output, f"{where} --host {name}") if output.strip() else {}
 
-    read_answer(parse_json(text, f"{where} --list"), where, graph, ask)
+    read_output(parse_json(text, f"{where} --list"), where, graph, host_variables)
 
 
 def read_plugin(path: Path, graph: Graph, *, cwd: Path) -> None:
-    """Let ansible-inventory make an inventory of a plugin's configuration. Raises InventoryError."""
+    """Have ansible-inventory build the inventory from a plugin's configuration. Raises InventoryError."""
     program = shutil.which("ansible-inventory")
     if program is None:
         raise InventoryError(
             str(path), "is for an Ansible inventory plugin: install ansible-core, so that ansible-inventory is on PATH"
         )
     where = f"ansible-inventory -i {path}"
-    # Without these it warns of what it can't read, and answers with an empty inventory.
+    # Without these, ansible-inventory only warns about a source that it can't read, and returns an empty inventory.
     strict = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True", "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True"}
     command = [program, "-i", str(path), "--list", "--export"]
     text = run(command, where, cwd=cwd, seconds=PLUGIN_SECONDS, environment=strict)
-    read_answer(parse_json(text, where), where, graph, None)
+    read_output(parse_json(text, where), where, graph, None)
 
 
-def read_answer(answer: object, where: str, graph: Graph, ask: Callable[[str], object] | None) -> None:
-    """Add what a script answered to --list; ``ask`` gets one host's variables. Raises InventoryError."""
-    if not isinstance(answer, dict):
-        raise InventoryError(where, "the answer to --list is not a JSON object")
-    meta = _variables_by_host(answer.get("_meta"), where)
+def read_output(output: object, where: str, graph: Graph, host_variables: Callable[[str], object] | None) -> None:
+    """Add the parsed output of --list; ``host_variables`` returns one host's, where there is no _meta.
+
+    Raises InventoryError.
+    """
+    if not isinstance(output, dict):
+        raise InventoryError(where, "the output of --list is not a JSON object")
+    meta = _variables_by_host(output.get("_meta"), where)
     hosts: dict[str, None] = {}
-    for name, body in answer.items():
+    for name, body in output.items():
         if name != "_meta":
             hosts.update(dict.fromkeys(_read_group(name, body, where, graph)))
     for host in hosts:
-        variables = meta.get(host, {}) if meta is not None else ask(host) if ask else {}
+        variables = meta.get(host, {}) if meta is not None else host_variables(host) if host_variables else {}
         if not isinstance(variables, dict):
             raise InventoryError(where, f"the variables of {host} are not a JSON object")
         for key, value in variables.items():
@@ -86,19 +93,19 @@ def _variables_by_host(meta: object, where: str) -> Mapping[str, object] | None:
         return None
     found = meta.get("hostvars") if isinstance(meta, dict) else None
     if not isinstance(found, dict):
-        raise InventoryError(where, "_meta holds no hostvars object")
+        raise InventoryError(where, "_meta has no hostvars object")
     return found
 
 
 def _read_group(name: str, body: object, where: str, graph: Graph) -> Sequence[str]:
-    """One group of the answer; returns its hosts."""
+    """Add one group of the output; return its hosts."""
     group = graph.add_group(name, where)
     if isinstance(body, list):
         body = {"hosts": body}
     elif not isinstance(body, dict):
         raise InventoryError(where, f"group {name} is neither an object nor a list of hosts")
     elif not body.keys() & {"hosts", "vars", "children"}:
-        # From Ansible's first days: a host of its own, with these variables.
+        # Ansible's oldest form: a group that is a host of the same name, with these variables.
         body = {"hosts": [name], "vars": body}
     hosts, children, variables = (
         body.get(key, empty) for key, empty in (("hosts", []), ("children", []), ("vars", {}))
@@ -119,7 +126,7 @@ def _read_group(name: str, body: object, where: str, graph: Graph) -> Sequence[s
 def run(
     command: Sequence[str], where: str, *, cwd: Path, seconds: float, environment: Mapping[str, str] | None = None
 ) -> str:
-    """A program's standard output. No shell; whatever it started is ended with it. Raises InventoryError."""
+    """Return a program's standard output. No shell; its whole process group ends with it. Raises InventoryError."""
     try:
         child = Child(
             command,
@@ -131,50 +138,48 @@ def run(
         )
     except OSError as error:
         if error.errno == errno.ENOEXEC:
-            raise NotAProgramError(where, "is executable, and no program: remove the executable bit") from error
+            raise NotAProgramError(where, "is executable, but not a program: remove the executable bit") from error
         raise InventoryError(where, f"can't be run: {error.strerror}") from error
     try:
-        said, complained = _collect(child.process, where, seconds)
+        stdout, stderr = _collect(child.process, where, seconds)
         status = child.status(5)
     finally:
         child.end()
     if status is None:
-        raise InventoryError(where, "closed its output and did not end")
+        raise InventoryError(where, "closed its output but did not exit")
     if status:
-        last = complained.decode("utf-8", "replace").strip()[-_SAID_LIMIT:]
-        raise InventoryError(
-            where, f"ended with status {status}" + (f", saying: {last!r}" if last else ", saying nothing")
-        )
+        last = stderr.decode("utf-8", "replace").strip()[-_STDERR_LIMIT:]
+        raise InventoryError(where, f"exited with status {status}: {repr(last) if last else 'no error output'}")
     try:
-        return said.decode("utf-8")
+        return stdout.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InventoryError(where, "answered with something that is not UTF-8 text") from error
+        raise InventoryError(where, "printed output that is not UTF-8 text") from error
 
 
 def _collect(child: subprocess.Popen[bytes], where: str, seconds: float) -> tuple[bytes, bytes]:
-    """Both outputs until they end. Of stderr only the end is kept."""
+    """Return stdout and the end of stderr, once both are closed. Raises InventoryError at the deadline."""
     assert child.stdout is not None  # noqa: S101 - for the type checker: they are pipes
     assert child.stderr is not None  # noqa: S101
     until = time.monotonic() + seconds
-    said, complained = bytearray(), bytearray()
+    stdout, stderr = bytearray(), bytearray()
     with selectors.DefaultSelector() as waiting:
-        waiting.register(child.stdout, selectors.EVENT_READ, said)
-        waiting.register(child.stderr, selectors.EVENT_READ, complained)
+        waiting.register(child.stdout, selectors.EVENT_READ, stdout)
+        waiting.register(child.stderr, selectors.EVENT_READ, stderr)
         while waiting.get_map():
             left = until - time.monotonic()
             if left <= 0:
-                last = complained.decode("utf-8", "replace").strip()[-_SAID_LIMIT:]
+                last = stderr.decode("utf-8", "replace").strip()[-_STDERR_LIMIT:]
                 raise InventoryError(
                     where,
-                    f"did not end within {seconds:.0f} s" + (f", saying: {last!r}" if last else ": run it by hand"),
+                    f"did not finish within {seconds:.0f} s: " + (repr(last) if last else "run it by hand"),
                 )
             for key, _ in waiting.select(left):
                 block = os.read(key.fd, 65536)
                 if not block:
                     waiting.unregister(key.fileobj)
                 key.data.extend(block)
-                if key.data is said and len(said) > OUTPUT_LIMIT:
-                    raise InventoryError(where, f"answered with more than {OUTPUT_LIMIT // 1024 // 1024} MiB")
-                if key.data is complained:
-                    del complained[: -4 * _SAID_LIMIT]
-    return bytes(said), bytes(complained)
+                if key.data is stdout and len(stdout) > OUTPUT_LIMIT:
+                    raise InventoryError(where, f"printed more than {OUTPUT_LIMIT // 1024 // 1024} MiB")
+                if key.data is stderr:
+                    del stderr[: -4 * _STDERR_LIMIT]
+    return bytes(stdout), bytes(stderr)

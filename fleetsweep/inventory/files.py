@@ -1,4 +1,4 @@
-"""Reading one file of an inventory: regular, of a bounded size, UTF-8, and told of if anybody may write it."""
+"""Read one inventory file: regular, of a bounded size, UTF-8; with a warning if it is world-writable."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ from typing import Final
 from fleetsweep.errors import InventoryError
 
 SIZE_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of one file."""
 VAULT_HEADER: Final = "$ANSIBLE_VAULT"
 
 
 class Warnings:
-    """What an operator should know and nothing refuses, each said once."""
+    """Warnings about files, each reported once."""
 
     def __init__(self) -> None:
-        self._said: dict[str, None] = {}
+        self._messages: dict[str, None] = {}
 
     def add(self, where: str, message: str) -> None:
-        """Say this of a file."""
-        self._said[f"{where}: {message}"] = None
+        """Add a warning about a file."""
+        self._messages[f"{where}: {message}"] = None
 
     def writable(self, path: Path, status: os.stat_result | None = None) -> None:
-        """Warn if everybody may write there: whoever does decides where this tool goes, and as whom."""
+        """Warn if a path is world-writable: any local user could then choose the hosts and the login user."""
         try:
             mode = (status or path.stat()).st_mode
         except OSError:
             return
         if mode & stat.S_IWOTH:
-            self.add(str(path), "everyone may write it: chmod o-w")
+            self.add(str(path), "is world-writable: chmod o-w")
 
     def all(self) -> tuple[str, ...]:
-        """Every warning so far, in order."""
-        return tuple(self._said)
+        """Return every warning so far, in order."""
+        return tuple(self._messages)
 
 
 def read_text(path: Path, warnings: Warnings) -> str:
-    """A file's text, without a byte order mark. Raises InventoryError."""
+    """Return a file's text, without a byte order mark. Raises InventoryError."""
     try:
-        # A pipe or a terminal would keep us waiting.
+        # Opening a pipe or a terminal would block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""Many host names in few words: ``runner-[01-40,44].example.com``, as ClusterShell's NodeSet writes them. Pure."""
+"""Fold host names into ranges: ``runner-[01-40,44].example.com``, as ClusterShell's NodeSet does. Pure."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from typing import Final
 LIMIT: Final = 240
 """Characters of one folded list."""
 
-# A longer run of digits is an id, not a count; and Python refuses to read thousands of digits.
+# A longer run of digits is an id, not a count. Python also refuses to parse thousands of digits.
 _NUMBER: Final = re.compile(r"((?<![0-9])[0-9]{1,15}(?![0-9]))")
 
 _PLACES: Final = 12
-"""Six numbers of a name, each with the text after it."""
+"""The parts of a name that are compared: its last six numbers, each with the text after it."""
 
 _Key = tuple[str, ...]
 _Runs = list[tuple[str, int]]
-"""``("01-40", 40)``: a range as it is written, and how many numbers it holds."""
+"""``("01-40", 40)``: a range as written, and how many numbers it holds."""
 
 
 def fold(names: Sequence[str], limit: int = LIMIT) -> str:
-    """The names, each once, in natural order, with their numbers as ranges; ``limit`` characters at the most.
+    """Return the names, each once, in natural order, with numbers as ranges, in at most ``limit`` characters.
 
-    ``01-40`` are 40 numbers of two digits or more, ``8-12`` five without zeros in front. Several brackets in one name
-    stand for every combination. What does not fit is counted: ``a[1-3], b and 7 more``. The order of ``names`` makes
-    no difference. No name gives an empty text.
+    ``01-40`` is 40 numbers of two digits, ``8-12`` is five without leading zeros. Several brackets in one name mean
+    every combination. Names that do not fit are counted: ``a[1-3], b and 7 more``. The order of ``names`` does not
+    matter. No names give an empty string.
     """
     families: dict[_Key, list[_Key]] = defaultdict(list)
     for name in set(names):
         parts = _NUMBER.split(name)
-        # The last numbers are those that count; each more would cost time.
+        # The last numbers identify a host; comparing more of them would only cost time.
         parts = ["".join(parts[:-_PLACES]), *parts[-_PLACES:]] if len(parts) > _PLACES else parts
         families[tuple(parts[::2])].append(tuple(parts[1::2]))
     items = [(texts, runs) for texts, numbers in families.items() for runs in _products(numbers)]
     items.sort(key=lambda item: (item[0][0], [_first(runs) for runs in item[1]], item[0]))
-    return _bounded(items, len(set(names)), limit)
+    return _join_within(items, len(set(names)), limit)
 
 
 def _products(numbers: Iterable[_Key]) -> list[list[_Runs]]:
-    """Tuples of numbers as few products of sets, which together hold exactly these tuples."""
+    """Return the tuples of numbers as a small number of products of sets that together hold exactly these tuples."""
     rows = list(numbers)
     if not rows[0]:
         return [[]]
@@ -54,7 +54,7 @@ def _products(numbers: Iterable[_Key]) -> list[list[_Runs]]:
         same: dict[frozenset[str], list[_Key]] = defaultdict(list)
         for rest, these in values.items():
             same[frozenset(these)].append(rest)
-        # Of equally few, the last place: a name's own number mostly stands after its site's.
+        # On a tie the last place wins: a host's own number mostly comes after its site's.
         if not best or len(same) <= len(best):
             best, place = same, at
     made: list[list[_Runs]] = []
@@ -65,7 +65,7 @@ def _products(numbers: Iterable[_Key]) -> list[list[_Runs]]:
 
 
 def _runs(numbers: Iterable[str]) -> _Runs:
-    """Ranges in which each number has the digits that the first one's width gives it."""
+    """Return ranges whose numbers are all padded to the width of the first."""
     left = set(numbers)
     runs = []
     for first in sorted(left, key=lambda number: (int(number), len(number))):
@@ -86,7 +86,7 @@ def _first(runs: _Runs) -> tuple[int, int]:
     return int(number), len(number)
 
 
-def _written(texts: _Key, places: Sequence[_Runs]) -> str:
+def _format(texts: _Key, places: Sequence[_Runs]) -> str:
     written = [texts[0]]
     for runs, text in zip(places, texts[1:], strict=True):
         ranges = ",".join(run for run, _ in runs)
@@ -94,20 +94,20 @@ def _written(texts: _Key, places: Sequence[_Runs]) -> str:
     return "".join(written)
 
 
-def _bounded(items: Sequence[tuple[_Key, list[_Runs]]], total: int, limit: int) -> str:
+def _join_within(items: Sequence[tuple[_Key, list[_Runs]]], total: int, limit: int) -> str:
     shown: list[str] = []
     left = total
     for texts, places in items:
         count = math.prod(sum(number for _, number in runs) for runs in places)
         room = limit - sum(len(text) + 2 for text in shown)
-        # What is left out must be told, and that takes its place too.
+        # The count of omitted names needs space too.
         more = len(f" and {left} more") if left > count else 0
-        if len(_written(texts, places)) + more <= room:
-            shown.append(_written(texts, places))
+        if len(_format(texts, places)) + more <= room:
+            shown.append(_format(texts, places))
             left -= count
             continue
         if _shorten(texts, places, room - len(f" and {left} more")):
-            shown.append(_written(texts, places))
+            shown.append(_format(texts, places))
             left -= math.prod(sum(number for _, number in runs) for runs in places)
         break
     if not left:
@@ -116,12 +116,12 @@ def _bounded(items: Sequence[tuple[_Key, list[_Runs]]], total: int, limit: int) 
 
 
 def _shorten(texts: _Key, places: list[_Runs], room: int) -> bool:
-    """Drop ranges from the end of the longest list until it fits; whether it does then."""
-    while len(_written(texts, places)) > room:
+    """Drop ranges from the end of the longest list until it fits. Return whether it fits."""
+    while len(_format(texts, places)) > room:
         longest = max(places, key=len, default=[])
         if len(longest) < 2:
             return False
-        over = len(_written(texts, places)) - room
+        over = len(_format(texts, places)) - room
         while over > 0 and len(longest) > 1:
             over -= len(longest.pop()[0]) + 1
     return True

@@ -19,27 +19,27 @@ __all__ = ["ALL", "UNGROUPED", "Graph", "Group", "HostEntry", "Layer", "Variable
 ALL: Final = "all"
 UNGROUPED: Final = "ungrouped"
 HOST_LIMIT: Final = 250_000
-"""Hosts that all sources together may name, and groups: memory stays bounded whatever is read."""
+"""Hosts, and groups, of all sources together. It bounds memory whatever is read."""
 DEPTH_LIMIT: Final = 100
-"""Groups within groups."""
+"""Levels of nested groups."""
 
 Layer = tuple[Mapping[str, object], Mapping[str, str]]
-"""Variables, and where each of them stands."""
+"""Variables, and the ``path:line`` that set each of them."""
 
 
 class VariableSource(Protocol):
-    """Where variables are kept beside the sources: one directory's group_vars/ and host_vars/."""
+    """Variables from outside the sources: one directory's group_vars/ and host_vars/."""
 
     def of_group(self, name: str) -> Sequence[Layer]:
-        """What files say of a group, in the order in which they apply."""
+        """Return the variables that files set for a group, in the order in which they apply."""
 
     def of_host(self, name: str) -> Sequence[Layer]:
-        """What files say of a host, in the order in which they apply."""
+        """Return the variables that files set for a host, in the order in which they apply."""
 
 
 @dataclass(slots=True)
 class Group:
-    """A group's own hosts, child groups and variables. Among equals a higher ``priority`` wins."""
+    """A group's own hosts, child groups and variables. At the same depth a higher ``priority`` wins."""
 
     name: str
     hosts: dict[str, None] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Group:
 
 @dataclass(slots=True)
 class HostEntry:
-    """A host, the variables written at the host itself, and the file and line that named it first."""
+    """A host, the variables set on the host itself, and the ``path:line`` that named it first."""
 
     name: str
     variables: dict[str, object]
@@ -60,7 +60,7 @@ class HostEntry:
 
 
 class Graph:
-    """What the sources said: filled by the readers, then sealed once, then asked."""
+    """The groups and hosts of all sources. Readers fill it, ``seal`` completes it once, then it is queried."""
 
     def __init__(self) -> None:
         self.groups: dict[str, Group] = {name: Group(name) for name in (ALL, UNGROUPED)}
@@ -75,21 +75,21 @@ class Graph:
         self._merged: dict[frozenset[str], tuple[dict[str, object], dict[str, str]]] = {}
         self._closures: dict[tuple[str, ...], frozenset[str]] = {}
 
-    # What readers call.
+    # Filling: called by the readers.
 
     def add_group(self, name: object, where: str) -> Group:
-        """The group of that name, made if it is new. Raises InventoryError."""
+        """Return the group of that name, created if it is new. Raises InventoryError."""
         group = self.groups.get(name) if isinstance(name, str) else None
         if group is None:
             if not isinstance(name, str) or not name.strip() or "/" in name or not name.isprintable():
-                raise InventoryError(where, f"{str(name)[:80]!r} is not a group name: write a text, without '/'")
+                raise InventoryError(where, f"{str(name)[:80]!r} is not a group name: write printable text without '/'")
             if len(self.groups) >= HOST_LIMIT:
                 raise InventoryError(where, f"there are more than {HOST_LIMIT} groups")
             group = self.groups[name] = Group(name)
         return group
 
     def add_host(self, name: object, group: Group, where: str, port: int | None = None) -> str:
-        """Put a host into a group; the port counts only where the host is new. Raises InventoryError."""
+        """Add a host to a group; the port is used only if the host is new. Raises InventoryError."""
         if not isinstance(name, str):
             raise InventoryError(where, f"{name!r} is not a host name: write it in quotes")
         if name not in self.hosts:
@@ -104,12 +104,12 @@ class Graph:
         return name
 
     def add_child(self, parent: Group, child: Group, where: str) -> None:
-        """Put a group into a group. A circle is found when the graph is sealed."""
+        """Add a child group. ``seal`` finds cycles."""
         parent.children[child.name] = None
         self._child_where.setdefault((parent.name, child.name), where)
 
     def set_variable(self, owner: str, key: object, value: object, where: str) -> None:
-        """Set a variable of a group or else a host: Ansible, too, takes the group where both have the name."""
+        """Set a variable of a group, or else of a host. Like Ansible, it prefers the group where both have the name."""
         group = self.groups.get(owner)
         name = key if isinstance(key, str) else str(key)
         if group is None:
@@ -123,24 +123,24 @@ class Graph:
         entry.origins[name] = where
 
     def seal(self, variable_sources: Sequence[VariableSource] = ()) -> None:
-        """Apply Ansible's rules of who is in ``all`` and ``ungrouped``, once every source was read.
+        """Apply Ansible's membership rules for ``all`` and ``ungrouped``, once every source was read.
 
-        ``variable_sources`` are the directories of the sources in order, and at last the working directory.
-        Raises InventoryError for groups in a circle.
+        ``variable_sources`` are the directories of the sources in order, then the working directory.
+        Raises InventoryError for a cycle of groups.
         """
         self._variable_sources = variable_sources
-        self._sort_out()
-        everyone = self.groups[ALL]
+        self._index_groups()
+        root = self.groups[ALL]
         for name in self.groups:
             if name != ALL and not self._parents[name]:
-                everyone.children[name] = None
-        self._sort_out()
+                root.children[name] = None
+        self._index_groups()
         outside = [parent for parent in self._parents[UNGROUPED] if parent != ALL]
         if outside:
-            # Ansible then finds each of its hosts grouped, and loses them all.
+            # Ansible would then find each of its hosts grouped, and drop them all.
             raise InventoryError(
                 self._child_where[outside[0], UNGROUPED],
-                f"ungrouped can't be in {outside[0]}: name those hosts' group, or leave ungrouped to 'all'",
+                f"ungrouped can't be a child of {outside[0]}: put those hosts into a group of their own",
             )
         self._fill_ungrouped()
 
@@ -154,50 +154,50 @@ class Graph:
                     ungrouped.hosts.pop(name, None)
             elif closure <= {ALL}:
                 if name in self.groups:
-                    # A host in no group that is called like a group: Ansible files the group there.
+                    # An ungrouped host with the name of a group: Ansible makes the group a child of ungrouped.
                     ungrouped.children[name] = None
                     self._child_where.setdefault((UNGROUPED, name), self.hosts[name].where)
                     regrouped = True
                 else:
                     ungrouped.hosts[name] = None
         if regrouped:
-            self._sort_out()
+            self._index_groups()
         self._direct = self._direct_groups()
         self._closures.clear()
 
-    def _sort_out(self) -> None:
-        """Parents and depths; refuses circles and a nesting that no fleet needs."""
+    def _index_groups(self) -> None:
+        """Compute parents and depths. Raises InventoryError for a cycle, and for groups nested too deeply."""
         parents: dict[str, list[str]] = {name: [] for name in self.groups}
         for group in self.groups.values():
             for child in group.children:
                 parents[child].append(group.name)
-        waiting = {name: len(above) for name, above in parents.items()}
+        unresolved = {name: len(above) for name, above in parents.items()}
         depths = dict.fromkeys(self.groups, 0)
-        ready = [name for name, count in waiting.items() if not count]
+        ready = [name for name, count in unresolved.items() if not count]
         for name in ready:
             for child in self.groups[name].children:
                 depths[child] = max(depths[child], depths[name] + 1)
                 if depths[child] > DEPTH_LIMIT:
                     where = self._child_where.get((name, child), f"group {child}")
                     raise InventoryError(where, f"groups are nested more than {DEPTH_LIMIT} deep")
-                waiting[child] -= 1
-                if not waiting[child]:
+                unresolved[child] -= 1
+                if not unresolved[child]:
                     ready.append(child)
         if len(ready) < len(self.groups):
-            raise self._circle(parents, waiting)
+            raise self._cycle_error(parents, unresolved)
         self._parents, self._depths = parents, depths
         self._direct = self._direct_groups()
         self._closures.clear()
 
-    def _circle(self, parents: Mapping[str, Sequence[str]], waiting: Mapping[str, int]) -> InventoryError:
-        # Whoever still waits has a parent that waits: going up from one must meet somebody twice.
-        path = [next(name for name, count in waiting.items() if count)]
+    def _cycle_error(self, parents: Mapping[str, Sequence[str]], unresolved: Mapping[str, int]) -> InventoryError:
+        # Each unresolved group has an unresolved parent, so walking up from one must visit some group twice.
+        path = [next(name for name, count in unresolved.items() if count)]
         while path[-1] not in path[:-1]:
-            path.append(next(parent for parent in parents[path[-1]] if waiting[parent]))
-        circle = path[path.index(path[-1]) :]
-        where = self._child_where.get((circle[1], circle[0]), f"group {circle[0]}")
-        shown = " > ".join(circle[:10][::-1])
-        return InventoryError(where, f"group {circle[0]} is its own descendant: {shown}")
+            path.append(next(parent for parent in parents[path[-1]] if unresolved[parent]))
+        cycle = path[path.index(path[-1]) :]
+        where = self._child_where.get((cycle[1], cycle[0]), f"group {cycle[0]}")
+        shown = " > ".join(cycle[:10][::-1])
+        return InventoryError(where, f"group {cycle[0]} is its own descendant: {shown}")
 
     def _direct_groups(self) -> dict[str, list[str]]:
         direct: dict[str, list[str]] = {name: [] for name in self.hosts}
@@ -207,7 +207,7 @@ class Graph:
         return direct
 
     def _closure(self, host: str) -> frozenset[str]:
-        """All groups that a host is in, by whatever way."""
+        """Return all groups that a host is in, directly or through descendants."""
         direct = tuple(self._direct[host])
         found = self._closures.get(direct)
         if found is None:
@@ -219,12 +219,12 @@ class Graph:
             found = self._closures[direct] = frozenset(reached)
         return found
 
-    # What is asked once it is sealed.
+    # Queries: valid once the graph is sealed.
 
     def members(self, group: str) -> tuple[str, ...]:
-        """Every host of a group and its descendants: its own first, then its children's, then theirs.
+        """Return every host of a group and its descendants: its own first, then its children's, then theirs.
 
-        Ansible's order, too, where it has one: beyond grandchildren it depends on how sets iterate.
+        This is Ansible's order where it has one. Beyond grandchildren Ansible's depends on set iteration.
         """
         found = self._members.get(group)
         if found is None:
@@ -241,11 +241,11 @@ class Graph:
         return found
 
     def groups_of(self, host: str) -> tuple[str, ...]:
-        """The sorted names of the groups that a host is in, but for ``all``: Ansible's ``group_names``."""
+        """Return the sorted names of the groups that a host is in, without ``all``: Ansible's ``group_names``."""
         return tuple(sorted(self._closure(host) - {ALL}))
 
     def variables_of(self, host: str) -> tuple[dict[str, object], dict[str, str]]:
-        """A host's merged variables, and for each the place that gave it. Raises InventoryError."""
+        """Return a host's merged variables, and the place that set each. Raises InventoryError."""
         entry = self.hosts[host]
         above, above_origins = self._variables_of_groups(self._closure(host))
         variables, origins = dict(above), dict(above_origins)
@@ -273,7 +273,7 @@ class Graph:
             (self.groups[name] for name in names if name != ALL),
             key=lambda group: (self._depths[group.name], group.priority, group.name),
         )
-        # Whatever is written in sources comes before whatever is written in files beside them, even for all.
+        # Variables in sources come before those in group_vars/, even those of all.
         for group in (self.groups[ALL], *groups):
             yield group.variables, group.origins
         for source in self._variable_sources:

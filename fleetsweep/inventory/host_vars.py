@@ -1,7 +1,7 @@
-"""One host of the inventory as fleetsweep reaches it: Ansible's connection variables and our own, checked.
+"""Turn a host's variables into a Host: Ansible's connection variables and fleetsweep's own, validated.
 
-Where a setting has several names the last one below that is set wins, as in Ansible. A value that can't be honoured
-is an error that names the variable, the host, and the line that gave it: it is never passed over.
+Where a setting has several names, the last one below that is set wins, as in Ansible. An unsupported value is never
+ignored: the error names the variable, the host and the line that set it.
 https://docs.ansible.com/ansible/latest/collections/ansible/builtin/ssh_connection.html
 """
 
@@ -36,22 +36,22 @@ SETTINGS: Final = (
     "names", "images", "labels", "match", "max_age", "job_timeout", "max_lifetime", "cap", "max_skew", "keep_label",
     "engine_id", "engine",
 )  # fmt: skip
-"""What may follow ``fleetsweep_`` in a variable's name."""
+"""The settings: what may follow ``fleetsweep_`` in a variable's name."""
 
-_ELSEWHERE: Final = {
-    "fleet_cap": "it is the whole fleet's: give --fleet-cap, or set FLEETSWEEP_FLEET_CAP",
-    "dry_run": "it is the whole run's: give --dry-run, or set DRY_RUN",
+_NOT_PER_HOST: Final = {
+    "fleet_cap": "it applies to the whole fleet: use --fleet-cap or FLEETSWEEP_FLEET_CAP",
+    "dry_run": "it applies to the whole run: use --dry-run or DRY_RUN",
 }
 
 _UNUSED: Final = {
     "ansible_password": "fleetsweep logs in with keys only",
     "ansible_ssh_pass": "fleetsweep logs in with keys only",
     "ansible_ssh_password": "fleetsweep logs in with keys only",
-    "ansible_become_password": "fleetsweep runs sudo -n, which asks for none",
-    "ansible_become_pass": "fleetsweep runs sudo -n, which asks for none",
-    "ansible_sudo_pass": "fleetsweep runs sudo -n, which asks for none",
-    "ansible_host_key_checking": "fleetsweep verifies host keys all the same",
-    "ansible_ssh_host_key_checking": "fleetsweep verifies host keys all the same",
+    "ansible_become_password": "fleetsweep runs sudo -n, which never prompts",
+    "ansible_become_pass": "fleetsweep runs sudo -n, which never prompts",
+    "ansible_sudo_pass": "fleetsweep runs sudo -n, which never prompts",
+    "ansible_host_key_checking": "fleetsweep always verifies host keys",
+    "ansible_ssh_host_key_checking": "fleetsweep always verifies host keys",
 }
 
 _ADDRESS: Final = re.compile(
@@ -73,10 +73,10 @@ def to_host(
     default_engine: str,
     time: RenderTime | None = None,
 ) -> Host:
-    """The host that these merged variables describe. Raises InventoryError.
+    """Return the host that these merged variables describe. Raises InventoryError.
 
-    ``where`` is the file and line that named the host, ``default_engine`` the engine's address where no variable says,
-    ``time`` what the templates of all hosts may take together.
+    ``where`` is the file and line that named the host, ``default_engine`` the engine address if no variable sets one,
+    ``time`` the time budget that the templates of all hosts share.
     """
     read = _Reader(name, Variables(name, variables, origins, groups, where, time))
     local = read.text(("ansible_connection",), _connection, "ssh") == "local"
@@ -84,7 +84,7 @@ def to_host(
     if address is None:
         address = name
         if not local and _ADDRESS.fullmatch(name) is None:
-            raise InventoryError(where, f"the name {name!r} is no address: set ansible_host of it")
+            raise InventoryError(where, f"the name {name!r} is not an address: set its ansible_host")
     args = SshArgs()
     if not local:
         _read_ssh(read, args)
@@ -108,7 +108,7 @@ def to_host(
 
 
 def unused(variables: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """The variables that Ansible would use to reach the host and fleetsweep does not, each with the reason."""
+    """Yield the variables that Ansible would use to reach the host but fleetsweep ignores, each with the reason."""
     for variable, reason in _UNUSED.items():
         value = variables.get(variable)
         checking = variable.endswith("host_key_checking")
@@ -117,11 +117,11 @@ def unused(variables: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _read_ssh(read: _Reader, args: SshArgs) -> None:
-    """What ssh would be told, in the order in which Ansible tells it: the first is heard."""
+    """Read ssh's options in the order in which Ansible passes them: the first value of an option wins."""
     read.refuse("ansible_ssh_executable", _plain_ssh)
     for variable in ("ansible_private_key", "ansible_ssh_private_key"):
         read.refuse(variable, _inline_key)
-    read.args("ansible_ssh_args", args, pass_over=TUNING)
+    read.args("ansible_ssh_args", args, ignored=TUNING)
     port, user, key = read.port(_PORT), read.text(_USER, _user, None), read.text(_KEY, _path, None)
     args.port = args.port or port
     args.key_file = args.key_file or key
@@ -131,7 +131,7 @@ def _read_ssh(read: _Reader, args: SshArgs) -> None:
 
 
 def _become(read: _Reader) -> bool:
-    """Whether sudo must be asked: only to root, and only in the ways in which fleetsweep asks it."""
+    """Return whether to use sudo. Raises InventoryError unless it is plain sudo to root."""
     if not read.boolean("ansible_become"):
         return False
     read.text(("ansible_become_method",), _become_method, None)
@@ -142,7 +142,7 @@ def _become(read: _Reader) -> bool:
 
 
 def _settings(read: _Reader, variables: Mapping[str, object]) -> dict[str, object]:
-    """The fleetsweep_* variables, rendered; whether their values mean anything is decided in ``settings``."""
+    """Return the fleetsweep_* variables, rendered. ``policy.settings`` validates their values."""
     rendered = {}
     for variable in variables:
         if not variable.startswith("fleetsweep_"):
@@ -150,15 +150,15 @@ def _settings(read: _Reader, variables: Mapping[str, object]) -> dict[str, objec
         setting = variable.removeprefix("fleetsweep_")
         if setting not in SETTINGS:
             near = difflib.get_close_matches(setting, SETTINGS, n=1, cutoff=0.0)[0]
-            mend = _ELSEWHERE.get(setting, f"did you mean fleetsweep_{near}?")
-            raise InventoryError(read.variables.origin(variable), f"{variable} of {read.host} is no setting: {mend}")
+            hint = _NOT_PER_HOST.get(setting, f"did you mean fleetsweep_{near}?")
+            raise InventoryError(read.variables.origin(variable), f"{variable} of {read.host} is not a setting: {hint}")
         if variables[variable] is not None:
             rendered[variable] = read.variables.get(variable)
     return rendered
 
 
 class _Reader:
-    """Reads one host's variables; every refusal says whose they are and where they stand."""
+    """Reads one host's variables; every error names the host, the variable and its ``path:line``."""
 
     def __init__(self, host: str, variables: Variables) -> None:
         self.host = host
@@ -168,16 +168,16 @@ class _Reader:
         return InventoryError(self.variables.origin(variable), f"{variable} of {self.host}: {message}")
 
     def text(self, names: tuple[str, ...], check: Callable[[str], T], default: T) -> T:
-        """The last of ``names`` that is set, checked."""
+        """Return the value of the last of ``names`` that is set, validated. Raises InventoryError."""
         found = default
         for variable in names:
             value = self.variables.get(variable)
             if value is None:
                 continue
             if not isinstance(value, str | int) or isinstance(value, bool):
-                raise self.error(variable, f"{_shown(value)} is not a text: write it in quotes")
+                raise self.error(variable, f"{_describe(value)} is not a string: quote it")
             if not str(value).isprintable():
-                raise self.error(variable, f"{_shown(value)} holds a control character: write it on one line")
+                raise self.error(variable, f"{_describe(value)} contains a control character: write it on one line")
             try:
                 found = check(str(value))
             except ValueError as error:
@@ -193,7 +193,7 @@ class _Reader:
             if isinstance(value, float) and value.is_integer():
                 value = int(value)
             if not isinstance(value, str | int) or isinstance(value, bool):
-                raise self.error(variable, f"{_shown(value)} is not a port: write a number from 1 to 65535")
+                raise self.error(variable, f"{_describe(value)} is not a port: write a number from 1 to 65535")
             try:
                 found = port_number(str(value))
             except ValueError as error:
@@ -207,15 +207,15 @@ class _Reader:
             return False
         if word in _YES:
             return True
-        raise self.error(variable, f"{_shown(value)} is neither true nor false")
+        raise self.error(variable, f"{_describe(value)} is neither true nor false")
 
-    def args(self, variable: str, args: SshArgs, *, pass_over: frozenset[str] = frozenset()) -> None:
+    def args(self, variable: str, args: SshArgs, *, ignored: frozenset[str] = frozenset()) -> None:
         value = self.variables.get(variable)
         if value is None:
             return
         if not isinstance(value, str):
-            raise self.error(variable, f"{_shown(value)} is not a text: write ssh's options in quotes")
-        args.read(value, f"{variable} of {self.host}", self.variables.origin(variable), pass_over=pass_over)
+            raise self.error(variable, f"{_describe(value)} is not a string: quote ssh's options")
+        args.read(value, f"{variable} of {self.host}", self.variables.origin(variable), ignored=ignored)
 
     def refuse(self, variable: str, check: Callable[[str], None]) -> None:
         value = self.variables.get(variable)
@@ -227,7 +227,7 @@ class _Reader:
             raise self.error(variable, str(error)) from None
 
 
-def _shown(value: object) -> str:
+def _describe(value: object) -> str:
     return repr(value) if isinstance(value, str | int | float) else f"a {type(value).__name__}"
 
 
@@ -236,15 +236,15 @@ def _connection(text: str) -> str:
     for prefix in _OURS:
         kind = kind.removeprefix(prefix)
     if kind not in _SSH and kind != "local":
-        raise ValueError(f"{text!r} is no way that fleetsweep knows: write ssh or local")
+        raise ValueError(f"{text!r} is not supported: use ssh or local")
     return "local" if kind == "local" else "ssh"
 
 
 def _address(text: str) -> str:
     if _ADDRESS.fullmatch(text) is not None:
         return text
-    mend = "put the user into ansible_user" if "@" in text else "write a host name or an IP address"
-    raise ValueError(f"{text!r} is not an address: {mend}")
+    hint = "put the user into ansible_user" if "@" in text else "write a host name or an IP address"
+    raise ValueError(f"{text!r} is not an address: {hint}")
 
 
 def _user(text: str) -> str | None:
@@ -255,25 +255,25 @@ def _path(text: str) -> str | None:
     if not text:
         return None
     if text.startswith("-") or "%" in text or "${" in text:
-        raise ValueError(f"{text!r} is not a key file: write its path out, without %, ${{}} or a '-' in front")
+        raise ValueError(f"{text!r} is not a key file: write its full path, without %, ${{}} or a leading '-'")
     return text
 
 
 def _engine(text: str) -> str:
     found = _ENGINE.fullmatch(text)
     if found is None or not 0 < int(found[1] or 1) < 65536:
-        raise ValueError(f"{text!r} is not an engine's address: write unix:///path/to.sock or tcp://127.0.0.1:2375")
+        raise ValueError(f"{text!r} is not an engine address: write unix:///path/to.sock or tcp://127.0.0.1:2375")
     return text
 
 
 def _become_method(text: str) -> None:
     if text and text.removeprefix(_OURS[0]).removeprefix(_OURS[1]) != "sudo":
-        raise ValueError(f"{text!r} is not supported: fleetsweep knows sudo alone")
+        raise ValueError(f"{text!r} is not supported: fleetsweep supports only sudo")
 
 
 def _become_user(text: str) -> None:
     if text not in {"", "root"}:
-        raise ValueError(f"{text!r} is not supported: sudo to root, or put the login user into the engine's group")
+        raise ValueError(f"{text!r} is not supported: use sudo to root, or add the login user to the engine's group")
 
 
 def _become_exe(text: str) -> None:
@@ -289,7 +289,7 @@ def _become_flags(text: str) -> None:
     for word in words:
         if re.fullmatch(r"-[HSnE]+", word) is None:
             raise ValueError(
-                f"{word!r} is not supported: fleetsweep runs sudo -n, and -H, -S and -E change nothing there"
+                f"{word!r} is not supported: fleetsweep runs sudo -n; of its flags only -H, -S, -n and -E may be set"
             )
 
 
@@ -300,4 +300,4 @@ def _plain_ssh(text: str) -> None:
 
 def _inline_key(text: str) -> None:
     if text:
-        raise ValueError("a key in a variable is not supported: keep it in a file or in the SSH agent")
+        raise ValueError("an inline key is not supported: keep it in a file or in the SSH agent")

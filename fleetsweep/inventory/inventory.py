@@ -1,4 +1,4 @@
-"""An inventory: its hosts in order, and the few that an operator means."""
+"""An inventory: its hosts in order, and the selection of some of them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _TARGET: Final = re.compile(
 
 
 def load(sources: Sequence[str], *, cwd: Path, engine: str | None = None) -> Inventory:
-    """Read inventory files, directories, programs and host lists in order. Raises InventoryError.
+    """Read inventory files, directories, scripts and host lists in order. Raises InventoryError.
 
-    A later source adds to the earlier ones. ``cwd`` is where relative paths begin, and whose group_vars/ count too.
+    A later source adds to the earlier ones. Relative paths start at ``cwd``, and its group_vars/ apply too.
     """
     warnings = Warnings()
     return Inventory(read_sources(sources, cwd=cwd, warnings=warnings), engine or DEFAULT_ENGINE, warnings, cwd)
 
 
 def ad_hoc(targets: Sequence[str], *, engine: str | None = None) -> Inventory:
-    """An inventory of ``[user@]address[:port]`` targets. Raises InventoryError."""
+    """Return an inventory of ``[user@]address[:port]`` targets. Raises InventoryError."""
     where = "--host"
     graph = Graph()
     for target in targets:
@@ -49,7 +49,7 @@ def ad_hoc(targets: Sequence[str], *, engine: str | None = None) -> Inventory:
 
 
 class _Members(Mapping[str, Sequence[str]]):
-    """Each group's hosts, found when they are asked for."""
+    """The hosts of each group, looked up lazily."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -67,7 +67,7 @@ class _Members(Mapping[str, Sequence[str]]):
 
 
 class Inventory:
-    """All hosts, in Ansible's order. A host's variables are merged when it is asked for."""
+    """All hosts, in Ansible's order. A host's variables are merged when the host is requested."""
 
     def __init__(self, graph: Graph, engine: str, warnings: Warnings, cwd: Path) -> None:
         self._cwd = cwd
@@ -79,24 +79,27 @@ class Inventory:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What an operator should know, so far: variable files are read when a host is asked for."""
+        """The warnings so far. Variable files are read when a host is requested, so more may follow."""
         return self._warnings.all()
 
     def hosts(self) -> tuple[Host, ...]:
-        """Every host."""
+        """Return every host. Raises InventoryError."""
         return tuple(self._host(name) for name in self.names)
 
     def named(self, names: Sequence[str]) -> tuple[Host, ...]:
-        """The hosts of exactly these names, in inventory order. Raises InventoryError for one that isn't there."""
+        """Return the hosts with exactly these names, in inventory order. Raises InventoryError for an unknown name."""
         return tuple(self._host(name) for name in named(names, self.names))
 
     def select(self, limits: Sequence[str] = ()) -> tuple[Host, ...]:
-        """The hosts that the limit patterns select, in inventory order; all without one. Raises InventoryError."""
+        """Return the hosts that the limit patterns select, in inventory order; all without a limit.
+
+        Raises InventoryError.
+        """
         chosen = set(matched(limits, tuple(self._graph.hosts), _Members(self._graph), self._lines))
         return tuple(self._host(name) for name in self.names if name in chosen)
 
     def _lines(self, path: str) -> Sequence[str]:
-        """The lines of a file of patterns. Raises InventoryError."""
+        """Return the lines of a pattern file. Raises InventoryError."""
         try:
             return read_text(self._cwd / path, self._warnings).split("\n")
         except InventoryError as error:

@@ -1,8 +1,9 @@
-"""Jinja2's sandbox, and a tighter one around it: what a template may say, and how much it may make.
+"""A restricted Jinja2 sandbox: it limits the syntax, the result size and the time of a template.
 
-Imported only when a template was met. The sandbox alone keeps a template from reaching Python; it does not keep it from
-``'x' * 10**9`` or from loops in loops, and a sweep must not wait for either. What is left can still take long together,
-so each step of a template first looks at the clock. No step alone takes long: a variable has two million items at most.
+Imported only for the first template. Jinja2's own sandbox keeps a template from reaching Python, but allows
+``'x' * 10**9`` and nested loops, and a sweep must not wait for either. Many allowed steps can still take long together,
+so each step of a template first checks the time budget. A single step is short: a variable has at most two million
+items.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _NO_STATEMENTS: Final = (
     nodes.Assign, nodes.AssignBlock, nodes.With, nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.Block,
     nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.Scope, nodes.Pow,
 )  # fmt: skip
-"""A value needs none of them, and with them it could name its own results, and double them at every step."""
+"""A value needs none of them. With them a template could store its results and double them at every step."""
 
 _NO_FILTERS: Final = frozenset(
     {"center", "indent", "wordwrap", "urlize", "batch", "slice", "xmlattr", "pprint", "random", "tojson", "safe",
@@ -42,27 +43,27 @@ _METHODS: Final = frozenset(
 )  # fmt: skip
 
 
-# No template can call them by these names.
+# Filter names that no template can write.
 _TICK: Final = "(tick)"
 _EACH: Final = "(each)"
 _CONCAT: Final = "(concat)"
 
-_MOST_DIGITS: Final = 1_000
-"""To round to. Ten to the power of more takes long, and is no number of anything."""
+_MAX_DIGITS: Final = 1_000
+"""The most digits for round(): higher powers of ten take long to compute."""
 
 
 class Variables(Protocol):
-    """What a template may name."""
+    """The variables that a template may use."""
 
     def __contains__(self, name: object, /) -> bool:
-        """Whether that is set."""
+        """Return whether a name is set."""
 
     def look_up(self, name: str, /) -> object:
-        """What it stands for."""
+        """Return its value."""
 
 
 class _Names(Context):
-    """Looks every name up among the host's variables, when it is asked for."""
+    """A template context that looks names up in the host's variables on access."""
 
     variables: Variables
 
@@ -75,7 +76,7 @@ class _Names(Context):
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """The sandbox, with every result weighed before the next step is taken."""
+    """The sandbox, with every result checked for its size before the next step."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%"})
     context_class = _Names
@@ -83,7 +84,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, finalize=_no_none, trim_blocks=True, optimized=False, cache_size=0)
         self.globals = {"range": _range, "dict": dict}
-        self.filters = {name: _weighed(name, call) for name, call in self.filters.items() if name not in _NO_FILTERS}
+        self.filters = {name: _limited(name, call) for name, call in self.filters.items() if name not in _NO_FILTERS}
         self.filters |= {_TICK: _ticked, _EACH: _each, _CONCAT: _concat}
         tests = cast(dict[str, Callable[..., object]], self.tests)
         self.tests = {name: _timed(test) for name, test in tests.items()}
@@ -99,7 +100,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
         tick()
         if operator == "*" and not (isinstance(left, int | float) and isinstance(right, int | float)):
-            raise SecurityError("only numbers can be multiplied here")
+            raise SecurityError("only numbers can be multiplied")
         if operator == "%" and isinstance(left, str):
             _check_width(left)
         return bounded(super().call_binop(context, operator, left, right))
@@ -117,11 +118,11 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             raise SecurityError(f"{getattr(__obj, '__name__', 'this')}() can't be called here")
         if isinstance(owner := getattr(__obj, "__self__", None), str):
             _check_product(__obj.__name__, (owner, *args))
-        return _settled(super().call(__context, __obj, *args, **kwargs))
+        return _materialized(super().call(__context, __obj, *args, **kwargs))
 
 
 def _no_none(value: object) -> object:
-    """Within a text Ansible shows nothing for None."""
+    """Ansible renders None inside text as nothing."""
     return "" if value is None else value
 
 
@@ -132,14 +133,14 @@ def _range(*bounds: int) -> range:
     return found
 
 
-def _weighed(name: str, call: Callable[..., object]) -> Callable[..., object]:
+def _limited(name: str, call: Callable[..., object]) -> Callable[..., object]:
     @functools.wraps(call)
-    def weighed(*args: object, **kwargs: object) -> object:
+    def limited(*args: object, **kwargs: object) -> object:
         tick()
         _check_product(name, (*args, *kwargs.values()))
-        return _settled(call(*args, **kwargs))
+        return _materialized(call(*args, **kwargs))
 
-    return weighed
+    return limited
 
 
 def _timed(call: Callable[..., object]) -> Callable[..., object]:
@@ -157,7 +158,7 @@ def _ticked(value: object) -> object:
 
 
 def _each(values: Iterable[object]) -> Iterator[object]:
-    """What a loop goes through."""
+    """Return the items of a loop; each one checks the time budget."""
     return _ticking(iter(values))
 
 
@@ -168,12 +169,12 @@ def _ticking(values: Iterator[object]) -> Iterator[object]:
 
 
 def _concat(values: Sequence[object]) -> str:
-    """What ``a ~ b`` makes, piece by piece."""
+    """Return ``a ~ b``, joined piece by piece."""
     return "".join(_pieces(str(_ticked(value)) for value in values))
 
 
 class _Timing(NodeTransformer):
-    """Has those steps look at the clock that Jinja2 compiles to plain Python."""
+    """Adds the time check to the steps that Jinja2 compiles to plain Python."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:
         self.generic_visit(node)
@@ -195,29 +196,29 @@ def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
 
 
 def _check_product(name: str, args: tuple[object, ...]) -> None:
-    """Refuse what would make a text of the size of one argument times another's, before it is made."""
+    """Raise SecurityError for a call whose result could have the size of one argument times another's."""
     texts = [item for item in args if isinstance(item, str)]
     if name == "format" and texts:
         _check_width(texts[0])
     if name == "replace" and len(texts) > 2 and (len(texts[0]) + 1) * len(texts[-1]) > SIZE_LIMIT:
-        raise SecurityError("replace() would make more than it may")
+        raise SecurityError("the result of replace() would be too large")
     if name == "sum" and any(isinstance(item, list | tuple) for item in args[1:]):
-        raise SecurityError("only numbers can be added up here")
-    if name == "round" and any(isinstance(item, int) and abs(item) > _MOST_DIGITS for item in args[1:]):
-        raise SecurityError(f"a number can be rounded to {_MOST_DIGITS} digits at the most")
+        raise SecurityError("only numbers can be summed")
+    if name == "round" and any(isinstance(item, int) and abs(item) > _MAX_DIGITS for item in args[1:]):
+        raise SecurityError(f"a number can be rounded to at most {_MAX_DIGITS} digits")
     if name == "join":
         sizes = [len(item) for item in args if hasattr(item, "__len__")]
         if len(sizes) > 1 and sizes[-1] * sizes[-2] > SIZE_LIMIT:
-            raise SecurityError("join() would make more than it may")
+            raise SecurityError("the result of join() would be too large")
 
 
 def _check_width(text: str) -> None:
     if _WIDE.search(text):
-        raise SecurityError("a format may be up to 999 characters wide")
+        raise SecurityError("a format can be at most 999 characters wide")
 
 
-def _settled(value: object) -> object:
-    """The value itself, or a list of what a generator makes, no larger than it may be."""
+def _materialized(value: object) -> object:
+    """Return the value, a generator as a list. Raises ValueError if it is larger than SIZE_LIMIT."""
     if isinstance(value, Iterator):
         value = list(islice(value, SIZE_LIMIT + 1))
     return bounded(value)
@@ -229,9 +230,9 @@ def _sandbox() -> _Sandbox:
 
 
 def render(text: str, variables: Variables) -> object:
-    """What one template makes of a host's variables; something undefined makes Jinja2's undefined value.
+    """Render one template; return Jinja2's undefined value if a name in it is undefined.
 
-    Raises whatever else a template may.
+    May raise any other exception that a template can cause.
     """
     tick()
     template, lone = _compiled(text)
@@ -239,21 +240,21 @@ def render(text: str, variables: Variables) -> object:
     assert isinstance(context, _Names)  # noqa: S101 - for the type checker: it is this sandbox's context class
     context.variables = variables
     try:
-        made: object = "".join(_pieces(template.root_render_func(context)))
+        result: object = "".join(_pieces(template.root_render_func(context)))
         if lone:
-            made = _settled(context.vars["result"])
+            result = _materialized(context.vars["result"])
     except UndefinedError as error:
-        # Not an error yet: a default() may be waiting for it.
+        # Not an error yet: a default() may follow.
         return StrictUndefined(hint=error.message)
-    # Jinja2 drops the last newline, Ansible puts it back.
-    if isinstance(made, str) and text.endswith("\n") and not (made.endswith("\n") and not lone):
-        return made + "\n"
-    return made
+    # Jinja2 drops the last newline; Ansible restores it.
+    if isinstance(result, str) and text.endswith("\n") and not (result.endswith("\n") and not lone):
+        return result + "\n"
+    return result
 
 
 @functools.lru_cache(maxsize=256)
 def _compiled(text: str) -> tuple[Template, bool]:
-    """The template, and whether it is a lone expression, whose value it leaves in its variable ``result``."""
+    """Return the compiled template, and whether it is a lone expression, which stores its value in ``result``."""
     sandbox = _sandbox()
     tree = sandbox.parse(text)
     _check(tree)
@@ -267,7 +268,7 @@ def _compiled(text: str) -> tuple[Template, bool]:
 
 
 def _lone_expression(tree: nodes.Template) -> nodes.Expr | None:
-    """The expression, if the template is nothing but ``{{ expression }}``."""
+    """Return the expression, if the template is nothing but ``{{ expression }}``."""
     match tree.body:
         case [nodes.Output(nodes=[expression])] if not isinstance(expression, nodes.TemplateData):
             return expression
@@ -275,20 +276,20 @@ def _lone_expression(tree: nodes.Template) -> nodes.Expr | None:
 
 
 def _check(tree: nodes.Node, *, within_loop: bool = False) -> None:
-    """Refuse what a value doesn't need and what could take long. Raises TemplateSyntaxError."""
+    """Raise TemplateSyntaxError for syntax that a value does not need, or that could take long."""
     for node in tree.iter_child_nodes():
         if isinstance(node, _NO_STATEMENTS):
-            raise TemplateSyntaxError(f"{type(node).__name__.lower()} can't be used in a variable here", node.lineno)
+            raise TemplateSyntaxError(f"{type(node).__name__.lower()} can't be used in a variable", node.lineno)
         loop = isinstance(node, nodes.For)
         if loop and (within_loop or node.recursive):  # type: ignore[attr-defined]
-            raise TemplateSyntaxError("a loop in a loop can't be used in a variable here", node.lineno)
+            raise TemplateSyntaxError("a nested loop can't be used in a variable", node.lineno)
         _check(node, within_loop=within_loop or loop)
 
 
-def _pieces(made: Iterable[str]) -> Iterator[str]:
+def _pieces(result: Iterable[str]) -> Iterator[str]:
     room = SIZE_LIMIT
-    for piece in made:
+    for piece in result:
         room -= len(piece)
         if room < 0:
-            raise ValueError("a template made more than it may")
+            raise ValueError(f"a template made more than {SIZE_LIMIT} characters and items")
         yield piece

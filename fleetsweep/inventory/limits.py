@@ -1,4 +1,4 @@
-"""How much a template may make, and how long it may take."""
+"""Limits on the size of a template's result and on its rendering time."""
 
 from __future__ import annotations
 
@@ -8,28 +8,27 @@ from contextvars import ContextVar
 from typing import Final
 
 SIZE_LIMIT: Final = 65_536
-"""What a template may make, in characters and items."""
-
+"""The size of a template's result, in characters and items."""
 
 HOST_LIMIT_S: Final = 5.0
-"""Seconds for all templates of one host. They take a millisecond."""
+"""Seconds for all templates of one host. Normally they take a millisecond."""
 
 INVENTORY_LIMIT_S: Final = 120.0
-"""The same for all hosts together: each of hundreds may take a little less than it may."""
+"""Seconds for the templates of all hosts together: hundreds of hosts may each stay just below their own limit."""
 
 _running: ContextVar[RenderTime | None] = ContextVar("_running", default=None)
 
 
 class RenderTime:
-    """Seconds that templates may take.
+    """A time budget for templates, in seconds.
 
-    It is spent while a ``with`` block of it runs. Its blocks may lie in each other; those of two may not.
+    Time counts while a ``with`` block of the budget runs. Blocks of one budget nest; those of two must not.
     """
 
     __slots__ = ("_began", "_depth", "_ends", "_left", "_seconds", "_whose", "_within")
 
     def __init__(self, seconds: float, whose: str, within: RenderTime | None = None) -> None:
-        """``whose`` says in messages which templates share it. What is spent counts for ``within``, too."""
+        """``whose`` names in messages the templates that share the budget. Its time also counts for ``within``."""
         self._left = self._seconds = seconds
         self._whose = whose
         self._within = within
@@ -53,27 +52,27 @@ class RenderTime:
                 self._within._left -= spent
 
     def check(self) -> None:
-        """Raise ValueError where the time is over."""
+        """Raise ValueError if the budget is spent."""
         if time.monotonic() > self._ends:
-            scarce = self if self._within is None or self._left <= self._within._left else self._within
-            raise ValueError(f"{scarce._whose} took more than {scarce._seconds:g} s")
+            exhausted = self if self._within is None or self._left <= self._within._left else self._within
+            raise ValueError(f"{exhausted._whose} took more than {exhausted._seconds:g} s")
 
 
 def tick() -> None:
-    """Raise ValueError where the templates that run have had their time. Called at each step of one."""
+    """Raise ValueError if the budget of the running templates is spent. Called at each step of a template."""
     running = _running.get()
     if running is not None:
         running.check()
 
 
 class Lazy:
-    """A container that makes what is taken out of it, and no sooner: that is weighed then."""
+    """A container that renders an item when it is taken out; the item's size is checked then."""
 
 
 def bounded(value: object) -> object:
-    """The value, if it is no larger than SIZE_LIMIT. Raises ValueError.
+    """Return the value if it is no larger than SIZE_LIMIT. Raises ValueError.
 
-    What stands in it several times counts each time: printing it would.
+    A part that occurs several times counts each time, as it would when printed.
     """
     room = SIZE_LIMIT
     todo = [value]
@@ -93,5 +92,5 @@ def bounded(value: object) -> object:
             room -= item.bit_length() // 3
         room -= 1
         if room < 0:
-            raise ValueError("a template made more than it may")
+            raise ValueError(f"a template made more than {SIZE_LIMIT} characters and items")
     return value

@@ -1,7 +1,7 @@
-"""Which hosts a ``--limit`` means: Ansible's pattern grammar, with nothing in it that fails open. Pure.
+"""Evaluate ``--limit``: Ansible's pattern grammar, with every case that would fail open made an error. Pure.
 
-Ansible warns of a pattern that matches nothing and goes on, and takes an empty one for every host. That is an
-inconvenience to a tool that installs packages, and an accident to one that deletes: here each is an error.
+Ansible only warns about a pattern that matches nothing, and takes an empty one to mean every host. In a tool that
+deletes, either could remove containers from the wrong hosts.
 https://docs.ansible.com/ansible/latest/inventory_guide/intro_patterns.html
 """
 
@@ -20,7 +20,7 @@ from fleetsweep.model.timed_regex import PatternTimeout, check, match_prefix
 ReadLines = Callable[[str], Sequence[str]]
 
 _NEAR: Final = 20_000
-"""Names among which the nearest is looked for."""
+"""The most names among which the closest match is searched."""
 
 _SUBSCRIPT: Final = re.compile(
     r"(?s)(?P<base>.+)\[(?:(?P<at>-?\d{1,9})|(?P<first>\d{1,9})(?P<sep>[:-])(?P<last>\d{0,9}))\]", re.ASCII
@@ -34,18 +34,18 @@ _BEFORE_IPV4: Final = frozenset({"::", "::ffff:", "0:0:0:0:0:0:", "0:0:0:0:0:fff
 def select(
     limits: Sequence[str], hosts: Sequence[str], groups: Mapping[str, Sequence[str]], read_lines: ReadLines
 ) -> tuple[str, ...]:
-    """The hosts that the limits select, in the order of ``hosts``; all without a limit. Raises InventoryError.
+    """Return the hosts that the limits select, in the order of ``hosts``; all without a limit. Raises InventoryError.
 
-    ``hosts`` stand in the order in which the sources first name them: a subscript on a glob counts in that order.
-    ``groups`` holds each group's members in Ansible's order, ``all`` and ``ungrouped`` among them. ``read_lines``
-    gives the lines of the file in a term ``@file``; it raises InventoryError.
+    ``hosts`` are in the order in which the sources first name them: a subscript on a glob counts in that order.
+    ``groups`` maps each group, with ``all`` and ``ungrouped``, to its members in Ansible's order. ``read_lines``
+    returns the lines of the file in a term ``@file``; it raises InventoryError.
     """
     chosen = set(matched(limits, hosts, groups, read_lines))
     return tuple(name for name in hosts if name in chosen)
 
 
 def named(names: Sequence[str], hosts: Sequence[str]) -> tuple[str, ...]:
-    """The hosts of exactly these names, in the order of ``hosts``. Raises InventoryError for one that isn't there."""
+    """Return the hosts with exactly these names, in the order of ``hosts``. Raises InventoryError for another."""
     known = set(hosts)
     for name in names:
         if name not in known:
@@ -56,9 +56,9 @@ def named(names: Sequence[str], hosts: Sequence[str]) -> tuple[str, ...]:
 def matched(
     limits: Sequence[str], hosts: Sequence[str], groups: Mapping[str, Sequence[str]], read_lines: ReadLines
 ) -> tuple[str, ...]:
-    """The same hosts as ``select``, in the order in which Ansible's patterns find them. Raises InventoryError."""
+    """Return the hosts of ``select`` in the order in which Ansible's patterns match them. Raises InventoryError."""
     if not hosts:
-        raise InventoryError("inventory", "holds no host: check -i/--inventory")
+        raise InventoryError("inventory", "has no hosts: check -i/--inventory")
     fleet = _Fleet(hosts, groups)
     if not limits:
         return tuple(hosts)
@@ -67,45 +67,50 @@ def matched(
     chosen: dict[str, None] = {}
     for term in unions or ["all"]:
         chosen.update(dict.fromkeys([term] if term in fleet.names else fleet.matching(term, term)))
-    # Wherever they stand, the terms that narrow come last: so '!db,web' and 'web,!db' are the same hosts.
+    # The terms that narrow apply last, wherever they are written: '!db,web' and 'web,!db' select the same hosts.
     for term in (term for term in terms if term[0] == "&"):
         also = set(fleet.matching(term[1:], term))
-        _refuse_nothing(term, chosen, [name for name in chosen if name in also])
+        _check_not_empty(term, chosen, [name for name in chosen if name in also])
         chosen = {name: None for name in chosen if name in also}
     for term in (term for term in terms if term[0] == "!"):
         before = tuple(chosen) if len(chosen) < 1000 else ()
         for name in fleet.matching(term[1:], term):
             chosen.pop(name, None)
-        _refuse_nothing(term, before, chosen)
+        _check_not_empty(term, before, chosen)
     if not chosen:
-        raise InventoryError("--limit", f"{', '.join(map(_quoted, terms[:5]))}: no host is in it: see fleetsweep hosts")
+        raise InventoryError(
+            "--limit", f"{', '.join(map(_quoted, terms[:5]))}: no host is selected: see fleetsweep hosts"
+        )
     return tuple(chosen)
 
 
-def _refuse_nothing(term: str, before: Iterable[str], left: Iterable[str]) -> None:
+def _check_not_empty(term: str, before: Iterable[str], left: Iterable[str]) -> None:
     if not any(True for _ in left):
         of = fold(tuple(before))
-        verb = "takes away" if term[0] == "!" else "shares no host with"
-        raise InventoryError("--limit", f"{_quoted(term)} {verb} all that was selected" + (f": {of}" if of else ""))
+        verb = "excludes" if term[0] == "!" else "has no host in common with"
+        raise InventoryError("--limit", f"{_quoted(term)} {verb} the whole selection" + (f": {of}" if of else ""))
 
 
 def _terms(limit: str, read_lines: ReadLines) -> list[str]:
-    """The terms of one limit, the lines of its files among them; never none, and never an empty one."""
+    """Return the terms of one limit, with the lines of its @files: at least one, none of them empty.
+
+    Raises InventoryError.
+    """
     terms: list[str] = []
     for term in _split(limit):
         if term[0] != "@":
             terms.append(term)
             continue
-        # Ansible reads an empty file, such as the retry file of a run that did not fail, as every host.
+        # Ansible takes an empty file, such as the retry file of a run without failures, to mean every host.
         lines = [line.strip() for line in read_lines(term[1:])]
         if not any(lines):
-            raise InventoryError("--limit", f"{_quoted(term)} holds no pattern: leave --limit out to mean all hosts")
+            raise InventoryError("--limit", f"{_quoted(term)} contains no pattern: omit --limit to select all hosts")
         terms.extend(filter(None, lines))
     return terms
 
 
 def _split(limit: str) -> list[str]:
-    """Split on commas if there is one; else it is one host, or IPv6 address, or range; else on colons and blanks."""
+    """Split on commas if there are any; else keep one host, IPv6 address or range; else split on colons and blanks."""
     if "," in limit:
         terms = [term.strip() for term in limit.split(",")]
     elif is_address(limit):
@@ -113,7 +118,7 @@ def _split(limit: str) -> list[str]:
     else:
         terms = _split_on_colons(limit)
     if not any(terms):
-        raise InventoryError("--limit", "an empty pattern selects nothing: leave --limit out to mean all hosts")
+        raise InventoryError("--limit", "an empty pattern selects nothing: omit --limit to select all hosts")
     if not all(terms):
         raise InventoryError("--limit", f"{_quoted(limit)} has an empty term: is a variable in it unset?")
     return terms
@@ -127,7 +132,7 @@ def _split_on_colons(limit: str) -> list[str]:
         if character == "[" and "]" in rest:
             piece = rest[: rest.index("]") + 1]
         elif character in "[]":
-            raise InventoryError("--limit", f"{_quoted(limit)} has a {character!r} without its partner")
+            raise InventoryError("--limit", f"{_quoted(limit)} has an unmatched {character!r}")
         else:
             piece = character
         rest = rest[len(piece) :]
@@ -145,7 +150,7 @@ def _split_on_colons(limit: str) -> list[str]:
 
 
 def is_address(text: str) -> bool:
-    """Whether Ansible takes ``text`` for one host name, IPv4 or IPv6 address, with ranges and a port or without."""
+    """Return whether Ansible parses ``text`` as one host name or IP address, with or without ranges and a port."""
     text = text.removesuffix("\n")
     for form in (r"\[(.+)\]:[0-9]+", r"((?:[^:\[\]]|\[[^\]]*\])*):[0-9]+"):
         with_port = re.fullmatch(form, text)
@@ -155,10 +160,10 @@ def is_address(text: str) -> bool:
 
 
 def _is_ipv6(text: str) -> bool:
-    """``text`` has a NUL in place of each range: a range is a whole group."""
+    """Return whether ``text`` is an IPv6 address. It has a NUL in place of each range: a range is a whole group."""
 
     def parts(some: str, separator: str = ":") -> int:
-        """How many groups there are; a lot if one of them is none."""
+        """Return the number of groups; 99 if one of them is invalid."""
         if not some:
             return 0
         groups = some.split(separator)
@@ -174,19 +179,19 @@ def _is_ipv6(text: str) -> bool:
 
 
 class _Fleet:
-    """The names that a term may match."""
+    """The host and group names that a term may match."""
 
     def __init__(self, hosts: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
         self.names = dict.fromkeys(hosts)
         self._groups = groups
 
     def matching(self, pattern: str, term: str) -> Sequence[str]:
-        """The hosts of a term without its ``&`` or ``!``, as Ansible finds them. Raises InventoryError for none.
+        """Return the hosts of a term without its ``&`` or ``!``, in Ansible's order. Raises InventoryError for none.
 
-        A name may come twice, by a group and by itself, and a subscript counts it twice: so does Ansible.
+        A name may occur twice, through a group and by itself, and a subscript counts it twice: so does Ansible.
         """
         if not pattern or (pattern[0] in "&!@" and term != pattern):
-            raise InventoryError("--limit", f"{_quoted(term)}: after {term[0]!r} comes one name, glob or ~regex")
+            raise InventoryError("--limit", f"{_quoted(term)}: write one name, glob or ~regex after {term[0]!r}")
         subscript = None if pattern[0] == "~" else _SUBSCRIPT.fullmatch(pattern)
         base = subscript["base"] if subscript else pattern
         found = self._literal(base) if _is_literal(base) else self._by_pattern(base, term)
@@ -198,7 +203,7 @@ class _Fleet:
         members = self._groups.get(name)
         if members is None:
             return [name] if name in self.names else None
-        # With a dot in it, it may be the host of that name besides.
+        # A name with a dot may also be a host of that name.
         return [*members, name] if "." in name and name in self.names else members
 
     def _by_pattern(self, pattern: str, term: str) -> Sequence[str] | None:
@@ -210,10 +215,10 @@ class _Fleet:
         if "all" in groups:
             others = set(by_name).union(*(self._groups[name] for name in groups if name != "all"))
             if not others.issuperset(self.names):
-                # -l 'a*' was meant for arm-1, and would be the whole fleet.
+                # -l 'a*' was meant for arm-1, and would have selected the whole fleet.
                 raise InventoryError(
                     "--limit",
-                    f"{_quoted(term)} matches the name of the group 'all', and so every host: write more of the name",
+                    f"{_quoted(term)} matches the group 'all', and so every host: write a longer prefix",
                 )
         return [*(host for name in groups for host in self._groups[name]), *by_name]
 
@@ -227,7 +232,7 @@ def _is_literal(pattern: str) -> bool:
 
 
 def _compiled(pattern: str, term: str) -> Callable[[Sequence[str]], Sequence[str]]:
-    """What picks those names that match from the names it is given."""
+    """Return a function that filters names by the glob or regex. Raises InventoryError for an unsafe one."""
     if pattern[0] != "~":
         glob = re.compile(translate(pattern)).match
         return lambda names: [name for name in names if glob(name)]
@@ -238,7 +243,7 @@ def _compiled(pattern: str, term: str) -> Callable[[Sequence[str]], Sequence[str
             return match_prefix(expression, names)
         except PatternTimeout:
             raise InventoryError(
-                "--limit", f"{_quoted(term)} takes too long on the inventory's names: write it more simply"
+                "--limit", f"{_quoted(term)} takes too long on the inventory's names: simplify it"
             ) from None
 
     try:
@@ -246,15 +251,18 @@ def _compiled(pattern: str, term: str) -> Callable[[Sequence[str]], Sequence[str
     except ValueError as error:
         raise InventoryError("--limit", f"{_quoted(term)} {error}") from None
     if matching([""]):
-        raise InventoryError("--limit", f"{_quoted(term)} matches any name at all: to mean every host, write 'all'")
+        raise InventoryError("--limit", f"{_quoted(term)} matches every name: write 'all' to select every host")
     return matching
 
 
 def _sliced(found: Sequence[str], subscript: re.Match[str], term: str) -> Sequence[str]:
-    """``[0]``, ``[-1]``, ``[0:2]`` with the last one included, ``[2:]``. Raises InventoryError beyond the end."""
+    """Apply a subscript: ``[0]``, ``[-1]``, ``[0:2]`` with both ends included, ``[2:]``.
+
+    Raises InventoryError for one that is out of range.
+    """
     at, first, last = (subscript[part] for part in ("at", "first", "last"))
     if subscript["sep"] == "-":
-        raise InventoryError("--limit", f"{_quoted(term)}: write [{first}:{last}] for these places in the list")
+        raise InventoryError("--limit", f"{_quoted(term)}: write [{first}:{last}]")
     if at is not None:
         begin = int(at)
         chosen = found[begin : begin + 1 or None] if -len(found) <= begin else ()
@@ -264,32 +272,32 @@ def _sliced(found: Sequence[str], subscript: re.Match[str], term: str) -> Sequen
             raise InventoryError("--limit", f"{_quoted(term)} ends before it begins")
         chosen = found[begin : end + 1]
     if not chosen:
-        held = "1 host" if len(found) == 1 else f"{len(found)} hosts"
-        raise InventoryError("--limit", f"{_quoted(term)} is out of range: {_quoted(subscript['base'])} holds {held}")
+        size = "1 host" if len(found) == 1 else f"{len(found)} hosts"
+        raise InventoryError("--limit", f"{_quoted(term)} is out of range: {_quoted(subscript['base'])} has {size}")
     return chosen
 
 
 def _hint(base: str) -> str:
     if base in {"localhost", "127.0.0.1", "::1"}:
-        return ": no inventory file names it; to mean this machine's own engine, give --local"
+        return ": it is not in the inventory; use --local for this machine's own engine"
     if base[0] == "~":
-        return ": a regex begins where the name begins, and a comma ends it (as a colon does outside brackets)"
+        return ": a regex matches from the start of the name, and a comma ends it (as does a colon outside brackets)"
     if base[0] == "#":
-        return ": a file of patterns has no comments"
+        return ": a pattern file can't contain comments"
     if base[0] == "@" or "," in base:
-        return ": a line of a file is one pattern, without commas and other files"
+        return ": each line of a pattern file is one pattern, without commas or @files"
     if re.search(r":\d+$", base):
-        return ": a pattern has no port"
+        return ": a pattern can't contain a port"
     return ""
 
 
 def _nearest(name: str, hosts: Sequence[str], groups: Sequence[str]) -> str:
     known = {other.casefold(): f"the group {other}" for other in groups} | {other.casefold(): other for other in hosts}
-    # To compare each of a hundred thousand names takes seconds.
+    # Comparing a hundred thousand names takes seconds.
     candidates = known if len(known) <= _NEAR else ()
     for near in difflib.get_close_matches(name[:255].casefold(), candidates, n=1, cutoff=0.75):
         return f": did you mean {known[near]}?"
-    return f": there are {fold(hosts)}" + (f" and the groups {fold(groups)}" if groups else "")
+    return f": the hosts are {fold(hosts)}" + (f" and the groups {fold(groups)}" if groups else "")
 
 
 def _quoted(text: str) -> str:

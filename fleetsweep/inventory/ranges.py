@@ -1,4 +1,4 @@
-"""Host names as inventories write them: with a port behind, with ranges inside.
+"""Parse host names as inventories write them: with ranges and a port.
 
 https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#adding-ranges-of-hosts
 """
@@ -14,7 +14,7 @@ from typing import Final
 from fleetsweep.errors import InventoryError
 
 RANGE_LIMIT: Final = 100_000
-"""Hosts that one pattern may stand for: a typing error must not fill the memory."""
+"""Hosts that one pattern may expand to: a typo must not exhaust memory."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*", re.ASCII)
 _SPAN: Final = re.compile(r"\[([^\[\]]*)\]")
@@ -26,17 +26,17 @@ _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 
 def check_name(name: str, where: str) -> None:
-    """Refuse what can't be a host's name. Raises InventoryError.
+    """Raise InventoryError if ``name`` can't be a host name.
 
-    Names reach command lines, file names and terminals, so the grammar is narrow: an option, a path or a shell
-    character never was a host.
+    Names end up in command lines, file names and terminals, so the grammar is narrow: no options, no paths, no shell
+    characters.
     """
     if (_NAME.fullmatch(name) is None or ".." in name) and not _is_ipv6(name):
         raise InventoryError(where, f"{name[:80]!r} is not a host name: use letters, digits, '.', '_' and '-'")
 
 
 def host_names(pattern: str, where: str) -> tuple[Sequence[str], int | None]:
-    """The names that ``runner-[01:20]:2222`` stands for, in order, and its port. Raises InventoryError."""
+    """Return the names that ``runner-[01:20]:2222`` expands to, in order, and its port. Raises InventoryError."""
     if ":" not in pattern and "[" not in pattern:
         check_name(pattern, where)
         return (pattern,), None
@@ -44,7 +44,7 @@ def host_names(pattern: str, where: str) -> tuple[Sequence[str], int | None]:
     found = _BRACKETED.fullmatch(pattern) or _WITH_PORT.fullmatch(pattern)
     if found is not None:
         address, port = found[1], int(found[2])
-        # Ansible takes a port only behind what it knows for an address; anything else would be a name with a colon.
+        # Ansible accepts a port only after an address; anything else would be a name with a colon.
         bare = _SPAN.sub("1", address)
         if _DOMAIN.fullmatch(bare) is None and not _is_ipv6(bare):
             raise InventoryError(
@@ -57,16 +57,16 @@ def host_names(pattern: str, where: str) -> tuple[Sequence[str], int | None]:
 
 
 def expand(pattern: str, where: str) -> list[str]:
-    """The texts that a pattern with ranges stands for; the first range turns slowest. Raises InventoryError."""
+    """Return the expansion of a pattern with ranges; the last range varies fastest. Raises InventoryError."""
     head, *rest = _SPAN.split(pattern)
     pieces = list(zip(rest[::2], rest[1::2], strict=True))
     if any(bracket in text for text in (head, *(tail for _, tail in pieces)) for bracket in "[]"):
-        raise InventoryError(where, f"{pattern[:80]!r} has a bracket without its other half")
+        raise InventoryError(where, f"{pattern[:80]!r} has an unmatched bracket")
     names = [head]
     for bounds, tail in pieces:
         middles = _span(bounds, where)
         if len(names) * len(middles) > RANGE_LIMIT:
-            raise InventoryError(where, f"{pattern[:80]!r} stands for more than {RANGE_LIMIT} hosts")
+            raise InventoryError(where, f"{pattern[:80]!r} expands to more than {RANGE_LIMIT} hosts")
         names = [name + middle + tail for name in names for middle in middles]
     return names
 
@@ -84,12 +84,14 @@ def _span(bounds: str, where: str) -> list[str]:
         # A leading zero fixes the width.
         width = len(first) if len(first) > 1 and first[0] == "0" else 0
         if width and width != len(last):
-            raise InventoryError(where, f"[{bounds}] is not a range: with a leading zero both ends need the same width")
+            raise InventoryError(
+                where, f"[{bounds}] is not a range: with a leading zero both bounds need the same width"
+            )
         if (int(last) - int(first)) // step >= RANGE_LIMIT:
-            raise InventoryError(where, f"[{bounds}] stands for more than {RANGE_LIMIT} hosts")
+            raise InventoryError(where, f"[{bounds}] expands to more than {RANGE_LIMIT} hosts")
         middles = [str(number).zfill(width) for number in range(int(first), int(last) + 1, step)]
     if not middles:
-        raise InventoryError(where, f"[{bounds}] is an empty range: the first end is past the last")
+        raise InventoryError(where, f"[{bounds}] is an empty range: the first bound is greater than the last")
     return middles
 
 

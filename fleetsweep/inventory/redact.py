@@ -1,7 +1,7 @@
-"""Hiding passwords where variables are shown.
+"""Redact secrets where variables are printed.
 
-An Ansible inventory often holds a password that fleetsweep has no use for. It must not come to stand in a terminal's
-history, a CI job's log or a bug report because somebody asked which hosts there are.
+An Ansible inventory often holds passwords that fleetsweep does not need. Listing the hosts must not put them into a
+terminal's scrollback, a CI job's log or a bug report.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ _SECRET: Final = re.compile(
     re.IGNORECASE,
 )
 
-
 _COMMAND: Final = re.compile(r"proxy-?_?command|sshpass", re.IGNORECASE)
-"""In a value: it holds a command, and that may hold a password."""
+"""A value that matches holds a command, which may hold a password."""
 
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -30,19 +29,19 @@ _HARMLESS: Final = re.compile(r"ansible_(?:ssh_)?(?:host|port|user)")
 
 
 def masked(variables: Mapping[str, object]) -> dict[str, object]:
-    """The variables with a mask for each value that may be a secret, at any depth.
+    """Return the variables with each value that may be a secret masked, at any depth.
 
-    Such are a value whose name says so, a text with a ProxyCommand in it, and what the templates of one refer to.
+    Masked are a value whose name suggests a secret, a text with a ProxyCommand, and variables that its templates use.
     """
-    of_commands = _behind_commands(variables)
+    in_commands = _used_in_commands(variables)
     return {
-        name: _masked(name, value) if name not in of_commands else _all_masked(value)
+        name: _masked(name, value) if name not in in_commands else _all_masked(value)
         for name, value in variables.items()
     }
 
 
-def _behind_commands(variables: Mapping[str, object]) -> frozenset[str]:
-    """The variables whose values come to stand in a command."""
+def _used_in_commands(variables: Mapping[str, object]) -> frozenset[str]:
+    """Return the variables whose values end up in a command."""
     todo = [name for name, value in variables.items() if any(map(_COMMAND.search, _texts(value)))]
     todo += [name for name in variables if _COMMAND.search(name)]
     found: set[str] = set()
@@ -77,7 +76,7 @@ def _masked(name: object, value: object) -> object:
         return {key: _masked(key, item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_masked(name, item) for item in value]
-    # What is empty, or only a switch, tells nothing.
+    # An empty value or a boolean reveals nothing.
     if value is None or value == "" or isinstance(value, bool):
         return value
     return MASK if isinstance(name, str) and _SECRET.fullmatch(name) else value

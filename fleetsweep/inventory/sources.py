@@ -1,4 +1,4 @@
-"""What ``-i`` names: files, directories, programs and lists of hosts, each read by the reader it needs.
+"""Read the sources of ``-i``: files, directories, scripts and host lists, each with the reader for its format.
 
 https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#organizing-inventory-in-a-directory
 """
@@ -21,35 +21,35 @@ from fleetsweep.inventory.variable_files import VariableFiles
 from fleetsweep.inventory.yaml_file import read_yaml
 from fleetsweep.inventory.yaml_text import Document, NotYamlError, parse
 
-_LEFT_OUT: Final = (
+_IGNORED_SUFFIXES: Final = (
     ".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"
 )  # fmt: skip
-_NOT_SOURCES: Final = frozenset({"group_vars", "host_vars", "vars_plugins"})
+_IGNORED_NAMES: Final = frozenset({"group_vars", "host_vars", "vars_plugins"})
 _YAML_SUFFIXES: Final = frozenset({".yml", ".yaml", ".json"})
 _DEPTH_LIMIT: Final = 20
 _FILE_LIMIT: Final = 10_000
-# The first line that counts, in a file without a suffix that can only have been meant as YAML.
+# The first significant line of a file without a suffix, if it can only be meant as YAML.
 _MEANT_AS_YAML: Final = re.compile(
     r"(?:[ \t]*(?:#[^\n]*)?\n)*(?:---|%YAML|[^\s\[#;=][^=\n]*:[ \t]*(?:#[^\n]*)?$)", re.MULTILINE
 )
 
 
 def read_sources(sources: Sequence[str], *, cwd: Path, warnings: Warnings) -> Graph:
-    """Read what the sources name, in order, into one sealed graph. Raises InventoryError."""
+    """Read the sources, in order, into one sealed graph. Raises InventoryError."""
     graph = Graph()
     bases: dict[Path, None] = {}
     for source in sources:
         path = cwd / Path(os.path.expandvars(source)).expanduser()
         if not source.strip() or "\0" in source:
-            raise InventoryError("--inventory", "an empty path names no inventory: check -i/--inventory")
+            raise InventoryError("--inventory", "the path of an inventory is empty: check -i/--inventory")
         if not os.path.lexists(path) and "," in source:
             _read_list(source, graph)
             continue
-        # Links stay as they are: variables are looked for beside the link.
+        # Symbolic links are not resolved: variable files are read beside the link.
         path = Path(os.path.normpath(path))
         _Sources(graph, cwd, warnings).read(path)
         bases[path if path.is_dir() else path.parent] = None
-    # Of each only one reader, though it may come twice: what a file says does not change in between.
+    # One reader a directory, even if it occurs twice, so that a file is read once.
     files = {base: VariableFiles(base, warnings) for base in (*bases, Path(os.path.normpath(cwd)))}
     graph.seal([*(files[base] for base in bases), files[Path(os.path.normpath(cwd))]])
     return graph
@@ -63,18 +63,18 @@ def _read_list(source: str, graph: Graph) -> None:
             continue
         where = "--inventory"
         if "[" in pattern and not pattern.startswith("["):
-            raise InventoryError(where, f"{pattern[:80]!r}: a list on the command line takes no ranges")
+            raise InventoryError(where, f"{pattern[:80]!r}: a host list on the command line can't contain ranges")
         names, port = host_names(pattern, where)
         for name in names:
             if name not in graph.hosts:
                 graph.add_host(name, ungrouped, where, port)
 
 
-def _check_meant(document: Document) -> None:
-    """Refuse an INI file that happens to be YAML: Ansible reads it as that, and sees nothing in it."""
+def _check_has_groups(document: Document) -> None:
+    """Raise InventoryError for an INI file that parses as YAML: Ansible would find no hosts in it."""
     top = document.value
     if isinstance(top, dict) and top and not any(body is None or isinstance(body, dict) for body in top.values()):
-        raise InventoryError(document.path, "can be read as YAML, and then holds no group: if it is INI, call it .ini")
+        raise InventoryError(document.path, "parses as YAML without any group: if it is INI, rename it to .ini")
 
 
 class _Sources:
@@ -90,7 +90,7 @@ class _Sources:
                 self._read_directory(path, depth)
                 return
             if not path.exists():
-                raise InventoryError(str(path), "is not there: check -i/--inventory")
+                raise InventoryError(str(path), "does not exist: check -i/--inventory")
         except OSError as error:
             raise InventoryError(str(path), f"{error.strerror}: check -i/--inventory") from error
         self._files += 1
@@ -103,7 +103,7 @@ class _Sources:
             try:
                 read_script(path, self._graph, cwd=self._cwd)
             except NotAProgramError:
-                # Ansible, too, then reads it as a text.
+                # Like Ansible, read it as text then.
                 pass
             else:
                 return
@@ -115,16 +115,16 @@ class _Sources:
         self._warnings.writable(path)
         for entry in sorted(path.iterdir(), key=lambda entry: os.fsencode(entry.name)):
             name = entry.name
-            if not name.startswith(".") and not name.endswith(_LEFT_OUT) and name not in _NOT_SOURCES:
+            if not name.startswith(".") and not name.endswith(_IGNORED_SUFFIXES) and name not in _IGNORED_NAMES:
                 self.read(entry, depth + 1)
         if not depth and not self._files:
-            raise InventoryError(str(path), "holds no inventory file: hidden ones, .bak, .cfg and such are left out")
+            raise InventoryError(str(path), "has no inventory files: hidden files, .bak, .cfg and the like are ignored")
 
     def _read_file(self, path: Path) -> None:
         text = read_text(path, self._warnings)
         if text.startswith(VAULT_HEADER):
             raise InventoryError(
-                str(path), "is encrypted with Ansible Vault: decrypt it, or leave the secrets to group_vars"
+                str(path), "is encrypted with Ansible Vault: decrypt it, or move the secrets to group_vars"
             )
         if path.suffix == ".toml":
             read_plugin(path, self._graph, cwd=self._cwd)
@@ -136,11 +136,11 @@ class _Sources:
             read_plugin(path, self._graph, cwd=self._cwd)
         else:
             if not path.suffix:
-                _check_meant(document)
+                _check_has_groups(document)
             read_yaml(document, self._graph)
 
     def _as_yaml(self, text: str, path: Path) -> Document | None:
-        """The file's YAML value, or None if it is an INI file. A file without a suffix may be either."""
+        """Return the file's YAML document, or None if it is an INI file. A file without a suffix may be either."""
         if path.suffix in _YAML_SUFFIXES:
             return parse(text, str(path))
         if path.suffix or text.lstrip()[:1] == "[":

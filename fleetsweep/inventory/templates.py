@@ -1,11 +1,11 @@
-"""Rendering ``{{ … }}`` in the few variables that fleetsweep needs, in Jinja2's sandbox.
+"""Render ``{{ … }}`` in the few variables that fleetsweep needs, in Jinja2's sandbox.
 
 A template sees its own host: the host's variables (themselves templates, perhaps), ``inventory_hostname``,
-``inventory_hostname_short``, ``group_names`` and ``omit``. A lone ``{{ x }}`` keeps x's type, as Ansible has it;
+``inventory_hostname_short``, ``group_names`` and ``omit``. A lone ``{{ x }}`` keeps the type of x, as in Ansible;
 everything else becomes text.
 
-An inventory is data that many can write to, so a template may take neither long nor much: see ``jinja.py``, which is
-imported only once a template is met, and Jinja2 with it.
+Many people may write to an inventory, so time and memory of a template are limited: see ``jinja.py``. That module,
+and Jinja2 with it, is imported only for the first template.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleetsweep.inventory.limits import HOST_LIMIT_S, Lazy, RenderTime, bounded
 from fleetsweep.inventory.values import UnsafeText, VaultValue
 
 DEPTH_LIMIT: Final = 20
-"""Templates that lead to one another."""
+"""Nested references from template to template."""
 
 TEXT_LIMIT: Final = 4_000
 """Characters of one template."""
@@ -33,15 +33,15 @@ _MARK: Final = re.compile(r"\{\{|\{%|\{#")
 
 class _Omit:
     def __str__(self) -> str:
-        raise ValueError("omit stands for the whole value, not for a part of it")
+        raise ValueError("omit replaces a whole value, not a part of it")
 
 
 OMIT: Final = _Omit()
-"""The value of ``omit``: as if the variable were not there."""
+"""The value of ``omit``: the variable counts as unset."""
 
 
 def is_template(value: object) -> bool:
-    """Whether Jinja2 has anything to do with this value, or with one inside it."""
+    """Return whether the value, or one inside it, is a template."""
     if isinstance(value, str):
         return _MARK.search(value) is not None and not isinstance(value, UnsafeText)
     if isinstance(value, dict):
@@ -50,7 +50,7 @@ def is_template(value: object) -> bool:
 
 
 class Variables:
-    """One host's variables, rendered as they are asked for."""
+    """One host's variables, rendered on access."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Variables:
         where: str,
         time: RenderTime | None = None,
     ) -> None:
-        """``time`` is what all hosts share; each has HOST_LIMIT_S of it."""
+        """``time`` is the time budget that all hosts share; each host may use HOST_LIMIT_S of it."""
         self._time = RenderTime(HOST_LIMIT_S, f"the templates of {host}", time)
         self._host = host
         self._raw = variables
@@ -74,50 +74,50 @@ class Variables:
             "omit": OMIT,
         }
         self._rendered: dict[str, object] = {}
-        self._under_way: list[str] = []
+        self._rendering: list[str] = []
         self._renderings = 0
 
     def __contains__(self, name: object) -> bool:
         return name in self._magic or name in self._raw
 
     def origin(self, name: str) -> str:
-        """Where the variable stands."""
+        """Return the ``path:line`` that set the variable."""
         return self._origins.get(name, self._where)
 
     def get(self, name: str) -> object:
-        """The variable's value, rendered; None where it isn't set, or omitted. Raises InventoryError."""
+        """Return the variable's value, rendered; None if it is unset or omitted. Raises InventoryError."""
         value = self._raw.get(name)
         if value is None:
             return None
         if isinstance(value, VaultValue):
             raise InventoryError(
                 self.origin(name),
-                f"{name} of {self._host} is encrypted with Ansible's vault: fleetsweep needs it in the clear",
+                f"{name} of {self._host} is encrypted with Ansible Vault: fleetsweep needs the plain value",
             )
         if not is_template(value):
             return value
         try:
-            with self._doing(name):
-                made = plain(self.lazy(value))
+            with self._entered(name):
+                rendered = plain(self.lazy(value))
         except InventoryError:
             raise
-        # Whatever a template may raise, it is this variable's fault and nobody else's.
+        # A template may raise anything; report it as this variable's error.
         except Exception as error:
             raise InventoryError(
                 self.origin(name), f"{name} of {self._host} can't be rendered: {_reason(error)}"
             ) from None
-        return None if made is OMIT else made
+        return None if rendered is OMIT else rendered
 
     def look_up(self, name: str) -> object:
-        """What a template means by a name that is set: magic, or a variable, its templates rendered once read."""
+        """Return the value of a name in a template: a magic variable, or a variable whose templates render lazily."""
         if name in self._magic:
             return self._magic[name]
         if name not in self._rendered:
             value = self._raw[name]
             if isinstance(value, VaultValue):
-                raise ValueError(f"{name} ({self.origin(name)}) is encrypted with Ansible's vault")
+                raise ValueError(f"{name} ({self.origin(name)}) is encrypted with Ansible Vault")
             if isinstance(value, str) and is_template(value):
-                with self._doing(name):
+                with self._entered(name):
                     value = self.lazy(value)
             elif is_template(value):
                 value = self.lazy(value)
@@ -125,9 +125,9 @@ class Variables:
         return self._rendered[name]
 
     def lazy(self, value: object) -> object:
-        """The value rendered, or, if it is a container with templates, one that renders what is taken out of it."""
+        """Return the value rendered, or, for a container with templates, one that renders items on access."""
         if isinstance(value, VaultValue):
-            raise ValueError("a value in it is encrypted with Ansible's vault")  # noqa: TRY004 - to Jinja2 a value
+            raise ValueError("a value in it is encrypted with Ansible Vault")  # noqa: TRY004 - to Jinja2 a value
         if not is_template(value):
             return value
         if isinstance(value, dict):
@@ -137,25 +137,25 @@ class Variables:
         self._renderings += 1
         if len(str(value)) > TEXT_LIMIT:
             raise ValueError(f"a template of more than {TEXT_LIMIT} characters")
-        if self._renderings > RENDER_LIMIT or len(self._under_way) > 2 * DEPTH_LIMIT:
-            raise ValueError("its templates lead to too many others")
+        if self._renderings > RENDER_LIMIT or len(self._rendering) > 2 * DEPTH_LIMIT:
+            raise ValueError("its templates refer to too many others")
         from fleetsweep.inventory.jinja import render
 
-        with self._doing(str(value)), self._time:
+        with self._entered(str(value)), self._time:
             return bounded(render(str(value), self))
 
     @contextmanager
-    def _doing(self, name: str) -> Iterator[None]:
-        if name in self._under_way:
-            loop = [*self._under_way[self._under_way.index(name) :], name]
-            # A template's own text may hold a password.
+    def _entered(self, name: str) -> Iterator[None]:
+        if name in self._rendering:
+            loop = [*self._rendering[self._rendering.index(name) :], name]
+            # Name variables only: a template's text may hold a password.
             names = " > ".join(item[:80] for item in loop if item in self)
-            raise ValueError("it leads to itself" + (f": {names}" if names else ""))
-        self._under_way.append(name)
+            raise ValueError("it refers to itself" + (f": {names}" if names else ""))
+        self._rendering.append(name)
         try:
             yield
         finally:
-            self._under_way.pop()
+            self._rendering.pop()
 
 
 class _LazyMapping(Mapping[object, object], Lazy):
@@ -188,7 +188,7 @@ class _LazySequence(Sequence[object], Lazy):
 
 
 def plain(value: object) -> object:
-    """The value in Python's own types, everything in it rendered. Raises ValueError for one that is no data."""
+    """Return the value in builtin types, fully rendered. Raises ValueError for anything but data."""
     if isinstance(value, str):
         return str(value)
     if value is None or value is OMIT or isinstance(value, bool | int | float):
@@ -197,9 +197,9 @@ def plain(value: object) -> object:
         return bounded({plain(key): plain(item) for key, item in value.items()})
     if isinstance(value, Sequence | set | frozenset):
         return bounded([plain(item) for item in value])
-    # Jinja2's undefined values object to this, and say what was undefined.
+    # For an undefined value this raises UndefinedError, which names it.
     str(value)
-    raise ValueError(f"it makes a {type(value).__name__}, which is no value")
+    raise ValueError(f"the result is a {type(value).__name__}, not data")
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What a variable may be besides text, numbers, lists and mappings, and how it is shown."""
+"""Value types that Ansible adds to YAML, and the conversion of values to JSON."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class VaultValue:
-    """A value that Ansible Vault encrypted. It is an error only where the value is needed."""
+    """A value that Ansible Vault encrypted. It is an error only if the value is needed."""
 
     ciphertext: str = field(repr=False)
 
 
 class UnsafeText(str):
-    """Text that Ansible is told never to render (``!unsafe``), however much it looks like a template."""
+    """Text marked ``!unsafe``: Ansible never renders it, even if it looks like a template."""
 
     __slots__ = ()
 
 
 def unsafe(value: object) -> object:
-    """The value with all text in it unsafe. Keys stay as they are."""
+    """Return the value with all text in it marked unsafe, except keys."""
     if isinstance(value, str):
         return UnsafeText(value)
     if isinstance(value, dict):
@@ -30,7 +30,7 @@ def unsafe(value: object) -> object:
 
 
 def jsonable(value: object) -> object:
-    """The value as ``ansible-inventory --list`` writes it: dates as ISO text, a vaulted value under its own key."""
+    """Return the value as ``ansible-inventory --list`` prints it: dates as ISO text, a vaulted value as an object."""
     if isinstance(value, VaultValue):
         return {"__ansible_vault": value.ciphertext}
     if isinstance(value, Mapping):

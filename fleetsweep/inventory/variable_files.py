@@ -1,4 +1,4 @@
-"""group_vars/ and host_vars/ beside an inventory, or in the working directory.
+"""Read group_vars/ and host_vars/ beside an inventory, or in the working directory.
 
 https://docs.ansible.com/ansible/latest/collections/ansible/builtin/host_group_vars_vars.html
 """
@@ -20,7 +20,7 @@ _FILE_LIMIT: Final = 10_000
 
 
 class VariableFiles:
-    """One directory's group_vars/ and host_vars/: each file is read when it is first needed, and once."""
+    """One directory's group_vars/ and host_vars/. Each file is read once, when it is first needed."""
 
     def __init__(self, base: Path, warnings: Warnings) -> None:
         self._base = base
@@ -29,11 +29,11 @@ class VariableFiles:
         self._read: dict[Path, Layer] = {}
 
     def of_group(self, name: str) -> Sequence[Layer]:
-        """What the files say of a group. Raises InventoryError."""
+        """Return the variables that files set for a group. Raises InventoryError."""
         return self._of("group_vars", name)
 
     def of_host(self, name: str) -> Sequence[Layer]:
-        """What the files say of a host. Raises InventoryError."""
+        """Return the variables that files set for a host. Raises InventoryError."""
         return self._of("host_vars", name)
 
     def _of(self, kind: str, name: str) -> Sequence[Layer]:
@@ -46,7 +46,7 @@ class VariableFiles:
             path = self._base / kind / (name + suffix)
             if not path.exists():
                 continue
-            # The first that is there is the only one.
+            # Only the first that exists is read.
             return [self._layer(file) for file in (_files_in(path) if path.is_dir() else [path])]
         return ()
 
@@ -56,7 +56,7 @@ class VariableFiles:
             if not path.exists():
                 return frozenset()
             if not path.is_dir():
-                self._warnings.add(str(path), "is not a directory, so no variables are read there")
+                self._warnings.add(str(path), "is not a directory: no variables are read from it")
                 return frozenset()
             self._warnings.writable(self._base)
             self._warnings.writable(path)
@@ -73,14 +73,14 @@ class VariableFiles:
     def _layer_of(self, path: Path) -> Layer:
         text = read_text(path, self._warnings)
         if text.startswith(VAULT_HEADER):
-            self._warnings.add(str(path), "is encrypted with Ansible Vault: what it sets is not seen")
+            self._warnings.add(str(path), "is encrypted with Ansible Vault: its variables are ignored")
             return {}, {}
         document = parse(text, str(path))
         values = document.value
         if not values:
             return {}, {}
         if not isinstance(values, dict):
-            raise InventoryError(str(path), "holds no variables: write key: value")
+            raise InventoryError(str(path), "is not a mapping of variables: write key: value")
         return (
             {str(key): value for key, value in values.items()},
             {str(key): document.where(values, key) for key in values},
@@ -88,7 +88,7 @@ class VariableFiles:
 
 
 def _files_in(path: Path, depth: int = 0) -> list[Path]:
-    """A directory's variable files in the order in which they apply."""
+    """Return a directory's variable files in the order in which they apply. Raises InventoryError."""
     if depth > _DEPTH_LIMIT:
         raise InventoryError(str(path), f"directories are nested more than {_DEPTH_LIMIT} deep")
     found: list[Path] = []
@@ -104,5 +104,5 @@ def _files_in(path: Path, depth: int = 0) -> list[Path]:
         elif entry.is_file() and entry.suffix in {"", *_SUFFIXES}:
             found.append(entry)
         if len(found) > _FILE_LIMIT:
-            raise InventoryError(str(path), f"holds more than {_FILE_LIMIT} files")
+            raise InventoryError(str(path), f"has more than {_FILE_LIMIT} files")
     return found

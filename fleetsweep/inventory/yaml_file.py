@@ -1,4 +1,4 @@
-"""Inventories in YAML (and JSON of the same structure), into the graph.
+"""Read YAML inventories, and JSON of the same structure, into the graph.
 
 https://docs.ansible.com/ansible/latest/collections/ansible/builtin/yaml_inventory.html
 """
@@ -17,12 +17,12 @@ _SECTIONS: Final = ("hosts", "vars", "children")
 
 
 def read_yaml(document: Document, graph: Graph) -> None:
-    """Add what a YAML inventory holds. Raises InventoryError."""
+    """Add the contents of a YAML inventory to the graph. Raises InventoryError."""
     top = document.value
     if top is None:
         return
     if not isinstance(top, dict):
-        raise InventoryError(document.path, "no groups at the top level: begin with 'all:'")
+        raise InventoryError(document.path, "has no groups at the top level: start with 'all:'")
     for name, body in top.items():
         _read_group(name, body, document, document.where(top, name), graph)
 
@@ -32,7 +32,7 @@ def _read_group(name: object, body: object, document: Document, where: str, grap
     if body is None:
         return group
     if not isinstance(body, dict):
-        raise InventoryError(where, f"group {group.name} is no mapping: a group holds hosts, vars and children")
+        raise InventoryError(where, f"group {group.name} is not a mapping: a group has hosts, vars and children")
     for section, content in body.items():
         line = document.where(body, section)
         if section not in _SECTIONS:
@@ -56,12 +56,12 @@ def _read_group(name: object, body: object, document: Document, where: str, grap
 
 def _read_host(pattern: object, body: object, group: Group, where: str, document: Document, graph: Graph) -> None:
     if not isinstance(pattern, str):
-        raise InventoryError(where, f"{pattern!r} is not a host name: write it in quotes")
+        raise InventoryError(where, f"{pattern!r} is not a host name: quote it")
     names, port = host_names(pattern, where)
-    # Ansible takes any empty value for no variables.
+    # Ansible takes any empty value as no variables.
     variables = body or {}
     if not isinstance(variables, dict):
-        raise InventoryError(where, f"host {pattern} is no mapping of variables: write key: value below it")
+        raise InventoryError(where, f"host {pattern} is not a mapping of variables: write key: value below it")
     for name in names:
         graph.add_host(name, group, where, port)
         for key, value in variables.items():
@@ -69,12 +69,12 @@ def _read_host(pattern: object, body: object, group: Group, where: str, document
 
 
 def _entries(content: object, what: str, where: str) -> Mapping[object, object]:
-    """A section's mapping. A single name may stand there as a text."""
+    """Return a section's mapping. A single name may be a plain string. Raises InventoryError."""
     if content is None:
         return {}
     if isinstance(content, str):
         return {content: None}
     if not isinstance(content, dict):
-        mend = ": end each name with ':' instead of beginning it with '-'" if isinstance(content, list) else ""
-        raise InventoryError(where, f"{what} is not a mapping{mend}")
+        hint = ": end each name with ':' instead of starting it with '-'" if isinstance(content, list) else ""
+        raise InventoryError(where, f"{what} is not a mapping{hint}")
     return content

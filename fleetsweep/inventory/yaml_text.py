@@ -1,8 +1,8 @@
-"""YAML and JSON text into plain values, with the line of every key: bounded, and without tags that build things.
+"""Parse YAML and JSON into plain values, with the line of every key: bounded, and without tags that build objects.
 
-Values are typed as PyYAML's safe loader types them (YAML 1.1: ``yes`` is true, ``0777`` is octal), but built here from
-the parser's events. That keeps memory bounded where aliases multiply, refuses a key that stands twice, knows lines, and
-takes a third of the time.
+Values are typed as by PyYAML's safe loader (YAML 1.1: ``yes`` is true, ``0777`` is octal), but built here from the
+parser's events. That bounds memory where aliases multiply, refuses duplicate keys, records lines, and takes a third of
+the time.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import yaml
 
 NODE_LIMIT: Final = 2_000_000
-"""Values in one file, each alias counted as all that it stands for."""
+"""Values in one file; an alias counts as all values that it refers to."""
 DEPTH_LIMIT: Final = 100
+"""Levels of nested values."""
 
 _CORE: Final = "tag:yaml.org,2002:"
 _MISSING: Final = object()
@@ -31,26 +32,26 @@ _NUL: Final = "\0"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's value. ``lines`` has the line of each key of each mapping in it, by the mapping's ``id()``."""
+    """A file's value. ``lines`` maps the ``id()`` of each mapping in it to the lines of its keys."""
 
     value: object
     path: str
     lines: Mapping[int, Mapping[object, int]] = field(default_factory=dict)
 
     def where(self, mapping: object, key: object) -> str:
-        """``path:line`` of a key of a mapping that is part of the value; the path alone for JSON."""
+        """Return ``path:line`` of a key of a mapping in the value; for JSON the path alone."""
         line = self.lines.get(id(mapping), {}).get(key)
         return self.path if line is None else f"{self.path}:{line}"
 
 
 class NotYamlError(InventoryError):
-    """The text isn't YAML at all: it may be something else."""
+    """The text is not YAML; it may be another format."""
 
 
 def parse(text: str, path: str) -> Document:
-    """The value of a YAML or JSON text, None for an empty one. Raises InventoryError."""
+    """Parse YAML or JSON; the value is None for empty text. Raises InventoryError."""
     if text.lstrip()[:1] in {"{", "["}:
-        # Ansible reads as JSON whatever it can: 1e3 is a number there, and text in YAML.
+        # Like Ansible, try JSON first: 1e3 is a number there, but text in YAML.
         try:
             return Document(parse_json(text, path), path)
         except _NotJsonError:
@@ -59,18 +60,18 @@ def parse(text: str, path: str) -> Document:
 
 
 class _NotJsonError(InventoryError):
-    """The text is no JSON."""
+    """The text is not JSON."""
 
 
 def parse_json(text: str, path: str) -> object:
-    """The value of a JSON text. Raises InventoryError."""
+    """Return the value of a JSON text. Raises InventoryError."""
 
     def build(pairs: list[tuple[str, object]]) -> object:
         built = dict(pairs)
         if len(built) < len(pairs):
             seen: set[str] = set()
             twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-            raise InventoryError(path, f"the key {twice[:80]!r} stands twice in one object: remove one")
+            raise InventoryError(path, f"the key {twice[:80]!r} occurs twice in one object: remove one")
         for key in ("__ansible_vault", "__ansible_unsafe"):
             if isinstance(built.get(key), str):
                 return VaultValue(str(built[key])) if key == "__ansible_vault" else unsafe(built[key])
@@ -79,11 +80,11 @@ def parse_json(text: str, path: str) -> object:
     try:
         value: object = json.loads(text, object_pairs_hook=build)
     except json.JSONDecodeError as error:
-        raise _NotJsonError(f"{path}:{error.lineno}", f"not usable JSON: {error.msg}") from error
+        raise _NotJsonError(f"{path}:{error.lineno}", f"invalid JSON: {error.msg}") from error
     except RecursionError as error:
         raise InventoryError(path, f"values are nested more than {DEPTH_LIMIT} deep") from error
     except ValueError as error:
-        raise InventoryError(path, f"not usable JSON: {error}") from error
+        raise InventoryError(path, f"invalid JSON: {error}") from error
     _check_depth(value, path)
     return value
 
@@ -105,12 +106,12 @@ def _check_depth(value: object, path: str) -> None:
 
 @dataclass(slots=True)
 class _Frame:
-    """A mapping or sequence that is being read."""
+    """A mapping or sequence under construction."""
 
     container: dict[object, object] | list[object]
     lines: dict[object, int]
     anchor: str | None
-    begun: int
+    first_node: int
     unsafe: bool
     key: object = _MISSING
     key_line: int = 0
@@ -133,7 +134,7 @@ class _Builder:
         documents = 0
         try:
             for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-                self._line = event.start_mark.line + 1  # type: ignore[union-attr]  # the parser always marks
+                self._line = event.start_mark.line + 1  # type: ignore[union-attr]  # the parser always sets a mark
                 value = _MISSING
                 if isinstance(event, yaml.ScalarEvent):
                     value = self._scalar(event)
@@ -146,17 +147,17 @@ class _Builder:
                 elif isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > 1:
-                        raise self._error("there is a second YAML document: keep one in a file")
+                        raise self._error("there is a second YAML document: use one document a file")
                 if value is _MISSING:
                     continue
                 if self._stack:
                     self._place(value)
                 else:
-                    root = self._known(value)
+                    root = self._check_not_merge(value)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f"{self._path}:{mark.line + 1}" if mark else self._path
-            raise NotYamlError(where, f"not usable YAML: {getattr(error, 'problem', None) or error}") from error
+            raise NotYamlError(where, f"invalid YAML: {getattr(error, 'problem', None) or error}") from error
         return Document(root, self._path, self._lines)
 
     def _error(self, message: str) -> InventoryError:
@@ -165,7 +166,7 @@ class _Builder:
     def _count(self, nodes: int) -> None:
         self._nodes += nodes
         if self._nodes > NODE_LIMIT:
-            raise self._error(f"the file stands for more than {NODE_LIMIT} values, aliases counted")
+            raise self._error(f"the file has more than {NODE_LIMIT} values, aliases expanded")
 
     def _scalar(self, event: yaml.ScalarEvent) -> object:
         self._count(1)
@@ -174,7 +175,7 @@ class _Builder:
         if tag is None or tag == "!":
             value = _plain_scalar(text) if event.implicit[0] else text
             if isinstance(value, _Unusable):
-                raise self._error(f"{text[:80]!r} is {value.reason}: put it into quotes")
+                raise self._error(f"{text[:80]!r} is {value.reason}: quote it")
         elif tag in {"!vault", "!vault-encrypted"}:
             value = VaultValue(text)
         else:
@@ -191,16 +192,16 @@ class _Builder:
         elif tag in {"bool", "float", "int", "null", "timestamp"}:
             value = _construct(_CORE + tag, text)
         else:
-            raise self._error(f"the tag {tag[:80]!r} is not for inventories: write plain values")
+            raise self._error(f"the tag {tag[:80]!r} is not supported in inventories: write plain values")
         if isinstance(value, _Unusable):
-            raise self._error(f"{text[:80]!r} is {value.reason}: put it into quotes")
+            raise self._error(f"{text[:80]!r} is {value.reason}: quote it")
         return value
 
     def _open(self, event: yaml.CollectionStartEvent, container: dict[object, object] | list[object]) -> None:
         self._count(1)
         kind = "map" if isinstance(container, dict) else "seq"
         if event.tag not in {None, "!", "!unsafe", _CORE + kind}:
-            raise self._error(f"the tag {str(event.tag).removeprefix(_CORE)[:80]!r} is not for inventories")
+            raise self._error(f"the tag {str(event.tag).removeprefix(_CORE)[:80]!r} is not supported in inventories")
         if len(self._stack) >= DEPTH_LIMIT:
             raise self._error(f"values are nested more than {DEPTH_LIMIT} deep")
         self._stack.append(_Frame(container, {}, event.anchor, self._nodes, event.tag == "!unsafe"))
@@ -220,34 +221,34 @@ class _Builder:
         if isinstance(value, dict):
             self._lines[id(value)] = lines
         if frame.anchor is not None:
-            # Only now: a value within itself has no end.
-            self._anchors[frame.anchor] = (value, self._nodes - frame.begun + 1)
+            # Registered only when complete: a value can't contain itself.
+            self._anchors[frame.anchor] = (value, self._nodes - frame.first_node + 1)
         return value
 
     def _alias(self, name: str) -> object:
-        known = self._anchors.get(name)
-        if known is None:
-            raise self._error(f"the alias *{name[:80]} stands for nothing, or for what it is part of")
-        self._count(known[1])
-        return known[0]
+        anchored = self._anchors.get(name)
+        if anchored is None:
+            raise self._error(f"the alias *{name[:80]} is undefined, or refers to a value that contains it")
+        self._count(anchored[1])
+        return anchored[0]
 
-    def _known(self, value: object) -> object:
+    def _check_not_merge(self, value: object) -> object:
         if value is _MERGE:
-            raise self._error("'<<' is only for keys: put it into quotes")
+            raise self._error("'<<' is only for keys: quote it")
         return value
 
     def _place(self, value: object) -> None:
         frame = self._stack[-1]
         container = frame.container
         if isinstance(container, list):
-            container.append(self._known(value))
+            container.append(self._check_not_merge(value))
         elif frame.key is _MISSING:
             self._place_key(frame, container, value)
         else:
             if frame.key is _MERGE:
                 frame.merges.extend(self._to_merge(value))
             else:
-                container[frame.key] = self._known(value)
+                container[frame.key] = self._check_not_merge(value)
                 frame.lines[frame.key] = frame.key_line
             frame.key = _MISSING
 
@@ -259,7 +260,7 @@ class _Builder:
         if twice:
             first = frame.lines[key]
             raise self._error(
-                f"the key {str(key)[:80]!r} stands twice in one mapping, first in line {first}: remove one"
+                f"the key {str(key)[:80]!r} occurs twice in one mapping, first in line {first}: remove one"
             )
         frame.key, frame.key_line = key, self._line
 
@@ -294,7 +295,7 @@ _known_scalars: dict[str, object] = {}
 
 
 def _plain_scalar(text: str) -> object:
-    """An unquoted scalar, by YAML 1.1's rules."""
+    """Return the value of an unquoted scalar, by YAML 1.1's rules."""
     value = _known_scalars.get(text, _MISSING)
     if value is _MISSING:
         import yaml

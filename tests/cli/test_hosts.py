@@ -98,7 +98,7 @@ def test_verbose_tells_where_each_variable_and_setting_comes_from(call: Call, mo
     assert "name ^x- --name" in lines
     assert "image none --name" in lines
     assert f"({path}:5)" in runner
-    assert f"ansible_become_password ******** {path}:7 (unused: fleetsweep runs sudo -n, which asks for none)" in lines
+    assert f"ansible_become_password ******** {path}:7 (unused: fleetsweep runs sudo -n, which never prompts)" in lines
     assert "hunter2" not in out
 
 
@@ -162,12 +162,12 @@ def test_another_number_of_hosts_than_expected_is_exit_4_and_names_them(command:
         (("-i", "fleet.ini", "-l", "@" + "x" * 5000), "--limit: '@xxx"),
         (("-i", "fleet.ini", "-l", "@."), "Is a directory"),
         (("-i", "fleet.ini", "-l", "@"), "Is a directory"),
-        (("-i", "fleet.ini", "-l", "@empty"), "holds no pattern"),
+        (("-i", "fleet.ini", "-l", "@empty"), "contains no pattern"),
         (("-i", "fleet.ini", "-l", "@binary"), "not UTF-8"),
         (("-i", "fleet.ini", "-l", "ci:nobody"), "'nobody' matches no host and no group"),
-        (("-i", "fleet.ini", "-l", "drained"), "no host is in it"),
-        (("-i", "fleet.ini", "-l", "ci,!ci"), "takes away all that was selected"),
-        (("-i", "fleet.ini", "-l", "localhost"), "give --local"),
+        (("-i", "fleet.ini", "-l", "drained"), "no host is selected"),
+        (("-i", "fleet.ini", "-l", "ci,!ci"), "excludes the whole selection"),
+        (("-i", "fleet.ini", "-l", "localhost"), "use --local"),
         (("-i", "fleet.ini", "--host", "arm-2"), "did you mean arm-1?"),
         (("-i", "fleet.ini", "--host", "arm"), "no host is named 'arm'"),
         (("-i", "fleet.ini", "--host", ""), "no host is named ''"),
@@ -175,7 +175,7 @@ def test_another_number_of_hosts_than_expected_is_exit_4_and_names_them(command:
         (("-i", "nowhere.ini"), "nowhere.ini"),
         (("-i", ""), "-i/--inventory is empty"),
         (("-i", "fleet.ini", "-i", " "), "-i/--inventory is empty"),
-        (("-i", "none.ini"), "holds no host"),
+        (("-i", "none.ini"), "has no hosts"),
         (("-l", "ci"), "--limit picks from an inventory, and there is none"),
         (("--host", "x y"), "is not [user@]address[:port]"),
         ((), "no inventory"),

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.dynamic import read_answer
+from fleetsweep.inventory.dynamic import read_output
 from fleetsweep.inventory.files import Warnings
 from fleetsweep.inventory.graph import Graph
 from fleetsweep.inventory.ini import literal, read_ini
@@ -104,7 +104,7 @@ JSON = st.recursive(
 def test_the_answer_of_a_script(answer: object, by_host: object) -> None:
     graph = Graph()
     try:
-        read_answer(answer, "inv", graph, lambda _: by_host)
+        read_output(answer, "inv", graph, lambda _: by_host)
         ask_all(graph)
     except InventoryError:
         pass

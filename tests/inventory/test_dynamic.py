@@ -36,7 +36,7 @@ def test_a_script_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, m
     monkeypatch.setattr(programs, "SCRIPT_SECONDS", 3.0)
     body = "import os, subprocess, sys, time\nprint('thinking', file=sys.stderr, flush=True)\n"
     body += "open('children', 'w').write(f\"{os.getpid()} {subprocess.Popen(['sleep', '60']).pid}\")\ntime.sleep(60)"
-    with pytest.raises(InventoryError, match="inv: did not end within 3 s, saying: 'thinking'"):
+    with pytest.raises(InventoryError, match="inv: did not finish within 3 s: 'thinking'"):
         load([program(tmp_path, body)], cwd=tmp_path)
     pids = (tmp_path / "children").read_text().split()
     # The kernel ends a killed process in its own time.
@@ -51,7 +51,7 @@ def test_a_script_that_never_stops_talking_is_ended(tmp_path: Path, monkeypatch:
 
 def test_a_script_that_complains_without_end_is_held_in_little_memory(tmp_path: Path) -> None:
     body = "import sys\nfor _ in range(2000): sys.stderr.write('x' * 1000)\nsys.stderr.write('at last')\nsys.exit(4)"
-    with pytest.raises(InventoryError, match=r"ended with status 4, saying: 'x+at last'$") as caught:
+    with pytest.raises(InventoryError, match=r"exited with status 4: 'x+at last'$") as caught:
         load([program(tmp_path, body)], cwd=tmp_path)
     assert len(str(caught.value)) < 3000
 
@@ -68,7 +68,7 @@ def test_a_script_gets_no_input_the_working_directory_and_no_shell(tmp_path: Pat
 
 def test_the_calls_for_each_host_share_one_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "HOSTS_SECONDS", 0.0)
-    with pytest.raises(InventoryError, match="answer _meta to --list"):
+    with pytest.raises(InventoryError, match="return _meta from --list"):
         load([program(tmp_path, 'print(\'{"g": ["a"]}\')')], cwd=tmp_path)
 
 
@@ -108,7 +108,7 @@ def test_a_plugin_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path / "home"))
     (tmp_path / "fleet.yml").write_text("plugin: no_such_plugin\n")
-    with pytest.raises(InventoryError, match=r"ansible-inventory -i .*fleet\.yml: ended with status 1"):
+    with pytest.raises(InventoryError, match=r"ansible-inventory -i .*fleet\.yml: exited with status 1"):
         load([str(tmp_path / "fleet.yml")], cwd=tmp_path)
 
 

@@ -79,9 +79,9 @@ def test_a_local_host_takes_no_account_of_its_ssh_variables(kind: str) -> None:
         ({"ansible_host": "a;b"}, "not an address"),
         ({"ansible_host": "ubuntu@10.0.0.1"}, "ansible_user"),
         ({"ansible_host": "a\nb"}, "control character"),
-        ({"ansible_host": ["a"]}, "a list is not a text"),
-        ({"ansible_host": True}, "True is not a text"),
-        ({"ansible_host": 10.1}, "quotes"),
+        ({"ansible_host": ["a"]}, "a list is not a string"),
+        ({"ansible_host": True}, "True is not a string"),
+        ({"ansible_host": 10.1}, "quote it"),
         ({"ansible_port": "x"}, "1 to 65535"),
         ({"ansible_port": 0}, "1 to 65535"),
         ({"ansible_port": 65536}, "1 to 65535"),
@@ -94,11 +94,11 @@ def test_a_local_host_takes_no_account_of_its_ssh_variables(kind: str) -> None:
         ({"ansible_ssh_private_key_file": "-i"}, "not a key file"),
         ({"ansible_ssh_private_key_file": "~/%h"}, "not a key file"),
         ({"ansible_ssh_private_key": "-----BEGIN"}, "keep it in a file"),
-        ({"ansible_connection": "winrm"}, "write ssh or local"),
-        ({"ansible_connection": ""}, "write ssh or local"),
-        ({"ansible_connection": "community.docker.docker"}, "write ssh or local"),
+        ({"ansible_connection": "winrm"}, "use ssh or local"),
+        ({"ansible_connection": ""}, "use ssh or local"),
+        ({"ansible_connection": "community.docker.docker"}, "use ssh or local"),
         ({"ansible_ssh_executable": "/opt/bin/wrapper"}, "speaks SSH itself"),
-        ({"ansible_ssh_common_args": ["-J", "x"]}, "not a text"),
+        ({"ansible_ssh_common_args": ["-J", "x"]}, "not a string"),
         ({"ansible_become": "maybe"}, "neither true nor false"),
         ({"ansible_become": ""}, "neither true nor false"),
         ({"ansible_become": 2}, "neither true nor false"),
@@ -119,7 +119,7 @@ def test_a_value_that_cannot_be_honoured_names_its_variable_its_host_and_its_lin
 
 
 def test_a_name_that_is_no_address_needs_one() -> None:
-    with pytest.raises(InventoryError, match=r"hosts:1: .*set ansible_host"):
+    with pytest.raises(InventoryError, match=r"hosts:1: .*set its ansible_host"):
         host("a@b")
     assert host("a@b", ansible_host="10.0.0.1").address == "10.0.0.1"
 
@@ -148,8 +148,8 @@ def test_sudo_to_root_in_its_usual_forms_is_honoured() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
-        ("ansible_become_method", "su", "sudo alone"),
-        ("ansible_become_method", "community.general.doas", "sudo alone"),
+        ("ansible_become_method", "su", "only sudo"),
+        ("ansible_become_method", "community.general.doas", "only sudo"),
         ("ansible_become_user", "postgres", "root"),
         ("ansible_sudo_user", "docker", "root"),
         ("ansible_become_exe", "/opt/sudo", "runs sudo"),
@@ -207,7 +207,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_right_name(variable: str
 def test_variables_that_only_ansible_would_use_are_told_with_the_reason() -> None:
     assert dict(unused({"ansible_ssh_pass": "x", "ansible_become_pass": "", "ansible_host_key_checking": False})) == {
         "ansible_ssh_pass": "fleetsweep logs in with keys only",
-        "ansible_host_key_checking": "fleetsweep verifies host keys all the same",
+        "ansible_host_key_checking": "fleetsweep always verifies host keys",
     }
     assert dict(unused({"ansible_host_key_checking": True, "ansible_port": 22})) == {}
     assert host(**{"ansible_ssh_pass": "x"}).address == "web-1.example.com"

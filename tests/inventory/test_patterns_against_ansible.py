@@ -19,16 +19,16 @@ from tests.inventory.limit_cases import BRANCHES, CASES, EXERCISED, FILES, INVEN
 
 REASONS = {
     "empty-limit": "an empty pattern selects nothing",
-    "empty-file": "holds no pattern",
+    "empty-file": "contains no pattern",
     "empty-term": "has an empty term",
-    "unmatched-term": "matches no host and no group|comes one name",
-    "nothing-selected": "all that was selected|no host is in it",
+    "unmatched-term": "matches no host and no group|write one name",
+    "nothing-selected": "the whole selection|no host is selected",
     "subscript-of-nothing": "is out of range",
     "backward-subscript": "ends before it begins",
-    "dash-subscript": "for these places in the list",
-    "unbalanced-bracket": "without its partner",
-    "matches-all": "matches the name of the group 'all'",
-    "matches-anything": "matches any name at all",
+    "dash-subscript": ": write \\[",
+    "unbalanced-bracket": "has an unmatched",
+    "matches-all": "matches the group 'all'",
+    "matches-anything": "matches every name",
     "regex-warning": "is not a regular expression",
 }
 ASK_MORE = 60

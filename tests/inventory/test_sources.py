@@ -70,7 +70,7 @@ def test_what_everybody_may_write_is_warned_of(tmp_path: Path) -> None:
     inventory = load([str(tmp_path / "hosts")], cwd=Path("/"))
     inventory.hosts()
     expected = [tmp_path, tmp_path / "hosts", tmp_path / "group_vars", tmp_path / "group_vars" / "all.yml"]
-    assert list(inventory.warnings) == [f"{path}: everyone may write it: chmod o-w" for path in expected]
+    assert list(inventory.warnings) == [f"{path}: is world-writable: chmod o-w" for path in expected]
 
 
 def test_an_inventory_that_only_its_owner_may_write_is_no_warning(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (BOMB, "hosts.yml:7: the file stands for more than 2000000 values"),
+        (BOMB, "hosts.yml:7: the file has more than 2000000 values"),
         (MERGES, "more than 2000000 values"),
         ("[" * 200_000, "nested more than 100"),
         ("- " * 200_000 + "x", "nested more than 100"),
@@ -191,5 +191,5 @@ def test_a_source_may_be_relative_to_home_or_a_variable(tmp_path: Path, monkeypa
     monkeypatch.setenv("HOME", str(tmp_path))
     for source in ("~/hosts", "$HOME/hosts", "hosts", str(tmp_path / "x" / ".." / "hosts")):
         assert load([source], cwd=tmp_path).names == ("a",)
-    with pytest.raises(InventoryError, match="an empty path"):
+    with pytest.raises(InventoryError, match="the path of an inventory is empty"):
         load([""], cwd=tmp_path)

@@ -115,8 +115,8 @@ def test_what_is_undefined_is_an_error_of_that_host_that_says_what_there_is(text
 
 
 def test_a_template_that_leads_to_itself_is_shown_as_a_loop() -> None:
-    assert "leads to itself: v > v" in refused("{{ v }}")
-    assert "leads to itself: a > b" in refused("{{ a }}", a="{{ b }}", b="{{ a }}")
+    assert "refers to itself: v > v" in refused("{{ v }}")
+    assert "refers to itself: a > b" in refused("{{ a }}", a="{{ b }}", b="{{ a }}")
     chain: dict[str, object] = {f"a{number}": f"{{{{ a{number + 1} }}}}" for number in range(DEPTH_LIMIT + 1)}
     assert "too many others" in refused("{{ a0 }}", **chain, **{f"a{DEPTH_LIMIT + 1}": 1})
 
@@ -197,12 +197,12 @@ def test_a_vaulted_value_is_an_error_only_where_it_is_needed() -> None:
     assert to_host("a", {"db_password": secret, "ansible_user": "ci"}, {}, (), "hosts:1", "unix:///x").user == "ci"
     assert rendered("{{ n }}", n=1, secret=secret) == 1
     for variables in ({"ansible_user": secret}, {"fleetsweep_cap": secret}, {"ansible_user": "{{ s }}", "s": secret}):
-        with pytest.raises(InventoryError, match=r"(ansible_user|fleetsweep_cap) of a .*vault") as caught:
+        with pytest.raises(InventoryError, match=r"(ansible_user|fleetsweep_cap) of a .*Vault") as caught:
             to_host("a", variables, {}, (), "hosts:1", "unix:///x")
         assert "6162" not in str(caught.value)
-    assert "vault" in refused("{{ box.key }}", box={"key": secret, "other": "{{ n }}"}, n=1)
-    assert "vault" in refused("{{ box }}", box={"key": secret, "other": "{{ n }}"}, n=1)
-    assert "no value" in refused("{{ box.key }}", box={"key": secret})
+    assert "Vault" in refused("{{ box.key }}", box={"key": secret, "other": "{{ n }}"}, n=1)
+    assert "Vault" in refused("{{ box }}", box={"key": secret, "other": "{{ n }}"}, n=1)
+    assert "not data" in refused("{{ box.key }}", box={"key": secret})
 
 
 def test_what_a_template_makes_may_be_long_up_to_its_limit() -> None:
