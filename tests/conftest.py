@@ -1,4 +1,4 @@
-"""What all tests share: the lab, and the command line run as an operator would."""
+"""Fixtures of all tests: the lab, and a runner of the command line."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, settings
 
 from tests.lab import Lab
 
-# How hard the properties look. "everyday" keeps them within seconds on a small, busy machine. "mutate" is for mutation
-# runs, which ask the same tests hundreds of times: fewer examples, the same every time, and no shrinking, since the
-# first failure is enough.
+# Effort of the property tests. "everyday" takes seconds on a small, busy machine. "mutate" is for mutation runs, which
+# repeat the same tests hundreds of times: fewer examples, the same every time, and no shrinking, as one failure is
+# enough.
 settings.register_profile("everyday", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "mutate",
@@ -28,13 +28,13 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
-# In a CI job a run also tells the CI; the tests of that say so themselves.
+# These change what a run prints or sends; a test that needs one sets it.
 for _name in ("GITHUB_ACTIONS", "GITEA_ACTIONS", "FLEETSWEEP_NOTIFY", "FLEETSWEEP_METRICS", "FLEETSWEEP_PUSH_GATEWAY"):
     os.environ.pop(_name, None)
 
-# Under nohup it is ignored, and so it would be in every command that a test starts.
+# nohup ignores SIGHUP, and child processes would inherit that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-# In a shell's background job it is this one.
+# A shell's background job ignores SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -42,14 +42,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def session_lab() -> Iterator[Lab]:
-    """Three boxes for the whole session. A machine that can't run them fails: it doesn't skip."""
+    """Three boxes for the whole session. Tests fail, not skip, on a machine that can't run them."""
     with Lab(3) as lab:
         yield lab
 
 
 @pytest.fixture
 def lab(session_lab: Lab) -> Iterator[Lab]:
-    """The session's boxes, empty again afterwards."""
+    """The session's boxes, emptied afterwards."""
     yield session_lab
     for box in session_lab.boxes:
         box.clear()
@@ -57,7 +57,7 @@ def lab(session_lab: Lab) -> Iterator[Lab]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs fleetsweep with no terminal and no input, in a directory with no inventory."""
+    """A function that runs fleetsweep without a terminal and input, in a directory without an inventory."""
 
     def call(*words: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

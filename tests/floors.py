@@ -1,6 +1,6 @@
-"""The oldest releases that pyproject.toml allows, put together and tried: ``python -m tests.floors``.
+"""Test with the oldest releases that pyproject.toml allows: ``python -m tests.floors``.
 
-A floor that nobody tries is a guess: click 8.1.7 was allowed, and fleetsweep did not even start with it.
+An untested floor is a guess: click 8.1.7 was allowed, but fleetsweep did not even start with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TESTS: Final = (
 
 
 def floors() -> dict[str, str]:
-    """The lowest allowed release of each direct dependency, by its normalized name. Raises ValueError for none."""
+    """Return the lowest allowed release of each direct dependency, by normalized name. Raises ValueError."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = (line for extra in EXTRAS for line in project["optional-dependencies"][extra])
     found: dict[str, str] = {}
@@ -43,18 +43,18 @@ def floors() -> dict[str, str]:
 
 
 def pins() -> dict[str, str]:
-    """The releases that are tested day by day, by normalized name."""
+    """Return the releases pinned for everyday tests, by normalized name."""
     lines = (ROOT / "constraints.txt").read_text().split()
     return {normalized(name): version for name, _, version in (line.partition("==") for line in lines)}
 
 
 def normalized(name: str) -> str:
-    """As https://peps.python.org/pep-0503/ has it."""
+    """Return a normalized name: https://peps.python.org/pep-0503/."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def install(wanted: Mapping[str, str]) -> str:
-    """A fresh environment with exactly those releases, and every other one as it is pinned; answers its Python."""
+    """Create an environment with exactly those releases, and all others as pinned. Return its Python."""
     venv.create(HOME, clear=True, with_pip=True)
     python = str(HOME / "bin" / "python")
     constraints = HOME / "constraints.txt"
@@ -65,7 +65,7 @@ def install(wanted: Mapping[str, str]) -> str:
 
 
 def main() -> int:
-    """Install the floors, run commands and tests on them, and answer the exit code."""
+    """Install the floors, run commands and tests on them, and return the exit code."""
     wanted = floors()
     print("floors:", ", ".join(f"{name} {version}" for name, version in wanted.items()), flush=True)
     python = install(wanted)

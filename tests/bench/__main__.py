@@ -1,7 +1,7 @@
-"""``make bench``: whole processes, side by side in one run, as medians and ratios.
+"""``make bench``: compare whole processes side by side, as medians and ratios.
 
-``python -m tests.bench [--write] [SUBJECT...]`` runs some of the subjects, or all. ``--write`` puts the tables into
-docs/performance.md, each between its own two markers.
+``python -m tests.bench [--write] [SUBJECT...]`` runs the named subjects, or all. ``--write`` updates the tables in
+docs/performance.md, each between its two markers.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ SUBJECTS: dict[str, Callable[[], str]] = {
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
 
-def write(subject: str, told: str) -> None:
-    """Put one subject's tables where the page has its markers."""
+def write(subject: str, text: str) -> None:
+    """Write one subject's tables between its markers on the page."""
     page = PAGE.read_text()
     begin, end = f"<!-- bench {subject} -->", f"<!-- end {subject} -->"
     if begin not in page:
         sys.exit(f"{PAGE} has no place for {subject}")
-    PAGE.write_text(re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{told}\n{end}", page, flags=re.DOTALL))
+    PAGE.write_text(re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{text}\n{end}", page, flags=re.DOTALL))
 
 
 def main() -> None:
-    """Run the subjects that are named."""
+    """Run the named subjects, or all."""
     words = sys.argv[1:]
     chosen = [word for word in words if word != "--write"] or list(SUBJECTS)
     unknown = [name for name in chosen if name not in SUBJECTS]
     if unknown:
         sys.exit(f"unknown subject {unknown[0]!r}: choose from {', '.join(SUBJECTS)}")
-    # So that the lab is taken down also when the bench is cut short by a time limit.
+    # So that a time limit that ends the bench also stops the lab.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in chosen:
         tables = SUBJECTS[name]()
-        told = f"{tables}\n\n{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores."
-        print(told, flush=True)
+        text = f"{tables}\n\n{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores."
+        print(text, flush=True)
         if "--write" in words:
-            write(name, told)
+            write(name, text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An audit of many hosts, and of one, next to every peer that does the same; a thousand hosts; and a far fleet."""
+"""Audits of many hosts and of one, compared with peers; of a thousand hosts; and over a link with latency."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.lab.box import Box
 
 ROUNDS = 3
 ROUNDS_ALONE = 9
-"""For one host, which takes a second: so many that an odd moment of the machine does not decide."""
+"""Rounds for one host, which takes a second: enough to average out noise."""
 
 FORKS = (25, 100)
-"""The numbers of hosts at once that are tried; each tool's better one is told."""
+"""The concurrencies to try; each tool's better one is reported."""
 
 HOSTS = 200
 FEW = 20
@@ -30,7 +30,7 @@ CORES = os.cpu_count() or 1
 
 
 def fleet() -> str:
-    """Many hosts: every tool, with the better of its settings. The docker CLI is asked for few of them only."""
+    """Compare every tool on many hosts, with its better concurrency. The docker CLI runs on a few hosts only."""
     install()
     with bench_fleet(HOSTS) as (found, _):
         sets = {forks: tools(found, forks) for forks in FORKS}
@@ -46,14 +46,14 @@ def _is_ours_or_docker(tool: Tool) -> bool:
 
 
 def one() -> str:
-    """One host: where starting is what counts."""
+    """Compare every tool on one host, where start-up dominates."""
     install()
     with bench_fleet(1) as (found, _):
         return _compared("one host", {1: tools(found, 1)}, 1, ROUNDS_ALONE)
 
 
 def scale() -> str:
-    """A thousand hosts: what one more costs the controller, and the floor at the same hour of the machine."""
+    """Measure a thousand hosts: the cost of one more host, next to the lower bound measured at the same time."""
     with bench_fleet(1000) as (found, _):
         lines = ["| a large fleet | hosts | wall s | CPU ms a host | peak MiB |", "| --- | --- | --- | --- | --- |"]
         for hosts in (1, 200, 1000):
@@ -75,7 +75,7 @@ def _ours_and_floor(found: BenchFleet) -> list[Tool]:
 
 
 def latency() -> str:
-    """A far fleet: behind a proxy that holds every byte back on its way there and on its way here."""
+    """Measure a distant fleet, behind a proxy that delays every byte in both directions."""
     with bench_fleet(HOSTS) as (found, box), _far(found, box) as port:
         far = _ours_and_floor(replace(found, port=port))
         runs: dict[tuple[str, int], list[Spent]] = {}
@@ -106,7 +106,7 @@ def _far(found: BenchFleet, box: Box) -> Iterator[int]:
 
 @dataclass(slots=True)
 class _Entry:
-    """One tool with one setting, and what came of its runs. It is out once it failed twice."""
+    """One tool with one concurrency, and the results of its runs. It is out after two failures."""
 
     tool: Tool
     forks: int
@@ -122,7 +122,7 @@ class _Entry:
         return _middle([run.wall_s for run in self.runs])
 
     def run(self, hosts: int) -> str:
-        """Run it once; say what came of it."""
+        """Run it once; return the time or the error."""
         try:
             self.runs.append(_run(self.tool, hosts))
         except (RuntimeError, OSError) as error:
@@ -134,24 +134,24 @@ class _Entry:
 
 
 def _compared(title: str, sets: dict[int, list[Tool]], hosts: int, rounds: int = ROUNDS) -> str:
-    """One row a tool, by the settings that were its better ones in the first round, and alone went on.
+    """Return one row a tool, at the concurrency that was better in the first round.
 
-    All take turns, so that a busy moment burdens them alike.
+    The tools alternate, so that a busy moment affects them alike.
     """
     entries = [_Entry(tool, forks) for forks, these in sets.items() for tool in these if hosts <= tool.most]
     for number in range(rounds):
         for entry in entries:
             if len(entry.failures) > 1:
                 continue
-            said = entry.run(hosts)
-            print(f"{title}, round {number + 1}: {entry.tool.name}, {entry.forks} at once: {said}", file=sys.stderr)
+            outcome = entry.run(hosts)
+            print(f"{title}, round {number + 1}: {entry.tool.name}, {entry.forks} at once: {outcome}", file=sys.stderr)
         if number == 0:
             entries = _better(entries)
     return _table(title, entries, hosts)
 
 
 def _better(entries: list[_Entry]) -> list[_Entry]:
-    """Of each tool the entry that was faster; one that failed, where no other ran."""
+    """Return the faster entry of each tool; a failed one only if no other ran."""
     found: dict[str, _Entry] = {}
     for entry in entries:
         other = found.setdefault(entry.tool.name, entry)
@@ -161,7 +161,7 @@ def _better(entries: list[_Entry]) -> list[_Entry]:
 
 
 def _run(tool: Tool, hosts: int) -> Spent:
-    return spent(tool.command(hosts), tool.environment, lambda said: tool.prints(said, hosts))
+    return spent(tool.command(hosts), tool.environment, lambda outcome: tool.prints(outcome, hosts))
 
 
 def _table(title: str, entries: list[_Entry], hosts: int) -> str:

@@ -1,4 +1,4 @@
-"""The floor: paramiko connects, checks nothing, lists, and inspects nothing. ``KEY PORT THREADS SOCKET...``."""
+"""The lower bound: paramiko connects and lists, with no checks and no inspects. ``KEY PORT THREADS SOCKET...``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = paramiko.PKey.from_path(sys.argv[1])
 
 
 def listed(path: str) -> int:
-    """How many containers one engine lists."""
+    """Return how many containers one engine lists."""
     with socket.create_connection(("127.0.0.1", int(sys.argv[2]))) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = StreamlocalTransport(sock)
@@ -24,17 +24,17 @@ def listed(path: str) -> int:
             transport.auth_publickey("root", KEY)
             channel = transport.open_streamlocal(path, 60)
             channel.sendall(b"GET /containers/json?all=1 HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
-            answer = b""
-            while b"\r\n\r\n" not in answer or len(answer.partition(b"\r\n\r\n")[2]) < _length(answer):
-                answer += channel.recv(65536)
-            return len(json.loads(answer.partition(b"\r\n\r\n")[2]))
+            response = b""
+            while b"\r\n\r\n" not in response or len(response.partition(b"\r\n\r\n")[2]) < _length(response):
+                response += channel.recv(65536)
+            return len(json.loads(response.partition(b"\r\n\r\n")[2]))
         finally:
             sock.shutdown(socket.SHUT_RDWR)
             transport.close()
 
 
-def _length(answer: bytes) -> int:
-    return int(answer.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+def _length(response: bytes) -> int:
+    return int(response.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
 
 
 with ThreadPoolExecutor(int(sys.argv[3])) as pool:

@@ -1,4 +1,4 @@
-"""What the bench runs against: one real sshd, and behind it as many engines as there are names in the inventory."""
+"""The bench's fleet: one real sshd with a scripted engine behind it for each name in the inventory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.lab.process import Daemon, remove_tree, wait_for
 
 @dataclass(frozen=True, slots=True)
 class BenchFleet:
-    """``hosts`` are names of one box; each has an engine of its own there, on ``directory/NAME.sock``."""
+    """``hosts`` are names of one box; each has its own engine there, on ``directory/NAME.sock``."""
 
     directory: Path
     port: int
@@ -26,21 +26,21 @@ class BenchFleet:
 
     @property
     def known_hosts(self) -> Path:
-        """The box's key under its address."""
+        """A known_hosts file with the box's key."""
         return self.directory / "known_hosts"
 
     @property
     def ssh_config(self) -> Path:
-        """For ssh(1): every name, with the variable that tells docker on the box which engine is meant."""
+        """A configuration for ssh(1): every name, with the variable that selects its engine for docker on the box."""
         return self.directory / "ssh_config"
 
     @property
     def stale(self) -> int:
-        """How many stale containers there are, all hosts together: what every tool must find."""
+        """The number of stale containers on all hosts: what every tool must find."""
         return STALE * len(self.hosts)
 
     def inventory(self, count: int | None = None, port: int | None = None) -> Path:
-        """The first ``count`` hosts as an Ansible inventory, reached over ``port``."""
+        """Write an Ansible inventory of the first ``count`` hosts, reached over ``port``. Return its path."""
         port, hosts = port or self.port, self.hosts[:count]
         path = self.directory / f"inventory-{len(hosts)}-{port}.yml"
         lines = [
@@ -57,28 +57,28 @@ class BenchFleet:
         return path
 
     def options(self, count: int | None = None, port: int | None = None) -> list[str]:
-        """The options with which fleetsweep reaches the first ``count`` hosts."""
+        """Return the options with which fleetsweep reaches the first ``count`` hosts."""
         return [
             *("-i", str(self.inventory(count, port)), "--known-hosts", str(self.known_hosts)),
             *("--state-dir", str(self.directory / "state")),
         ]
 
     def know(self, port: int, box: Box) -> None:
-        """Another port leads to the same box."""
+        """Add another port of the same box to known_hosts."""
         with self.known_hosts.open("a") as known:
             known.write(box.known_hosts_line.replace(f":{self.port} ", f":{port} "))
 
 
 @contextmanager
 def bench_fleet(count: int) -> Iterator[tuple[BenchFleet, Box]]:
-    """A fleet of `count` hosts, up inside the block and gone after it."""
+    """Run a fleet of ``count`` hosts while the block runs."""
     directory = Path(tempfile.mkdtemp(prefix="fsb-", dir="/tmp"))
     key = directory / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     box = Box("box", directory / "b", key)
     home = directory / "home"
     home.mkdir()
-    # An empty home: what this machine's root has its shell do at each log-in would be counted to the peers.
+    # An empty home, so that root's shell profile does not slow the peers.
     box.sshd_lines = ["AcceptEnv DOCKER_HOST", "Subsystem sftp internal-sftp", f"SetEnv HOME={home}"]
     engines = Daemon(
         [sys.executable, "-m", "tests.bench.scripted_engines", str(directory), str(count)], directory / "log"

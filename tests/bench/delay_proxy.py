@@ -1,6 +1,7 @@
-"""``python -m tests.bench.delay_proxy PORT SECONDS FILE``: a TCP proxy that holds every byte back, in both directions.
+"""``python -m tests.bench.delay_proxy PORT SECONDS FILE``: a TCP proxy that delays every byte.
 
-It writes its own port into the file once it listens. A process of its own, so that it delays and does not queue.
+It delays both directions, and writes its own port into the file once it listens. It runs as a separate process, so
+that it adds latency but no queueing.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from tests.lab.process import Daemon, wait_for
 
 @contextmanager
 def delayed(port: int, seconds: float, directory: Path) -> Iterator[int]:
-    """A port that leads to ``port`` on this machine, from as far away as that."""
+    """Yield a port that forwards to ``port`` with that one-way delay."""
     directory.mkdir()
-    told = directory / "port"
-    command = [sys.executable, "-m", "tests.bench.delay_proxy", str(port), str(seconds), str(told)]
+    port_file = directory / "port"
+    command = [sys.executable, "-m", "tests.bench.delay_proxy", str(port), str(seconds), str(port_file)]
     proxy = Daemon(command, directory / "log")
     try:
-        wait_for(lambda: told.exists() and told.read_text() != "", "the proxy listening")
-        yield int(told.read_text())
+        wait_for(lambda: port_file.exists() and port_file.read_text() != "", "the proxy listening")
+        yield int(port_file.read_text())
     finally:
         proxy.stop()
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
-    """Bytes leave as long after they came, and in their order: many may be on the way."""
+    """Forward bytes in order, each ``seconds`` after it came; many may be in flight."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError):
         while data := await reader.read(65536):
@@ -38,9 +39,9 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sec
     loop.call_later(seconds, writer.close)
 
 
-async def _serve(port: int, seconds: float, told: Path) -> None:
+async def _serve(port: int, seconds: float, port_file: Path) -> None:
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The handshake of TCP itself takes a round trip as well.
+        # The TCP handshake takes a round trip, too.
         await asyncio.sleep(2 * seconds)
         try:
             there, back = await asyncio.open_connection("127.0.0.1", port)
@@ -50,7 +51,7 @@ async def _serve(port: int, seconds: float, told: Path) -> None:
         await asyncio.gather(_carry(reader, back, seconds), _carry(there, writer, seconds))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0, backlog=1024)
-    told.write_text(str(server.sockets[0].getsockname()[1]))
+    port_file.write_text(str(server.sockets[0].getsockname()[1]))
     await server.serve_forever()
 
 

@@ -1,4 +1,4 @@
-"""The tools that fleetsweep is compared with, each doing the same as well as it can."""
+"""The tools that fleetsweep is compared with, each configured to do the same job at its best."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def tools(fleet: BenchFleet, forks: int) -> list[Tool]:
     ]
 
 
-# The CLI's list can't be judged by age: each one that matches is inspected.
+# The CLI's list has no start times, so each match is inspected.
 _DOCKER = (
     "docker -H ssh://$1 ps -aq --no-trunc --filter name=^ws- | xargs docker -H ssh://$1 inspect --format "
     '"{{.State.StartedAt}} {{.Name}}"'

@@ -1,6 +1,6 @@
 """``python -m tests.bench.scripted_engines DIRECTORY N``: N engines in one process, each on the socket of its host.
 
-One process answers for all of them, and cheaply, so that what is measured is the tools and sshd.
+One cheap process serves all of them, so that the measurement is of the tools and sshd.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pathlib import Path
 from tests.lab.scripted_engine import ScriptedContainer, ScriptedEngine
 
 STALE, YOUNG, OTHER = 4, 4, 4
-"""Containers on each engine: leaked ones, those of running jobs, and what is none of our business."""
+"""Containers on each engine: leaked ones, those of running jobs, and unrelated ones."""
 
 
 def host_name(number: int) -> str:
-    """The inventory's name for the engine of that number, from 1."""
+    """Return the inventory name of an engine, numbered from 1."""
     return f"runner-{number:04d}"
 
 
 def containers(number: int) -> list[ScriptedContainer]:
-    """What one engine has. No id is on two engines: they would be taken for one."""
+    """Return one engine's containers. Ids are unique, or two engines would count as one."""
     found = []
     for index in range(STALE + YOUNG + OTHER):
         leaked, ours = index < STALE, index < STALE + YOUNG
@@ -43,11 +43,11 @@ async def _serve(engine: ScriptedEngine, reader: asyncio.StreamReader, writer: a
     try:
         while head := (await reader.readuntil(b"\r\n\r\n")).decode():
             method, target, _ = head.split(" ", 2)
-            said = engine.answer(method, target)
-            body = b"" if said.body is None else json.dumps(said.body).encode()
+            response = engine.answer(method, target)
+            body = b"" if response.body is None else json.dumps(response.body).encode()
             date = engine.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
             writer.write(
-                f"HTTP/1.1 {said.status} .\r\nDate: {date}\r\nServer: Docker/20.10.24 (linux)\r\n"
+                f"HTTP/1.1 {response.status} .\r\nDate: {date}\r\nServer: Docker/20.10.24 (linux)\r\n"
                 f"Api-Version: {engine.api}\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n".encode()
                 + body

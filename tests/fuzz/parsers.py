@@ -1,6 +1,6 @@
-"""Any text at all, to every reader of inventories: never anything but InventoryError, and soon.
+"""Fuzz every inventory reader with arbitrary text: it may only raise InventoryError, and must end soon.
 
-``make fuzz`` runs it; ``FUZZ_EXAMPLES`` says how many examples each target gets.
+``make fuzz`` runs it; ``FUZZ_EXAMPLES`` is the number of examples a target.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KNOWN = [text for case in CORPUS for text in case.files.values() if isinstance(t
 
 @st.composite
 def texts(draw: st.DrawFn) -> str:
-    """Random text, text of the grammars' own characters, and inventories with a few cuts and insertions."""
+    """Random text, text of the grammars' characters, and inventories with a few cuts and insertions."""
     kind = draw(st.sampled_from(["any", "grammar", "known", "ini", "yaml"]))
     if kind == "any":
         return draw(st.text(max_size=200))
@@ -52,8 +52,8 @@ def texts(draw: st.DrawFn) -> str:
     return text
 
 
-def ask_all(graph: Graph) -> None:
-    """Everything that a graph can be asked once it is read."""
+def query_all(graph: Graph) -> None:
+    """Seal a graph and run every query on it."""
     graph.seal()
     for group in graph.groups:
         graph.members(group)
@@ -68,7 +68,7 @@ def test_ini(text: str) -> None:
     graph = Graph()
     try:
         read_ini(text, "hosts", graph)
-        ask_all(graph)
+        query_all(graph)
     except InventoryError:
         pass
 
@@ -79,7 +79,7 @@ def test_yaml(text: str) -> None:
     graph = Graph()
     try:
         read_yaml(parse(text, "hosts.yml"), graph)
-        ask_all(graph)
+        query_all(graph)
     except InventoryError:
         pass
 
@@ -100,12 +100,12 @@ JSON = st.recursive(
 
 
 @FUZZ
-@given(answer=JSON, by_host=JSON)
-def test_the_answer_of_a_script(answer: object, by_host: object) -> None:
+@given(output=JSON, by_host=JSON)
+def test_the_output_of_a_script(output: object, by_host: object) -> None:
     graph = Graph()
     try:
-        read_output(answer, "inv", graph, lambda _: by_host)
-        ask_all(graph)
+        read_output(output, "inv", graph, lambda _: by_host)
+        query_all(graph)
     except InventoryError:
         pass
 
@@ -136,7 +136,7 @@ def test_values_and_names(text: str) -> None:
 )
 def test_files(name: str, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
-        # A plugin's configuration must not start anything here.
+        # A plugin's configuration must not start a program here.
         patch.setenv("PATH", root)
         path = Path(root, name)
         path.parent.mkdir(exist_ok=True)

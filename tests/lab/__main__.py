@@ -1,4 +1,4 @@
-"""``python -m tests.lab up|install``: a fleet to play with, and what it needs."""
+"""``python -m tests.lab up|down|install``: a fleet to play with, and the packages it needs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PID_FILE = Path("/tmp/fleetsweep-lab.pid")
 
 
 def install(for_tests: bool) -> None:
-    """Install what is lacking, with apt where that is possible. Starts no system service."""
+    """Install missing packages, with apt where possible. Starts no system service."""
     if not missing(for_tests=for_tests):
         return
     packages = (*PACKAGES, *TEST_PACKAGES) if for_tests else PACKAGES
     if os.geteuid() == 0 and shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        # apt would start the packages' own services, which the lab has no use for.
+        # Keep apt from starting the packages' services, which the lab does not use.
         guard = Path("/usr/sbin/policy-rc.d")
         ours = not guard.exists()
         if ours:
@@ -79,15 +79,15 @@ def main() -> None:
     start.add_argument("--incident", action="store_true", help="seed three boxes like the incident")
     commands.add_parser("down", help="end the fleet that is up")
     setup = commands.add_parser("install", help="install what the lab needs")
-    setup.add_argument("--tests", action="store_true", help="and what some tests need besides")
-    given = parser.parse_args()
+    setup.add_argument("--tests", action="store_true", help="and what some tests need in addition")
+    arguments = parser.parse_args()
     try:
-        if given.command == "up":
-            up(3 if given.incident else given.n, given.incident)
-        elif given.command == "down":
+        if arguments.command == "up":
+            up(3 if arguments.incident else arguments.n, arguments.incident)
+        elif arguments.command == "down":
             down()
         else:
-            install(given.tests)
+            install(arguments.tests)
     except LabUnavailable as error:
         sys.exit(str(error))
 

@@ -1,4 +1,4 @@
-"""Users of this machine, made for a test and removed after it: each with its own key and what that key may do."""
+"""Users of this machine, created for a test and removed after it, each with its own key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Account:
     key: Path
 
     def processes(self) -> list[str]:
-        """The command lines of what runs as this user."""
+        """Return the command lines of the processes that run as this user."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -43,11 +43,11 @@ class Account:
 def account(
     box: Box, *, key_options: str = "", group_of_socket: bool = False, shell: str = "/bin/sh"
 ) -> Iterator[Account]:
-    """A user that a box lets in. ``group_of_socket`` puts it into a group that the engine's socket is given to."""
+    """A user that may log in to a box. ``group_of_socket`` adds it to a new group that owns the engine's socket."""
     name = f"fs{os.getpid()}x{next(_SERIAL)}"
     home = box.directory / f"home-{name}"
     with ExitStack() as undo:
-        # A user can't reach what lies below a directory that is root's alone.
+        # Let the user traverse a directory that only root may enter.
         undo.callback(box.directory.parent.chmod, box.directory.parent.stat().st_mode & 0o7777)
         box.directory.parent.chmod(0o711)
         if group_of_socket:
@@ -60,7 +60,7 @@ def account(
         made = Account(name, home.stat().st_uid, home, box.directory / f"key-{name}")
         undo.callback(_edit, ["userdel", "-r", name])
         undo.callback(wait_for, lambda: not made.processes(), f"the processes of {name} ending")
-        # useradd locks it, and sshd lets no key in to a locked account.
+        # useradd locks the account, and sshd refuses keys of a locked one.
         _edit(["usermod", "-p", "*", name])
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made.key)], check=True)
         (home / ".ssh").mkdir(mode=0o755)
@@ -72,7 +72,7 @@ def account(
 
 @contextmanager
 def sshd_with(box: Box, *lines: str) -> Iterator[None]:
-    """A box's sshd with lines more in its configuration."""
+    """A box's sshd with more lines in its configuration."""
     before = box.sshd_lines
     _restart(box, [*before, *lines])
     try:
@@ -89,7 +89,7 @@ def _restart(box: Box, lines: list[str]) -> None:
 
 @contextmanager
 def may_sudo(user: str, command: Sequence[str]) -> Iterator[None]:
-    """Let a user run one command as root, without a password and in no other wording."""
+    """Let a user run exactly one command as root, without a password."""
     path = Path(f"/etc/sudoers.d/fleetsweep-lab-{user}")
     escaped = " ".join(word.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for word in command)
     path.touch(mode=0o440)
@@ -102,7 +102,7 @@ def may_sudo(user: str, command: Sequence[str]) -> Iterator[None]:
 
 
 def as_sudo_finds_it(program: str) -> str:
-    """A program's path as Debian's secure_path has it."""
+    """Return a program's path in Debian's secure_path. Raises FileNotFoundError."""
     found = shutil.which(program, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     if found is None:
         raise FileNotFoundError(program)
@@ -110,13 +110,13 @@ def as_sudo_finds_it(program: str) -> str:
 
 
 def _edit(command: list[str]) -> None:
-    """Change the user database. Somebody else may have it locked for a moment."""
+    """Change the user database; retry while another process has it locked. Raises RuntimeError."""
 
     def done() -> bool:
-        told = subprocess.run(command, check=False, capture_output=True, text=True)
-        if told.returncode != 0 and "lock" not in told.stderr:
-            # userdel says of a home outside /home that it has no mail spool, and ends well.
-            raise RuntimeError(f"{command}: {told.stderr}")
-        return told.returncode == 0
+        result = subprocess.run(command, check=False, capture_output=True, text=True)
+        if result.returncode != 0 and "lock" not in result.stderr:
+            # userdel also warns about a missing mail spool, but exits with 0.
+            raise RuntimeError(f"{command}: {result.stderr}")
+        return result.returncode == 0
 
     wait_for(done, " ".join(command))

@@ -25,7 +25,7 @@ NEVER = "created"
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A container to make. ``age`` is since its start (or creation, if never started); None is just now."""
+    """A container to create. ``age`` is since its start (or creation, if never started); None means now."""
 
     name: str
     image: str = WORKSPACE
@@ -36,7 +36,7 @@ class Spec:
 
 
 def image_archive(salt: str) -> bytes:
-    """A root file system of one static busybox; ``salt`` makes it another image."""
+    """Return a root file system with a static busybox; another ``salt`` makes another image."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add("/bin/busybox", "bin/busybox")
@@ -51,12 +51,12 @@ def image_archive(salt: str) -> bytes:
 
 
 def wait_for_engine(daemon: Daemon, address: Path, api: Callable[[], docker.APIClient], name: str) -> None:
-    """Poll until an engine answers on its socket. Raises RuntimeError where it ends, or takes too long."""
+    """Poll until an engine responds on its socket. Raises RuntimeError if it exits or takes too long."""
 
-    def answers() -> bool:
+    def responds() -> bool:
         if not daemon.alive():
             raise RuntimeError(f"{name} ended:\n{daemon.tail()}")
-        # The SDK leaves its socket open where nobody listens.
+        # The SDK leaks its socket if the connection is refused.
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(str(address)) != 0:
                 return False
@@ -66,7 +66,7 @@ def wait_for_engine(daemon: Daemon, address: Path, api: Callable[[], docker.APIC
         except (docker.errors.DockerException, OSError):
             return False
 
-    wait_for(answers, f"{name} answering", 60)
+    wait_for(responds, f"a response of {name}", 60)
 
 
 class Box:
@@ -193,13 +193,13 @@ class Box:
         return docker.APIClient(base_url=f"unix://{self.socket}", version="1.41", timeout=30)
 
     def import_image(self, reference: str, salt: str) -> None:
-        """Make an image of that name; with another ``salt`` the name moves on and old containers keep the old image."""
+        """Create an image of that name; another ``salt`` moves the name, and old containers keep the old image."""
         repository, _, tag = reference.rpartition(":")
         with self.api() as api:
             api.import_image_from_data(image_archive(salt), repository=repository, tag=tag)
 
     def seed(self, specs: Sequence[Spec]) -> dict[str, str]:
-        """Make containers and give them their ages in one restart of dockerd. Answers ids by name."""
+        """Create containers, and set their ages in one restart of dockerd. Return ids by name."""
         with self.api() as api, ThreadPoolExecutor(4) as pool:
             ids = dict(zip((spec.name for spec in specs), pool.map(lambda spec: _make(api, spec), specs), strict=True))
         aged = [spec for spec in specs if spec.age is not None or spec.created_age is not None]
@@ -212,7 +212,7 @@ class Box:
         return ids
 
     def grow_old(self, names: Sequence[str], age: timedelta) -> None:
-        """Give running containers another age, in one restart of dockerd."""
+        """Set another age for running containers, in one restart of dockerd."""
         with self.api() as api:
             ids = {str(item["Names"][0]).lstrip("/"): str(item["Id"]) for item in api.containers(all=True)}
         self.stop_dockerd()

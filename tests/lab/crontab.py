@@ -1,4 +1,4 @@
-"""A crontab's line as cron reads it."""
+"""Parse a crontab as cron does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """When, as whom, and what a shell is given."""
+    """Schedule, user, and the command for the shell."""
 
     when: str
     user: str
@@ -15,9 +15,9 @@ class Entry:
 
 
 def entries(text: str, *, halves_backslashes: bool = False) -> list[Entry]:
-    r"""The entries of a file in /etc/cron.d.
+    r"""Return the entries of a file in /etc/cron.d.
 
-    ``\%`` is a percent sign; one without its backslash ends the command. Some crons also make ``\\`` one backslash.
+    ``\%`` is a percent sign; a bare one ends the command. Some crons also turn ``\\`` into one backslash.
     """
     found = []
     for line in text.splitlines():

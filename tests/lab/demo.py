@@ -1,4 +1,4 @@
-"""``make demo``: the main job, on a fleet that is built here and taken down again."""
+"""``make demo``: audit and sweep a fleet that is built for it and torn down again."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ AnyFleet = Lab | ScriptedFleet
 
 
 def _show(lab: AnyFleet, *words: str) -> dict[str, int]:
-    """Run one command as an operator would, show it, and answer its totals."""
+    """Run one command, print it, and return its totals."""
     print(f"\n$ fleetsweep {' '.join([*words, *lab.options()])}", flush=True)
     report = lab.directory / "report.json"
     command = [sys.executable, "-m", "fleetsweep", *words, *lab.options()]
     subprocess.run(command, check=True)
     if words[-1] == "--yes":
-        # Sweeping again would find nothing: what this one did is read from the engines.
+        # A second sweep would find nothing: the engines show what this one removed.
         return {}
     subprocess.run([*command, "--format", "json", "-o", str(report)], check=True)
     totals: dict[str, int] = json.loads(report.read_text())["totals"]
@@ -31,7 +31,7 @@ def _show(lab: AnyFleet, *words: str) -> dict[str, int]:
 def _fleet(*, scripted: bool) -> AnyFleet:
     lacking = ["--scripted to be left out"] if scripted else missing()
     if lacking:
-        print("No real daemons here: scripted engines behind in-process SSH servers play their part.")
+        print("No real daemons: using scripted engines behind in-process SSH servers.")
         print(f"The real ones need {', '.join(lacking)}.", flush=True)
         return ScriptedFleet(3)
     print("Building three runner boxes, each a dockerd and an sshd of its own...", flush=True)
@@ -39,7 +39,7 @@ def _fleet(*, scripted: bool) -> AnyFleet:
 
 
 def main() -> None:
-    """Tell the story; exit 1 if it ends otherwise than it should."""
+    """Run the demo; exit with 1 if a check fails."""
     lab = _fleet(scripted="--scripted" in sys.argv[1:])
     with lab:
         boxes: Sequence[Box | ScriptedBox] = lab.boxes
@@ -60,7 +60,7 @@ def main() -> None:
         )
     print()
     for sentence, held in checks.items():
-        print(f"{'ok' if held else 'NOT SO'}: {sentence}")
+        print(f"{'ok' if held else 'FAILED'}: {sentence}")
     sys.exit(0 if all(checks.values()) else 1)
 
 

@@ -12,7 +12,7 @@ PAGE = 4096
 
 @contextmanager
 def small_disk(path: Path, size: str = "64k") -> Iterator[Path]:
-    """A tmpfs of that size at ``path`` while the block runs."""
+    """Mount a tmpfs of that size at ``path`` while the block runs."""
     path.mkdir(mode=0o700)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(path)], check=True)
     try:
@@ -23,7 +23,7 @@ def small_disk(path: Path, size: str = "64k") -> Iterator[Path]:
 
 @contextmanager
 def frozen(path: Path) -> Iterator[Path]:
-    """A directory that not even root may write in while the block runs."""
+    """Make a directory read-only, even for root, while the block runs."""
     subprocess.run(["mount", "--bind", str(path), str(path)], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", str(path)], check=True)
@@ -33,7 +33,7 @@ def frozen(path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path, *, pages_left: int = 0) -> Path:
-    """Fill a small disk with one file but for so many pages; answers the file."""
+    """Fill a small disk with one file, except for ``pages_left`` pages. Return the file."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as sink:
         while True:

@@ -1,4 +1,4 @@
-"""A Unix socket in front of an engine's: it forwards bytes, and lets a test step in where a removal passes."""
+"""A proxy in front of an engine's socket that lets a test intercept removals."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 Step = Callable[[str], bool]
-"""Is told the container's id; whether the bytes may go on. If not, the connection ends there."""
+"""Called with the container's id; returns whether to forward the bytes. If not, the connection is closed."""
 
 _DELETE = re.compile(rb"DELETE /\S*containers/([^\s?/]+)")
 
 
 def go_on(container_id: str) -> bool:
-    """Let it pass."""
+    """Forward the bytes."""
     return True
 
 
 class EngineProxy:
-    """Forwards every connection to ``target``. ``seen`` are the containers whose removal was asked for."""
+    """Forwards every connection to ``target``. ``seen`` are the containers whose removal was requested."""
 
     def __init__(self, target: Path, *, before: Step = go_on, after: Step = go_on) -> None:
         self.before = before
@@ -34,7 +34,7 @@ class EngineProxy:
 
     @contextmanager
     def serve(self, path: Path) -> Iterator[str]:
-        """Listen on a Unix socket while the block runs; answers its URL."""
+        """Listen on a Unix socket while the block runs; yield its URL."""
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
             listener.listen(64)
@@ -64,34 +64,34 @@ class EngineProxy:
             engine.connect(str(self._target))
             with self._lock:
                 self._open += [client, engine]
-            asked: list[str] = []
-            down = threading.Thread(target=self._down, args=(engine, client, asked), daemon=True)
+            requested: list[str] = []
+            down = threading.Thread(target=self._down, args=(engine, client, requested), daemon=True)
             down.start()
             try:
-                self._up(client, engine, asked)
+                self._up(client, engine, requested)
             finally:
                 for end in (client, engine):
                     with contextlib.suppress(OSError):
                         end.shutdown(socket.SHUT_RDWR)
                 down.join()
 
-    def _up(self, client: socket.socket, engine: socket.socket, asked: list[str]) -> None:
+    def _up(self, client: socket.socket, engine: socket.socket, requested: list[str]) -> None:
         while data := client.recv(65536):
             found = _DELETE.search(data)
             if found is not None:
                 container_id = found[1].decode()
                 with self._lock:
                     self.seen.append(container_id)
-                asked.append(container_id)
+                requested.append(container_id)
                 if not self.before(container_id):
                     return
             engine.sendall(data)
 
-    def _down(self, engine: socket.socket, client: socket.socket, asked: list[str]) -> None:
+    def _down(self, engine: socket.socket, client: socket.socket, requested: list[str]) -> None:
         with contextlib.suppress(OSError):
             while data := engine.recv(65536):
-                # One request at a time goes over a connection: these bytes are the last one's answer.
-                if asked and not self.after(asked.pop()):
+                # A connection carries one request at a time: these bytes are its response.
+                if requested and not self.after(requested.pop()):
                     break
                 client.sendall(data)
         for end in (engine, client):

@@ -1,4 +1,4 @@
-"""fleetsweep as a child that can be watched, signalled and killed while it runs; and what its journal says."""
+"""Run fleetsweep as a child process that a test can watch, signal and kill, and read the intents of its journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.lab.process import wait_for
 
 
 class FleetsweepProcess:
-    """One running fleetsweep. Its output goes to files, so it never waits for a reader."""
+    """One fleetsweep process. Its output goes to files, so it never blocks on a reader."""
 
     def __init__(self, words: Sequence[str], *, stdout: int | None = None) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="fsc-")
@@ -49,41 +49,41 @@ class FleetsweepProcess:
 
     @property
     def stdout(self) -> str:
-        """What it has printed so far."""
+        """Its standard output so far."""
         return self._out.read_text()
 
     @property
     def stderr(self) -> str:
-        """What it has said on stderr so far."""
+        """Its standard error so far."""
         return self._err.read_text()
 
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Return whether it still runs."""
         return self._child.poll() is None
 
     def kill(self) -> None:
-        """SIGKILL, as a machine out of memory would. Safe to call from any thread, and again."""
+        """Send SIGKILL, as the OOM killer would. Thread-safe and idempotent."""
         if self._child.returncode is None:
             self._child.kill()
             self._child.wait(10)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal and come back once its handler has run, or the process has ended."""
+        """Send a signal and wait until its handler has run, or the process has ended."""
         before = self._switches()
         self._child.send_signal(number)
 
         def handled() -> bool:
-            # The main thread went back to sleep twice since: the handler ran before that.
+            # The main thread has slept again since, so the handler has run.
             return not self.alive() or (not self._pending(number) and self._switches() >= before + 3)
 
         wait_for(handled, f"{number.name} being handled", 10)
 
     def finish(self, seconds: float = 60) -> int:
-        """Wait for its end; answers the exit code."""
+        """Wait for its end; return the exit code."""
         return self._child.wait(seconds)
 
     def report(self) -> dict[str, Any]:
-        """The JSON report that it printed."""
+        """Return the JSON report that it printed."""
         found: dict[str, Any] = json.loads(self.stdout)
         return found
 
@@ -103,7 +103,7 @@ class FleetsweepProcess:
 
 
 def intents(state: Path) -> list[dict[str, Any]]:
-    """Every intent in a state directory's journal, oldest first."""
+    """Return every intent in a state directory's journal, oldest first."""
     with closing(sqlite3.connect(state / "journal.db", timeout=10)) as database:
         database.row_factory = sqlite3.Row
         return [dict(row) for row in database.execute("SELECT * FROM intent ORDER BY id")]

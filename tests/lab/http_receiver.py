@@ -1,4 +1,4 @@
-"""A web server on loopback that notes what it is sent: in place of a chat, a mail gateway or a Pushgateway."""
+"""A web server on loopback that records requests: a stand-in for a chat, a mail gateway or a Pushgateway."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class ReceivedRequest:
 
 @dataclass(slots=True)
 class Receiver:
-    """What a server heard, and how it answers: by ``status``, and by a redirect if ``location`` is set.
+    """The requests that a server received, and its response: ``status``, and a redirect if ``location`` is set.
 
-    A shut gate in ``hold`` holds what comes back.
+    A shut gate in ``hold`` blocks the responses.
     """
 
     port: int = 0
@@ -43,11 +43,11 @@ class Receiver:
 
 @contextmanager
 def receiving(status: int = 200, location: str = "") -> Iterator[Receiver]:
-    """A server that is up inside the block."""
+    """Run a server while the block runs."""
     receiver = Receiver(status=status, location=location)
 
     class Handler(BaseHTTPRequestHandler):
-        def _note(self) -> None:
+        def _record(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.received.append(ReceivedRequest(self.command, self.path, headers, body))
@@ -59,10 +59,10 @@ def receiving(status: int = 200, location: str = "") -> Iterator[Receiver]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_POST = do_PUT = do_DELETE = _note
+        do_GET = do_POST = do_PUT = do_DELETE = _record
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         receiver.port = server.server_address[1]

@@ -1,4 +1,4 @@
-"""An SSH server in this process: it lets one key in and carries stream-local channels to one Unix socket."""
+"""An SSH server in this process that accepts one key and forwards stream-local channels to one Unix socket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paramiko.common import (
     OPEN_SUCCEEDED,
 )
 
-# A client that hangs up is no news to a server.
+# A client that disconnects is not worth a log message.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 STREAMLOCAL = "direct-streamlocal@openssh.com"
@@ -50,7 +50,7 @@ class InProcessSshd:
         self._transports: list[paramiko.Transport] = []
 
     def start(self) -> None:
-        """Begin to accept connections."""
+        """Start to accept connections."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self) -> None:

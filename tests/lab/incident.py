@@ -1,4 +1,4 @@
-"""The incident: 27 orphans of days on three boxes, among containers that must live."""
+"""The incident: 27 orphans, days old, on three boxes, among containers that must stay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOVED = "molecule-local/workspace-template-y:latest"
 
 
 def orphans(count: int, first_state: str = "running") -> list[Spec]:
-    """``count`` orphans, two to three days old; the first in another state."""
+    """Return ``count`` orphans, two to three days old; the first is in another state."""
     return [
         Spec(
             f"ws-{uuid.uuid5(uuid.NAMESPACE_URL, f'{count}/{number}')}",
@@ -27,7 +27,7 @@ def orphans(count: int, first_state: str = "running") -> list[Spec]:
 
 
 def bystanders() -> list[Spec]:
-    """Containers that a sweep must leave alone."""
+    """Return containers that a sweep must not remove."""
     days = timedelta(days=3)
     return [
         Spec(f"ws-{uuid.uuid5(uuid.NAMESPACE_URL, 'young')}", age=timedelta(minutes=12)),
@@ -39,19 +39,19 @@ def bystanders() -> list[Spec]:
 
 
 class Seedable(Protocol):
-    """What the incident needs of a box."""
+    """The methods of a box that the incident uses."""
 
     def seed(self, specs: Sequence[Spec], /) -> dict[str, str]:
-        """Make these containers."""
+        """Create these containers."""
 
     def import_image(self, reference: str, salt: str, /) -> None:
-        """Let an image's name move on."""
+        """Move an image's name to another image."""
 
 
 def seed(boxes: Sequence[Seedable]) -> None:
-    """Put the incident on three boxes: one orphan never started, one stopped, one whose image tag moved on."""
+    """Create the incident on three boxes: one orphan never started, one stopped, one whose image tag moved."""
     plans = [orphans(ORPHANS[0], NEVER), orphans(ORPHANS[1], "exited"), orphans(ORPHANS[2])]
-    # Found by its image alone, and the list shows a bare id in place of that.
+    # Matched by its image alone, which the list shows as a bare id.
     plans[0][1] = Spec("job-4711-template", image=MOVED, age=timedelta(days=3))
     plans[1] += bystanders()
     plans[2] += [Spec("ws-inflight", image=WORKSPACE, age=timedelta(minutes=4)), Spec("pg-ci", image="postgres:16")]
@@ -65,5 +65,5 @@ def seed(boxes: Sequence[Seedable]) -> None:
 
 
 def survivors(box_number: int) -> set[str]:
-    """The names that must run on a box after the sweep (numbers count from 0)."""
+    """Return the names that must run on a box after the sweep (numbers start at 0)."""
     return [set[str](), {spec.name for spec in bystanders()}, {"ws-inflight", "pg-ci"}][box_number]

@@ -1,4 +1,4 @@
-"""The fleet: N boxes, an Ansible inventory, a known_hosts and a key for them."""
+"""A fleet: N boxes with an Ansible inventory, a known_hosts file and a key."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tests.lab.process import remove_tree
 PACKAGES = ("docker.io", "openssh-server", "busybox-static", "iproute2")
 
 TEST_PACKAGES = ("podman", "sudo", "systemd", "prometheus", "prometheus-pushgateway", "faketime")
-"""What some tests need besides, and neither the demo nor the bench does: of systemd only systemd-analyze is run, of
-prometheus only promtool."""
+"""Needed by some tests only, not by the demo or the bench. Of systemd only systemd-analyze runs, of prometheus only
+promtool."""
 
 
 class LabUnavailable(RuntimeError):
-    """This machine can't run the lab; the message says what it lacks and how to get it."""
+    """This machine can't run the lab; the message names what is missing and how to install it."""
 
 
 def missing(*, for_tests: bool = False) -> list[str]:
-    """What this machine lacks, in words; empty if the lab, or every test on it, can start."""
+    """Return what this machine lacks for the lab, or for every test on it; empty if nothing."""
     lacking = [] if os.geteuid() == 0 else ["root (run as root, or with sudo)"]
     wanted = [("dockerd", "docker.io"), ("/usr/sbin/sshd", "openssh-server")]
     if for_tests:
@@ -41,7 +41,7 @@ def missing(*, for_tests: bool = False) -> list[str]:
 
 
 class AnyBox(Protocol):
-    """What the fleet needs of a box."""
+    """The interface of a box that the fleet uses."""
 
     name: str
     port: int
@@ -49,20 +49,20 @@ class AnyBox(Protocol):
 
     @property
     def known_hosts_line(self) -> str:
-        """What known_hosts says of its host key."""
+        """The line of its host key for known_hosts."""
 
     def start(self) -> None:
-        """Bring it up."""
+        """Start it."""
 
     def stop(self) -> None:
-        """Take it down."""
+        """Stop it."""
 
 
 B = TypeVar("B", bound=AnyBox)
 
 
 class Fleet(Generic[B]):
-    """A context manager: the boxes are up inside it and gone after it."""
+    """A context manager: the boxes run inside it and are removed after it."""
 
     def __init__(self, n: int = 3) -> None:
         # Short, because a Unix socket's path must stay below 108 characters.
@@ -93,11 +93,11 @@ class Fleet(Generic[B]):
         self.stop()
 
     def make_box(self, name: str, directory: Path) -> B:
-        """One box below ``directory``, not started."""
+        """Return a box below ``directory``, not started."""
         raise NotImplementedError
 
     def make_client_key(self) -> None:
-        """The key that every box lets in."""
+        """Create the key that every box accepts."""
         raise NotImplementedError
 
     def stop(self) -> None:
@@ -109,11 +109,11 @@ class Fleet(Generic[B]):
             remove_tree(self.directory)
 
     def box(self, name: str) -> B:
-        """The box of that name."""
+        """Return the box of that name."""
         return next(box for box in self.boxes if box.name == name)
 
     def options(self) -> list[str]:
-        """The options with which fleetsweep reaches this fleet."""
+        """Return the options with which fleetsweep reaches this fleet."""
         return ["-i", str(self.inventory), "--known-hosts", str(self.known_hosts), "--state-dir", str(self.state)]
 
     def _write_files(self) -> None:
@@ -140,9 +140,9 @@ class Lab(Fleet[Box]):
         super().__init__(n)
 
     def make_box(self, name: str, directory: Path) -> Box:
-        """One real box."""
+        """Return a real box."""
         return Box(name, directory, self.client_key)
 
     def make_client_key(self) -> None:
-        """The key that every box lets in."""
+        """Create the key that every box accepts."""
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.client_key)], check=True)

@@ -1,6 +1,6 @@
 """``python -m tests.lab.leak_check``: a survey inside a process that goes on, and what it leaves behind there.
 
-The command line ends its process whatever still runs; that would hide a thread, a descriptor or a child.
+The command line exits whatever still runs, which would hide a leaked thread, descriptor or child.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.lab.sshd_fleet import children
 
 
 def main() -> None:
-    """Survey an inventory; print each host's status, phase, kind and remedy, and what is left."""
+    """Survey an inventory; print each host's status, phase, kind and remedy, and the leaks."""
     parser = argparse.ArgumentParser()
     parser.add_argument("-i", dest="inventory")
     parser.add_argument("--known-hosts")
@@ -31,10 +31,10 @@ def main() -> None:
     parser.add_argument("--state-dir")
     parser.add_argument("--timeout", type=float)
     parser.add_argument("--host-timeout", type=float)
-    given = parser.parse_args()
-    hosts = load((given.inventory,), cwd=Path.cwd()).select(())
-    ssh = SshOptions(timeout_s=given.timeout, ssh_config=given.ssh_config, known_hosts=(given.known_hosts,))
-    reach = sweep.ConnectConfig(ssh, Limits(256, given.host_timeout, 600))
+    arguments = parser.parse_args()
+    hosts = load((arguments.inventory,), cwd=Path.cwd()).select(())
+    ssh = SshOptions(timeout_s=arguments.timeout, ssh_config=arguments.ssh_config, known_hosts=(arguments.known_hosts,))
+    reach = sweep.ConnectConfig(ssh, Limits(256, arguments.host_timeout, 600))
     policies = {host.name: Policy() for host in hosts}
     before = _held()
     began = time.monotonic()
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _held() -> set[str]:
-    """The threads, descriptors and children of this process, each in a few words."""
+    """Return descriptions of this process's threads, descriptors and children."""
     threads = {f"thread {thread.name} {thread.ident}" for thread in threading.enumerate()}
     descriptors = set()
     for entry in Path("/proc/self/fd").iterdir():

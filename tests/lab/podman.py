@@ -19,7 +19,7 @@ from tests.lab.process import Daemon, processes_below, remove_tree, wait_for
 
 
 class Podman:
-    """A context manager: the service runs inside it and is gone after it. ``directory``'s path must be short."""
+    """A context manager: the service runs inside it. The path of ``directory`` must be short."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -47,7 +47,7 @@ class Podman:
 
     def _end(self) -> None:
         try:
-            # Podman's containers outlive its service; those that hold a pod together go with it alone.
+            # Podman's containers outlive its service; infra containers can only be removed with their pod.
             subprocess.run([*self._words, "pod", "rm", "-f", "-a"], check=False, capture_output=True, timeout=60)
             subprocess.run([*self._words, "rm", "-f", "-a", "-t", "0"], check=False, capture_output=True, timeout=60)
         finally:
@@ -63,26 +63,26 @@ class Podman:
         return docker.APIClient(base_url=f"unix://{self.socket}", version="1.41", timeout=30)
 
     def import_image(self, reference: str) -> None:
-        """Make an image of that name; Podman puts localhost/ before it."""
+        """Create an image of that name; Podman prefixes it with localhost/."""
         subprocess.run([*self._words, "import", "-q", "-", reference], check=True, input=image_archive(reference))
 
     def create(self, name: str, image: str) -> str:
-        """Make a container. Answers its id."""
+        """Create a container. Return its id."""
         with self.api() as api:
             return str(api.create_container(image, ["/bin/sleep", "1000000"], name=name)["Id"])
 
     def run(self, name: str, image: str, *words: str) -> str:
-        """Run a container that heeds no SIGTERM; ``words`` are more options. Answers its id."""
+        """Run a container that ignores SIGTERM; ``words`` are more options. Return its id."""
         limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
         network = [] if "--network" in words else ["--network", "none"]
         command = [*self._words, "run", "-d", *limits, *network, *words, "--name", name, image, "/bin/sleep", "1000000"]
-        # What the container keeps open of ours would be waited for.
+        # The container would keep an inherited stderr pipe open, and block us.
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         return done.stdout.strip()
 
     def make_pod(self, name: str, image: str, *, infra: str, members: Sequence[str]) -> None:
-        """Make a pod that never starts, with a container of that name that holds it together, and these in it."""
-        # Nothing of it runs: Podman 4.3 has no way to give such a container the limits that it needs here.
+        """Create a pod that never starts, with an infra container of that name and these members."""
+        # It is not started: Podman 4.3 can't set the limits that an infra container needs here.
         held = ["--network", "none", "--infra-image", image, "--infra-command", "/bin/sleep", "--infra-name", infra]
         commands = [["pod", "create", *held, name]]
         commands += [["create", "--pod", name, "--name", each, image, "/bin/sleep", "1000000"] for each in members]
@@ -90,7 +90,7 @@ class Podman:
             subprocess.run([*self._words, *command], check=True, capture_output=True)
 
     def stop_in_vain(self, name: str) -> int:
-        """Begin to stop a container and be killed meanwhile: it is stopping for ever. Answers its process."""
+        """Start to stop a container and kill the command, which leaves it stopping. Return the container's pid."""
         child = subprocess.Popen([*self._words, "stop", "-t", "300", name], stdout=subprocess.DEVNULL)
         try:
             wait_for(lambda: self.state(name)["Status"] == "stopping", f"{name} being stopped")
@@ -100,7 +100,7 @@ class Podman:
         return int(str(self.state(name)["Pid"]))
 
     def state(self, name: str) -> dict[str, object]:
-        """What an inspect says of a container's state."""
+        """Return a container's state from an inspect."""
         with self.api() as api:
             return dict(api.inspect_container(name)["State"])
 

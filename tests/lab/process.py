@@ -1,4 +1,4 @@
-"""Starting and ending the lab's own processes, and waiting for what they do."""
+"""Start and stop the lab's processes, and wait for conditions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Poll until ``condition`` holds; RuntimeError names ``what`` when it does not within ``seconds``."""
+    """Poll until ``condition`` holds. Raises RuntimeError, which names ``what``, after ``seconds``."""
     ends = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > ends:
@@ -36,15 +36,15 @@ class Daemon:
         return self._child.pid
 
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Return whether it still runs."""
         return self._child.poll() is None
 
     def tail(self) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         return self.log.read_text(errors="replace")[-2000:]
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL if it does not end."""
+        """Send SIGTERM, then SIGKILL if it does not end."""
         if not self.alive():
             return
         self._child.send_signal(signal.SIGCONT)
@@ -57,7 +57,7 @@ class Daemon:
 
 
 def remove_tree(path: Path) -> None:
-    """Unmount what the lab's daemons mounted below a directory, then delete it."""
+    """Unmount everything below a directory, then delete it."""
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for mount in sorted((entry for entry in mounts if entry.startswith(f"{path}/")), reverse=True):
         subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
@@ -65,7 +65,7 @@ def remove_tree(path: Path) -> None:
 
 
 def processes_below(path: Path) -> list[int]:
-    """The pids of processes whose command line names a directory of the lab's: its shims and containerds."""
+    """Return the pids of processes whose command line names a directory of the lab: shims and containerds."""
     needle = f"{path}/".encode()
     found = []
     for entry in Path("/proc").iterdir():

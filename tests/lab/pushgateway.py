@@ -1,4 +1,4 @@
-"""A real Pushgateway, on a port of loopback that it chooses itself."""
+"""A real Pushgateway on a free loopback port."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tests.lab.process import Daemon, wait_for
 
 @dataclass(frozen=True, slots=True)
 class Pushgateway:
-    """One that runs."""
+    """A running Pushgateway."""
 
     url: str
 
     def text(self) -> str:
-        """What Prometheus would scrape there of fleetsweep."""
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:  # noqa: S310 - our own, on loopback
-            lines = answer.read().decode().splitlines(keepends=True)
+        """Return fleetsweep's metrics as Prometheus would scrape them."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as response:  # noqa: S310 - our own, on loopback
+            lines = response.read().decode().splitlines(keepends=True)
         return "".join(line for line in lines if line.startswith("fleetsweep_"))
 
 
 @contextmanager
 def pushgateway(directory: Path) -> Iterator[Pushgateway]:
-    """It runs inside the block."""
+    """Run a Pushgateway while the block runs."""
     daemon = Daemon(["prometheus-pushgateway", "--web.listen-address=127.0.0.1:0"], directory / "pushgateway.log")
     try:
         found: list[str] = []

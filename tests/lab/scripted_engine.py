@@ -1,4 +1,4 @@
-"""An engine that says what it is told to: for faults that a real one can't be asked for, and for size."""
+"""A scripted Docker engine: for faults that a real one can't produce on demand, and for large fleets."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 class ScriptedContainer:
     """One container; ``age`` is since creation, and since its start unless ``started_age`` says otherwise.
 
-    A ``started_age`` of None means that it never started. ``labels`` may be anything that JSON
-    holds. ``moved`` says that the image's tag belongs to a newer image now.
+    A ``started_age`` of None means that it never started. ``labels`` may be any JSON value. ``moved`` means that the
+    image's tag now belongs to a newer image.
     """
 
     id: str
@@ -36,7 +36,7 @@ class ScriptedContainer:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole HTTP answer. ``raw`` replaces head and body by bytes of its own; the connection ends after it."""
+    """An HTTP response. ``raw`` replaces head and body; the connection is closed after it."""
 
     status: int = 200
     body: object = None
@@ -48,11 +48,11 @@ Hook = Callable[[re.Match[str]], Response | None]
 
 
 class ScriptedEngine:
-    """Speaks the few calls of the Docker API that are used, on a Unix socket.
+    """Serves the few Docker API calls that fleetsweep uses, on a Unix socket.
 
-    ``requests`` are what it was asked, ``targets`` the same as they were spelled. It refuses versions newer than
-    ``api``. ``server`` and ``libpod`` are what its headers say of it. ``closing`` ends the stream after each answer;
-    answers about the path ``nameless`` don't say who answers.
+    ``requests`` are the requests it received, ``targets`` their paths as sent. It refuses API versions newer than
+    ``api``. ``server`` and ``libpod`` are header values. ``closing`` closes the connection after each response;
+    responses for the path ``nameless`` have no Api-Version header.
     """
 
     def __init__(self, containers: list[ScriptedContainer], *, offset: timedelta = timedelta(0)) -> None:
@@ -71,15 +71,15 @@ class ScriptedEngine:
         self.lock = threading.Lock()
 
     def now(self) -> datetime:
-        """The engine's own clock."""
+        """Return the time of the engine's clock."""
         return datetime.now(UTC) + self.offset
 
     def on(self, pattern: str, hook: Hook) -> None:
-        """Have ``hook`` answer requests whose ``METHOD /path`` the pattern matches; None lets the engine answer."""
+        """Call ``hook`` for requests whose ``METHOD /path`` matches; None lets the engine respond."""
         self._hooks.append((re.compile(pattern), hook))
 
     def answer(self, method: str, target: str) -> Response:
-        """What the engine answers to one request."""
+        """Return the response to one request."""
         path = re.sub(r"^/v[\d.]+", "", urlsplit(target).path)
         with self.lock:
             self.requests.append((method, path))
@@ -89,9 +89,9 @@ class ScriptedEngine:
             return Response(400, {"message": f"client version is too new. Maximum supported API version is {self.api}"})
         for pattern, hook in self._hooks:
             found = pattern.search(f"{method} {path}")
-            said = hook(found) if found else None
-            if said is not None:
-                return said
+            response = hook(found) if found else None
+            if response is not None:
+                return response
         if path == "/_ping":
             return Response(body="OK")
         if path == "/info":
@@ -114,7 +114,7 @@ class ScriptedEngine:
         return Response(204)
 
     def created(self, container: ScriptedContainer) -> datetime:
-        """When a container was made, by the engine's clock."""
+        """Return when a container was created, by the engine's clock."""
         return self.began - container.age + self.offset
 
     def _started(self, container: ScriptedContainer) -> str:
@@ -150,7 +150,7 @@ class ScriptedEngine:
 
     @contextmanager
     def serve(self, path: Path) -> Iterator[str]:
-        """Listen on a Unix socket while the block runs; answers its URL."""
+        """Listen on a Unix socket while the block runs; yield its URL."""
         engine = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -163,13 +163,13 @@ class ScriptedEngine:
                 self._reply("DELETE")
 
             def _reply(self, method: str) -> None:
-                said = engine.answer(method, self.path)
-                if said.raw is not None:
-                    self.wfile.write(said.raw)
+                response = engine.answer(method, self.path)
+                if response.raw is not None:
+                    self.wfile.write(response.raw)
                     self.close_connection = True
                     return
-                body = b"" if said.body is None else json.dumps(said.body).encode()
-                self.send_response_only(said.status)
+                body = b"" if response.body is None else json.dumps(response.body).encode()
+                self.send_response_only(response.status)
                 self.send_header("Date", engine.now().strftime("%a, %d %b %Y %H:%M:%S GMT"))
                 self.send_header("Server", engine.server)
                 if engine.libpod:
@@ -179,9 +179,9 @@ class ScriptedEngine:
                 if engine.closing:
                     self.send_header("Connection", "close")
                 self.send_header("Content-Type", "application/json")
-                for name, value in said.headers:
+                for name, value in response.headers:
                     self.send_header(name, value)
-                if said.status != 204:
+                if response.status != 204:
                     self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

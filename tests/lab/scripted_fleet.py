@@ -1,4 +1,4 @@
-"""The lab's stand-in where dockerd or sshd can't run: scripted engines behind SSH servers in this process."""
+"""A substitute for the lab where dockerd or sshd can't run: scripted engines behind in-process SSH servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.lab.scripted_engine import ScriptedContainer, ScriptedEngine
 
 
 class ScriptedBox:
-    """A box as the demo knows it; its engine only plays its part."""
+    """A box for the demo, with a scripted engine."""
 
     def __init__(self, name: str, directory: Path, client_key: Path) -> None:
         directory.mkdir()
@@ -34,19 +34,19 @@ class ScriptedBox:
         self._serving: AbstractContextManager[str] | None = None
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Start to serve."""
         self._serving = self.engine.serve(self.socket)
         self._serving.__enter__()
         self._sshd.start()
 
     def stop(self) -> None:
-        """End serving."""
+        """Stop serving."""
         self._sshd.stop()
         if self._serving is not None:
             self._serving.__exit__(None, None, None)
 
     def seed(self, specs: Sequence[Spec]) -> dict[str, str]:
-        """Put containers into the engine's part. Answers ids by name."""
+        """Add containers to the engine. Return ids by name."""
         ids = {spec.name: (uuid.uuid4().hex * 2) for spec in specs}
         for spec in specs:
             age = spec.age or timedelta(0)
@@ -62,7 +62,7 @@ class ScriptedBox:
         return ids
 
     def import_image(self, reference: str, salt: str) -> None:
-        """The name moves on to another image: the list shows the old one's containers by its id."""
+        """Move an image's name: the list then shows the id of the old image for its containers."""
         for container in self.engine.containers.values():
             container.moved = container.moved or container.image == reference
 
@@ -76,14 +76,14 @@ class ScriptedBox:
 
 
 class ScriptedFleet(Fleet[ScriptedBox]):
-    """Boxes that need neither root nor a daemon."""
+    """A fleet that needs neither root nor a daemon."""
 
     def make_box(self, name: str, directory: Path) -> ScriptedBox:
-        """One box."""
+        """Return a box."""
         return ScriptedBox(name, directory, self.client_key)
 
     def make_client_key(self) -> None:
-        """The key that every box lets in."""
+        """Create the key that every box accepts."""
         _make_key(self.client_key)
 
 

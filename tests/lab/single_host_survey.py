@@ -1,4 +1,4 @@
-"""One box as one user reaches it, surveyed in the test's own process: no inventory says all of that yet."""
+"""Survey one box as one user, in the test's process."""
 
 from __future__ import annotations
 

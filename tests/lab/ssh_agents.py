@@ -1,4 +1,4 @@
-"""SSH agents: OpenSSH's own, and one that plays a security key, of which this machine has none."""
+"""SSH agents: OpenSSH's own, and a simulated one with a security key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ssh_agent(address: Path, *keys: Path) -> Iterator[str]:
     """A real ssh-agent that holds these keys while the block runs."""
     agent = Daemon(["ssh-agent", "-D", "-a", str(address)], address.with_suffix(".log"))
     try:
-        # Its socket is there a moment before it listens.
+        # The socket exists a moment before the agent listens.
         wait_for(lambda: _accepts(address), "ssh-agent listening")
         environment = {**os.environ, "SSH_AUTH_SOCK": str(address)}
         for key in keys:
@@ -45,7 +45,7 @@ def _string(value: bytes) -> bytes:
 
 
 class TokenAgent:
-    """Speaks the agent's protocol for one key of type sk-ssh-ed25519, touched at every signature (PROTOCOL.u2f)."""
+    """Serves the agent protocol for one key of type sk-ssh-ed25519, touched at every signature (PROTOCOL.u2f)."""
 
     KIND = b"sk-ssh-ed25519@openssh.com"
 
@@ -56,7 +56,7 @@ class TokenAgent:
 
     @property
     def public_line(self) -> str:
-        """The key as authorized_keys has it."""
+        """The key as a line of authorized_keys."""
         return f"{self.KIND.decode()} {base64.b64encode(self.blob).decode()} token\n"
 
     @contextmanager
@@ -79,14 +79,14 @@ class TokenAgent:
                 client, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._talk, args=(client,), daemon=True).start()
+            threading.Thread(target=self._serve_client, args=(client,), daemon=True).start()
 
-    def _talk(self, client: socket.socket) -> None:
+    def _serve_client(self, client: socket.socket) -> None:
         with client, suppress(OSError, struct.error), client.makefile("rb") as lines:
             while head := lines.read(4):
-                client.sendall(_string(self._answer(lines.read(*struct.unpack(">I", head)))))
+                client.sendall(_string(self._reply(lines.read(*struct.unpack(">I", head)))))
 
-    def _answer(self, request: bytes) -> bytes:
+    def _reply(self, request: bytes) -> bytes:
         if request[0] == 11:
             return bytes([12]) + struct.pack(">I", 1) + _string(self.blob) + _string(b"token")
         length = struct.unpack(">I", request[1:5])[0]

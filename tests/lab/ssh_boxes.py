@@ -1,4 +1,4 @@
-"""Boxes with a real sshd each and an engine that only plays its part: quick to start, for all that comes before it."""
+"""Boxes with a real sshd and a scripted engine: quick to start, for tests of connecting."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.lab.scripted_engine import ScriptedContainer, ScriptedEngine
 
 @dataclass(slots=True)
 class Found:
-    """What a survey came to, by host name."""
+    """The results of a survey, by host name."""
 
     surveys: dict[str, Survey] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
 
     def fault(self, name: str) -> Fault:
-        """Why a host is lost, with everything that an operator must be told."""
+        """Return why a host failed; it must have a phase, a kind, a message and a remedy."""
         fault = self.faults[name]
         assert not fault.bug, fault
         assert fault.phase is not None
@@ -42,7 +42,7 @@ class Found:
 
 
 class SshBoxes:
-    """A context manager: boxes ``b0`` and on, a known_hosts that has them all, and the key that they let in."""
+    """A context manager: boxes ``b0`` and up, a known_hosts with all of them, and the key that they accept."""
 
     def __init__(self, count: int) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="fss-", dir="/tmp"))
@@ -83,11 +83,11 @@ class SshBoxes:
             remove_tree(self.directory)
 
     def trust_all(self) -> None:
-        """Write the boxes' present keys into known_hosts."""
+        """Write the boxes' current host keys to known_hosts."""
         self.known_hosts.write_text("".join(box.known_hosts_line for box in self.boxes))
 
     def restart(self, number: int, *lines: str) -> Box:
-        """Start a box's sshd anew with these lines in its configuration and an empty log."""
+        """Restart a box's sshd with these lines in its configuration and an empty log."""
         box = self.boxes[number]
         box.stop_sshd()
         box.sshd_lines = [*lines]
@@ -96,7 +96,7 @@ class SshBoxes:
         return box
 
     def host(self, number: int, name: str = "", **changes: object) -> Host:
-        """The box as an inventory would have it."""
+        """Return the Host that an inventory would give for the box."""
         box = self.boxes[number]
         given: dict[str, object] = {
             "port": box.port,
@@ -108,13 +108,13 @@ class SshBoxes:
         return Host(name or box.name, "127.0.0.1", **given)  # type: ignore[arg-type]
 
     def configure(self, text: str) -> Path:
-        """A configuration file of its own: one is read once a run."""
+        """Write a new SSH configuration file. A run reads and caches each file once."""
         path = Path(tempfile.mkstemp(dir=self.directory, prefix="config-")[1])
         path.write_text(text)
         return path
 
     def survey(self, hosts: Sequence[Host], *, host_timeout_s: float = 30, forks: int = 64, **ssh: Any) -> Found:  # noqa: ANN401
-        """Look at hosts in this process. Whatever becomes of it, no thread of a host's and no child is left."""
+        """Survey hosts in this process."""
         known: dict[str, Any] = {"known_hosts": (str(self.known_hosts),), "ssh_config": str(self.ssh_config)}
         options = SshOptions(**{**known, **ssh})
         reach = ConnectConfig(options, Limits(forks, host_timeout_s, 60))
@@ -130,7 +130,7 @@ class SshBoxes:
 
 
 def own_threads() -> set[str]:
-    """The names of what runs in this process on fleetsweep's or paramiko's behalf."""
+    """Return the names of fleetsweep's and paramiko's threads in this process."""
     return {
         thread.name
         for thread in threading.enumerate()
@@ -139,17 +139,17 @@ def own_threads() -> set[str]:
 
 
 def make_key(path: Path, *words: str, kind: str = "ed25519", phrase: str = "") -> Path:
-    """A key pair, made by ssh-keygen."""
+    """Create a key pair with ssh-keygen. Return the private key's path."""
     command = ["ssh-keygen", "-q", "-t", kind, "-N", phrase, "-C", path.name, "-f", str(path), *words]
     subprocess.run(command, check=True)
     return path
 
 
 def logins(box: Box) -> int:
-    """How many times somebody was let in."""
+    """Return the number of successful logins."""
     return box.sshd_log.count("Accepted publickey")
 
 
 def tries(box: Box) -> int:
-    """How many keys were offered, good and bad."""
+    """Return the number of keys offered, accepted or not."""
     return box.sshd_log.count("Accepted publickey") + box.sshd_log.count("Failed publickey")

@@ -1,4 +1,4 @@
-"""Real sshds without engines of their own, an inventory of names that lead to them, and what a run needs for both."""
+"""Real sshds, scripted engines, and an inventory of host names that combine them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Entry = dict[str, object]
 
 
 class SshdFleet:
-    """A directory with a key that every sshd of it lets in. What was started on it ends with ``open``."""
+    """Sshds that accept one key, and an inventory for them. Everything ends with ``open_sshd_fleet``."""
 
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         self.directory = directory
@@ -33,7 +33,7 @@ class SshdFleet:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True)
 
     def sshd(self, *lines: str) -> Box:
-        """A real sshd, with these lines in its configuration."""
+        """Start a real sshd with these lines in its configuration."""
         self._count += 1
         box = Box(f"b{self._count}", self.directory / f"b{self._count}", self.key)
         box.sshd_lines = list(lines)
@@ -42,16 +42,16 @@ class SshdFleet:
         return box
 
     def engine(self, engine: ScriptedEngine | None = None) -> str:
-        """A scripted engine's URL; one without containers where none is given."""
+        """Serve a scripted engine, by default one without containers. Return its URL."""
         self._count += 1
         return self._stack.enter_context((engine or ScriptedEngine([])).serve(self.directory / f"e{self._count}"))
 
     def link(self, box: Box, *, up: Shape = whole, down: Shape = whole) -> Link:
-        """A link to a box's sshd."""
+        """Open a link to a box's sshd."""
         return self._stack.enter_context(Link(box.port, up=up, down=down).open())
 
     def host(self, name: str, box: Box | None, url: str, port: int | None = None, address: str = "127.0.0.1") -> None:
-        """A name in the inventory; ``port`` is a link's or a trap's in place of the box's own."""
+        """Add a host to the inventory; ``port`` replaces the box's own, for instance by a link's."""
         number = port or (box.port if box else 22)
         self.hosts[name] = {"ansible_host": address, "ansible_port": number, "fleetsweep_engine": url}
         if box is not None:
@@ -59,7 +59,7 @@ class SshdFleet:
             self._known.append(f"[{address}]:{number} {kind} {key}")
 
     def options(self) -> list[str]:
-        """The options with which fleetsweep reaches the hosts named so far."""
+        """Write the inventory and return fleetsweep's options for it."""
         inventory, known = self.directory / "inventory.yml", self.directory / "known_hosts"
         shared = {"ansible_user": "root", "ansible_ssh_private_key_file": str(self.key)}
         lines = ["all:", "  vars:", *(f"    {key}: {value}" for key, value in shared.items()), "  hosts:"]
@@ -75,13 +75,13 @@ class SshdFleet:
 
 @contextmanager
 def open_sshd_fleet() -> Iterator[SshdFleet]:
-    """A ground whose paths are short enough for a Unix socket."""
+    """A fleet in a directory whose path is short enough for a Unix socket."""
     with tempfile.TemporaryDirectory(prefix="fsg-", dir="/tmp") as directory, ExitStack() as stack:
         yield SshdFleet(Path(directory), stack)
 
 
 def sessions(box: Box) -> list[int]:
-    """The pids of the processes that a box's sshd made for its connections, children first."""
+    """Return the pids of the processes of a box's connections, children first."""
     listener = int((box.directory / "sshd.pid").read_text())
     return list(reversed(_below(listener)))
 
@@ -94,7 +94,7 @@ def _below(pid: int) -> list[int]:
 
 
 def children(pid: int) -> list[int]:
-    """The pids of a process's children."""
+    """Return the pids of a process's children."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
@@ -106,7 +106,7 @@ def children(pid: int) -> list[int]:
 
 @contextmanager
 def stopped(pids: list[int]) -> Iterator[None]:
-    """SIGSTOP, and SIGCONT afterwards for those that are still there."""
+    """Stop processes with SIGSTOP while the block runs; then send SIGCONT to those that still exist."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:

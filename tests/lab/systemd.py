@@ -1,4 +1,4 @@
-"""An Exec line's words as systemd reads them, and what a real systemd says they are."""
+"""Split an Exec line into words as systemd does, and have a real systemd split it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "s": " ", "\\": "\\", '"': '"', "'": "'"}
 
 
 def words(line: str) -> list[str]:
-    """The words of an Exec line's value, by systemd.service(5): quotes, escapes, specifiers, variables."""
+    """Return the words of an Exec line's value, by systemd.service(5): quotes, escapes, specifiers, variables."""
     found: list[str] = []
     current: str | None = None
     quote = ""
@@ -39,18 +39,18 @@ def words(line: str) -> list[str]:
 
 
 def _literal(word: str, mark: str) -> str:
-    """The word with each doubled mark single. A single one would be a specifier or a variable."""
+    """Return the word with doubled marks made single. A single mark would be a specifier or a variable."""
     assert mark not in word.replace(mark * 2, ""), word
     return word.replace(mark * 2, mark)
 
 
 def read_by_systemd(unit: str) -> list[str]:
-    """The words of a unit's ExecStart as a real systemd splits them, before it fills in variables."""
+    """Return the words of a unit's ExecStart as a real systemd splits them, before variable expansion."""
     with tempfile.TemporaryDirectory(prefix="fsu-", dir="/tmp") as name:
         directory = Path(name)
         directory.chmod(0o755)
         (directory / "probe.service").write_text(unit)
-        # As root it won't run tests; as anybody else it only reads, and prints what it read.
+        # It refuses to run tests as root; as another user it only parses and prints the unit.
         done = subprocess.run(
             ["/lib/systemd/systemd", "--test", "--system", "--unit=probe.service"],
             check=False,
@@ -66,6 +66,6 @@ def read_by_systemd(unit: str) -> list[str]:
     dump = done.stdout[done.stdout.index("-> Unit probe.service:") :]
     line = re.search(r"^\s*Command Line: (.*)$", dump, re.MULTILINE)
     assert line is not None, done.stderr
-    # As printed, each word that needs it stands in double quotes, with a backslash before what they don't quote.
+    # It prints words that need it in double quotes, with backslash escapes.
     printed = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', line[1])
     return [re.sub(r"\\(.)", r"\1", quoted) if quoted else plain for quoted, plain in printed]

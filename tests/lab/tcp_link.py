@@ -1,4 +1,4 @@
-"""A TCP link to a port on this machine that can be slow, hold bytes back, or break."""
+"""A TCP proxy to a port on this machine that can delay or withhold bytes, or reset the connection."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Shape = Callable[["Link", bytes, int], Iterator[bytes]]
-"""Is given the link, the bytes that came and how many came before them; gives what goes on. Raises Cut to reset."""
+"""Called with the link, new bytes, and the count of earlier bytes; yields the bytes to forward. Raises Cut to reset."""
 
 
 class Cut(Exception):
-    """The connection ends here with a reset."""
+    """Raised by a shape to reset the connection."""
 
 
 def whole(link: Link, data: bytes, before: int) -> Iterator[bytes]:
-    """All of it, at once."""
+    """Forward everything at once."""
     yield data
 
 
 def hold_after(count: int) -> Shape:
-    """Let so many bytes pass, and then none, with the connection open."""
+    """Forward ``count`` bytes, then none, and keep the connection open."""
 
     def shape(link: Link, data: bytes, before: int) -> Iterator[bytes]:
         yield data[: max(0, count - before)]
@@ -35,7 +35,7 @@ def hold_after(count: int) -> Shape:
 
 
 def cut_after(count: int) -> Shape:
-    """Let so many bytes pass, then reset."""
+    """Forward ``count`` bytes, then reset."""
 
     def shape(link: Link, data: bytes, before: int) -> Iterator[bytes]:
         yield data[: max(0, count - before)]
@@ -46,7 +46,7 @@ def cut_after(count: int) -> Shape:
 
 
 def drip(seconds: float) -> Shape:
-    """One byte at a time, so many seconds apart."""
+    """Forward one byte every ``seconds``."""
 
     def shape(link: Link, data: bytes, before: int) -> Iterator[bytes]:
         for number in range(len(data)):
@@ -58,7 +58,7 @@ def drip(seconds: float) -> Shape:
 
 
 def slow(piece: int, seconds: float, stall_every: int, stall: float) -> Shape:
-    """Small pieces, each late; now and then a long silence, as where packets are lost and sent again."""
+    """Forward small pieces, each late, with a long stall now and then, as with lost packets."""
 
     def shape(link: Link, data: bytes, before: int) -> Iterator[bytes]:
         for at in range(0, len(data), piece):
@@ -71,7 +71,7 @@ def slow(piece: int, seconds: float, stall_every: int, stall: float) -> Shape:
 
 
 class Link:
-    """Listens on ``port`` of 127.0.0.1, forwards to ``target``; ``up`` shapes what goes there, ``down`` its answers."""
+    """Listens on ``port`` of 127.0.0.1 and forwards to ``target``; ``up`` shapes requests, ``down`` responses."""
 
     def __init__(self, target: int, *, up: Shape = whole, down: Shape = whole) -> None:
         self.up = up
@@ -85,7 +85,7 @@ class Link:
         self.port = int(self._listener.getsockname()[1])
 
     def cut(self) -> None:
-        """Reset every connection that is open."""
+        """Reset every open connection."""
         with self._lock:
             ends = list(self._open)
         for end in ends:
@@ -149,8 +149,8 @@ class Link:
 
 
 def _reset(end: socket.socket) -> None:
-    """End a connection as a broken one ends. Its other users meet an error, and the descriptor stays its owner's."""
-    # connect(2) to no address aborts a TCP connection; Python has no call for it.
+    """Reset a connection. Other users of the socket get an error; the descriptor stays open."""
+    # connect(2) with AF_UNSPEC aborts a TCP connection; Python has no call for it.
     nowhere = struct.pack("H14x", socket.AF_UNSPEC)
     with contextlib.suppress(OSError):
         ctypes.CDLL(None).connect(end.fileno(), nowhere, len(nowhere))

@@ -1,4 +1,4 @@
-"""Ports and name servers that never answer."""
+"""Ports and name servers that never respond."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.lab.process import wait_for
 
 @contextmanager
 def full_port() -> Iterator[int]:
-    """A port whose queue is full: the kernel drops who knocks, as a firewall does."""
+    """A port with a full accept queue: the kernel drops new connections, as a firewall does."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -34,14 +34,14 @@ def full_port() -> Iterator[int]:
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """A port where connections succeed and nobody ever speaks."""
+    """A port that accepts connections and never sends a byte."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
         yield int(listener.getsockname()[1])
 
 
 @contextmanager
 def silent_dns(directory: Path) -> Iterator[list[str]]:
-    """A name server that never answers; gives the words to put before a command that is to ask it, and no other."""
+    """A name server that never responds; yields the prefix for a command that must use it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         for last in range(2, 255):
             try:
@@ -49,7 +49,7 @@ def silent_dns(directory: Path) -> Iterator[list[str]]:
             except OSError:
                 continue
             break
-        # Left to itself the C library gives up after ten seconds, sooner than some of the tests mean to wait.
+        # By default the C library gives up after ten seconds, sooner than some tests wait.
         patience = "options timeout:10 attempts:2\n"
         (directory / "resolv.conf").write_text(f"nameserver {server.getsockname()[0]}\n{patience}")
         (directory / "nsswitch.conf").write_text("hosts: files dns\n")
@@ -61,6 +61,6 @@ def silent_dns(directory: Path) -> Iterator[list[str]]:
 
 
 def behind_firewall(port: int) -> list[str]:
-    """The words to put before a command that is to run where nothing but loopback is, and that port is dropped."""
+    """Return the prefix for a command in a network with only loopback, where that port is dropped."""
     script = f'ip link set lo up && iptables -A INPUT -p tcp --dport {port} -j DROP && exec "$@"'
     return ["unshare", "--net", "sh", "-c", script, "sh"]

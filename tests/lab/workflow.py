@@ -1,4 +1,4 @@
-"""A workflow file carried out as a runner does it: its environment, its steps in order, each in a bash of its own."""
+"""Run a workflow file as a CI runner does: its environment, and each step in order in its own bash."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _EXPRESSION = re.compile(r"\$\{\{ (.*?) \}\}")
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The workflow; its ``on`` is under that name, which YAML 1.1 takes for a yes."""
+    """Return the workflow. YAML 1.1 reads its key ``on`` as true; that is undone."""
     found: dict[Any, Any] = yaml.safe_load(path.read_text())
     return {"on" if key is True else key: value for key, value in found.items()}
 
 
 def steps(workflow: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The steps of its only job."""
+    """Return the steps of its only job."""
     (job,) = workflow["jobs"].values()
     found: list[dict[str, Any]] = job["steps"]
     return found
@@ -29,9 +29,9 @@ def steps(workflow: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 @dataclass
 class Runner:
-    """A runner whose temporary directory is ``directory``; ``known`` are the values that expressions may name.
+    """A runner whose temporary directory is ``directory``; ``known`` are the values for expressions.
 
-    ``path`` is its PATH before a step adds to it, ``environment`` what else it has of its own.
+    ``path`` is its initial PATH, ``environment`` its other variables.
     """
 
     directory: Path
@@ -41,7 +41,7 @@ class Runner:
     done: list[tuple[str, subprocess.CompletedProcess[str]]] = field(default_factory=list)
 
     def carry_out(self, workflow: Mapping[str, Any]) -> list[int]:
-        """Run the steps, those with ``if: always()`` also after one that failed; answer the exit code of each."""
+        """Run the steps, those with ``if: always()`` even after a failure. Return the exit codes."""
         files = {name: self.directory / name.lower() for name in ("GITHUB_ENV", "GITHUB_PATH")}
         for file in files.values():
             file.touch()
@@ -79,7 +79,7 @@ class Runner:
         return codes
 
     def value(self, text: str) -> str:
-        """A text with its expressions filled in: ``a``, or ``a || 'b'``; a name that isn't known is empty."""
+        """Return the text with expressions evaluated: ``a``, or ``a || 'b'``; an unknown name is empty."""
         return _EXPRESSION.sub(lambda found: self._evaluate(found[1]), text)
 
     def _evaluate(self, expression: str) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of whole runs share."""
+"""Fixtures of the system tests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.lab.workdir import Workdir
 
 @pytest.fixture
 def workdir() -> Iterator[Workdir]:
-    """A place of the test's own."""
+    """A working directory for one test."""
     with tempfile.TemporaryDirectory(prefix="fs-") as directory:
         yield Workdir(Path(directory))
 
 
 @pytest.fixture
 def gate() -> Iterator[Gate]:
-    """A shut gate; whatever it still holds afterwards is let go."""
+    """A shut gate, opened after the test."""
     shut = Gate()
     yield shut
     shut.release()
@@ -32,7 +32,7 @@ def gate() -> Iterator[Gate]:
 
 @pytest.fixture
 def no_thread_is_left() -> Iterator[None]:
-    """Fails a test whose surveys leave a thread behind."""
+    """Fail a test whose surveys leak a thread."""
     before = threading.active_count()
     yield
     wait_for(lambda: threading.active_count() <= before, "the threads of a survey ending")
@@ -46,7 +46,7 @@ def box(lab: Lab) -> Box:
 
 @pytest.fixture
 def other(box: Box) -> Iterator[Path]:
-    """A path on the box where there is something else than an engine."""
+    """A path on the box for something that is not an engine."""
     path = box.directory / "other.sock"
     yield path
     if path.is_dir():
