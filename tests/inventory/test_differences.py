@@ -53,7 +53,7 @@ def test_a_variable_that_means_more_to_ansible_is_refused_by_its_name(
 
 
 @pytest.mark.parametrize(("difference", "variable", "value"), UNUSED)
-def test_a_variable_that_only_ansible_would_use_changes_nothing_and_is_told(
+def test_a_variable_that_only_ansible_would_use_changes_nothing_and_is_reported(
     difference: str, variable: str, value: object
 ) -> None:
     assert difference in named_in_docs()
@@ -70,7 +70,7 @@ def test_ansibles_own_configuration_is_not_read(tmp_path: Path, monkeypatch: pyt
     assert (host.user, host.key_file) == (None, None)
 
 
-def test_what_is_vaulted_is_an_error_only_where_it_is_needed_and_a_whole_file_is_told(tmp_path: Path) -> None:
+def test_what_is_vaulted_is_an_error_only_where_it_is_needed_and_a_whole_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text(
         "all:\n  hosts:\n    a: {note: !vault '$ANSIBLE_VAULT;1.1;AES256'}\n"
         "    b: {ansible_user: !vault '$ANSIBLE_VAULT;1.1;AES256'}\n"

@@ -27,7 +27,7 @@ def test_a_file_that_is_too_large_or_no_file_is_refused(tmp_path: Path, monkeypa
         load([str(tmp_path / "hosts")], cwd=tmp_path)
 
 
-def test_what_everybody_may_write_is_warned_of(tmp_path: Path) -> None:
+def test_what_is_world_writable_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "group_vars" / "all.yml").write_text("v: 1\n")
     (tmp_path / "hosts").write_text("a\n")

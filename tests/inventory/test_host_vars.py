@@ -204,7 +204,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_right_name(variable: str
     assert says in str(caught.value)
 
 
-def test_variables_that_only_ansible_would_use_are_told_with_the_reason() -> None:
+def test_variables_that_only_ansible_would_use_are_listed_with_the_reason() -> None:
     assert dict(unused({"ansible_ssh_pass": "x", "ansible_become_pass": "", "ansible_host_key_checking": False})) == {
         "ansible_ssh_pass": "fleetsweep logs in with keys only",
         "ansible_host_key_checking": "fleetsweep always verifies host keys",

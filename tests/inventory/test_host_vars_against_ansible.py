@@ -201,7 +201,7 @@ def test_what_ansible_can_make_nothing_of_is_refused(name: str, ansible: dict[st
 
 
 @pytest.mark.parametrize("name", DIFFERENT)
-def test_where_fleetsweep_refuses_and_ansible_goes_on_the_page_says_so(
+def test_where_fleetsweep_refuses_and_ansible_does_not_the_page_says_so(
     name: str, ansible: dict[str, dict[str, object]]
 ) -> None:
     assert name in ansible

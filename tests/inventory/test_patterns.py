@@ -92,7 +92,7 @@ def test_an_empty_group_can_be_taken_away_and_added() -> None:
     assert pick("arm,!drained") == pick("arm,drained") == ("arm-1", "arm-2")
 
 
-def test_a_glob_that_would_mean_everybody_by_the_name_all_is_refused() -> None:
+def test_a_glob_that_would_mean_every_host_by_the_name_all_is_refused() -> None:
     with pytest.raises(InventoryError, match="matches the group 'all'"):
         pick("a*")
     assert pick("ar*") == ("arm-1", "arm-2")
@@ -127,7 +127,7 @@ SEVERAL = """
 @pytest.mark.parametrize(
     ("text", "one"), [*((text, True) for text in ONE.split()), *((text, False) for text in ["", *SEVERAL.split()])]
 )
-def test_one_address_with_colons_is_told_from_a_list(text: str, one: bool) -> None:
+def test_one_address_with_colons_is_reported_from_a_list(text: str, one: bool) -> None:
     assert is_address(text) is one
 
 

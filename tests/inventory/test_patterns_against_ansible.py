@@ -117,7 +117,7 @@ def test_what_the_page_says_of_ansible_is_so(difference: str, everything: bool, 
             assert answers[inventory].patterns[limit].limited == (answers[inventory].hosts if everything else ())
 
 
-def test_every_refusal_stands_in_the_table_of_differences() -> None:
+def test_every_refusal_is_in_the_table_of_differences() -> None:
     assert set(REASONS) | {"several-limits", "group-order"} == EXERCISED
     assert named_in_docs() >= EXERCISED
 

@@ -48,5 +48,5 @@ def test_a_difference_is_one_ansible_reads_the_source(ansible: Ansible, tmp_path
     assert (seen.error, seen.parsed) == (None, True)
 
 
-def test_every_difference_stands_in_the_table_of_differences() -> None:
+def test_every_difference_is_in_the_table_of_differences() -> None:
     assert {refusal.difference for refusal in DIFFERENT} <= named_in_docs()

@@ -85,7 +85,7 @@ def test_a_template_sees_its_host() -> None:
     assert rendered("{{ inventory_hostname.split('.')[0] | upper }}") == "WEB-1"
 
 
-def test_variables_lead_to_variables_and_what_stands_in_them() -> None:
+def test_variables_lead_to_variables_and_to_their_items() -> None:
     assert rendered("{{ a }}", a="{{ b }}1", b="{{ c }}", c="x") == "x1"
     assert rendered("{{ net.host }}", net={"host": "{{ net.base }}.x", "base": "q"}) == "q.x"
     assert rendered("{{ names | join('-') }}", names=["{{ a }}", "b"], a="x") == "x-b"

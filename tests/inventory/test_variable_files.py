@@ -23,7 +23,7 @@ def files(root: Path, **texts: str) -> VariableFiles:
     return VariableFiles(root, Warnings())
 
 
-def test_variable_files_of_hosts_that_nobody_asks_for_are_not_read(tmp_path: Path) -> None:
+def test_variable_files_of_hosts_that_are_not_requested_are_not_read(tmp_path: Path) -> None:
     graph = graph_of(tmp_path, hosts="a\nb\n", host_vars__b_yml="- no variables\n")
     assert graph.variables_of("a")[0] == {}
     with pytest.raises(InventoryError, match=r"b\.yml"):

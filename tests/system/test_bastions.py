@@ -1,4 +1,4 @@
-"""Boxes behind bastions and ProxyCommands, all of them real sshds."""
+"""Hosts behind bastions and ProxyCommands, all of them real sshds."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_a_host_whose_turn_comes_after_its_bastions_death_has_it_reached_again(b
     assert logins(boxes.boxes[0]) == 2
 
 
-def test_a_bastion_that_stops_in_mid_run_holds_nobody_past_the_deadline(boxes: SshBoxes) -> None:
+def test_a_bastion_that_stops_in_mid_run_delays_no_host_past_the_deadline(boxes: SshBoxes) -> None:
     gate = Held(boxes.boxes[1].socket)
     stopped: list[int] = []
     with gate.serve(boxes.directory / "stopped.sock") as url:
@@ -335,7 +335,7 @@ def test_a_bastion_whose_key_is_not_the_known_one_is_not_passed(boxes: SshBoxes,
     assert "publickey" not in boxes.boxes[0].sshd_log
 
 
-def test_a_box_behind_a_bastion_with_an_unknown_key_is_told_how_to_get_it_through_the_bastion(boxes: SshBoxes) -> None:
+def test_a_box_behind_a_bastion_with_an_unknown_key_has_a_remedy_through_the_bastion(boxes: SshBoxes) -> None:
     boxes.known_hosts.write_text(boxes.boxes[0].known_hosts_line)
     found = boxes.survey([through(boxes, 1, 0)], ssh_config=jump(boxes, 0))
     fault = found.fault("b1")
@@ -346,14 +346,14 @@ def test_a_box_behind_a_bastion_with_an_unknown_key_is_told_how_to_get_it_throug
     assert "publickey" not in boxes.boxes[1].sshd_log
 
 
-def test_a_bastion_that_forbids_forwarding_is_told_with_what_to_change(boxes: SshBoxes) -> None:
+def test_a_bastion_that_forbids_forwarding_is_reported_with_the_fix(boxes: SshBoxes) -> None:
     boxes.restart(0, "AllowTcpForwarding no")
     fault = boxes.survey([through(boxes, 1, 0)], ssh_config=jump(boxes, 0)).fault("b1")
     assert (fault.phase, fault.kind) == (Phase.CONNECT, "forbidden")
     assert "allowtcpforwarding" in fault.remedy
 
 
-def test_a_box_that_its_bastion_cannot_reach_is_told_so(boxes: SshBoxes) -> None:
+def test_a_box_that_its_bastion_cannot_reach_is_reported(boxes: SshBoxes) -> None:
     boxes.boxes[1].stop_sshd()
     found = boxes.survey([through(boxes, 1, 0), through(boxes, 2, 0)], ssh_config=jump(boxes, 0))
     fault = found.fault("b1")
@@ -400,7 +400,7 @@ def test_a_box_is_reached_by_a_proxy_command_that_is_gone_afterwards(boxes: SshB
     assert logins(boxes.boxes[3]) == 1
 
 
-def test_a_proxy_command_that_does_not_exist_is_told_at_once(boxes: SshBoxes) -> None:
+def test_a_proxy_command_that_does_not_exist_is_reported_at_once(boxes: SshBoxes) -> None:
     fault = boxes.survey([boxes.host(1, proxy_command="/no/such/thing %h")]).fault("b1")
     assert (fault.phase, fault.kind) == (Phase.CONNECT, "proxy-command")
     assert "ended with status 127" in fault.message
@@ -408,7 +408,7 @@ def test_a_proxy_command_that_does_not_exist_is_told_at_once(boxes: SshBoxes) ->
     assert "127.0.0.1" not in fault.remedy
 
 
-def test_a_proxy_command_that_dies_is_told_with_what_it_said_cut_short(boxes: SshBoxes) -> None:
+def test_a_proxy_command_that_dies_is_reported_with_its_output_shortened(boxes: SshBoxes) -> None:
     # A megabyte on stderr, which nobody reads in time: it must not keep the command from ending.
     script = boxes.directory / "dies"
     script.write_text("#!/bin/sh\necho no way today >&2\nhead -c 1000000 /dev/zero | tr '\\0' x >&2\nexit 3\n")

@@ -1,4 +1,4 @@
-"""A run makes do with the memory and the threads that there are, or says before any contact what to raise."""
+"""A run adapts to the available memory and threads, or names the limit to raise before any contact."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_with_little_memory_fewer_hosts_are_looked_at_at_once_and_each_has_its_r
 
 
 @pytest.mark.lab
-def test_with_no_memory_for_one_host_nobody_is_contacted_and_the_limit_to_raise_is_named(
+def test_with_no_memory_for_one_host_no_host_is_contacted_and_the_limit_to_raise_is_named(
     lab: Lab, tmp_path: Path
 ) -> None:
     before = lab.box("runner-1").sshd_log.count("Connection from")

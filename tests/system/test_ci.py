@@ -1,4 +1,4 @@
-"""In a CI job: annotations where the runner looks for them, and a summary on the job's page."""
+"""In a CI job: annotations for the runner, and a summary on the job's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What containers share on a real Podman: namespaces, and pods."""
+"""What containers share on a real Podman: namespaces and pods."""
 
 from __future__ import annotations
 

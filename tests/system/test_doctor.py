@@ -1,4 +1,4 @@
-"""The doctor goes the way that a survey goes, says what it met at each phase, and what to run where it ended."""
+"""The doctor takes the same route as a survey, reports each phase, and names the command to run where it failed."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_what_a_box_says_cannot_write_to_the_terminal(run: Run, fleet: SshdFleet
     assert "\\x1b" in done.stdout
 
 
-def test_an_unexpected_number_of_hosts_is_guarded_and_contacts_nobody(run: Run, fleet: SshdFleet) -> None:
+def test_an_unexpected_number_of_hosts_is_guarded_and_contacts_no_host(run: Run, fleet: SshdFleet) -> None:
     box = fleet.sshd()
     link = fleet.link(box)
     fleet.host("one", box, fleet.engine(), port=link.port)

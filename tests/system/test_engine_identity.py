@@ -1,4 +1,4 @@
-"""What was planned on one engine is carried out, and settled, on that one alone; and no box speaks for another."""
+"""A plan for one engine is carried out and reconciled on that engine alone, and no box can pass for another."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_an_engine_with_another_id_than_when_the_plan_was_made_is_sent_nothing(
     assert len(deletes(engine)) == 2
 
 
-def test_an_engine_that_tells_no_id_is_swept_by_what_else_is_known_of_it(workdir: Workdir, run: Run) -> None:
+def test_an_engine_that_has_no_id_is_swept_by_its_other_properties(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(2))
     engine.on("GET /info", lambda _: Response(403, {"message": "forbidden by the proxy"}))
     with engine.serve(workdir.socket) as url:
@@ -255,7 +255,7 @@ def test_a_teardown_goes_on_where_one_hosts_engine_is_not_the_one_of_its_baselin
     assert (deletes(changed), len(deletes(same))) == ([], 1)
 
 
-def test_an_engine_that_hangs_in_the_question_for_its_id_is_swept_by_what_else_is_known_of_it(
+def test_an_engine_that_hangs_in_the_question_for_its_id_is_swept_by_its_other_properties(
     workdir: Workdir, gate: Gate
 ) -> None:
     engine = ScriptedEngine(leaks(2))

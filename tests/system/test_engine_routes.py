@@ -1,4 +1,4 @@
-"""Every way to an engine, on real sshds, with real users who may do little."""
+"""Every route to an engine, on real sshds, with real users of few rights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explaining one container: the rules in order, and the very verdict that the audit gives."""
+"""Explaining one container: the rules in order, and the same verdict as the audit."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_the_policy_options_count(session_lab: Lab, seeded: Seeded, run: Run) ->
     assert explain(session_lab, run, "postgres", "--image", "postgres*")["reason"] == "stale"
 
 
-def test_explaining_sends_nothing_but_get_and_tells_of_the_guard(workdir: Workdir, run: Run) -> None:
+def test_explaining_sends_nothing_but_get_and_reports_the_guard(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(3))
     with engine.serve(workdir.socket) as url:
         done = run("explain", "ws-1", *workdir.local(url), "--cap", "2")

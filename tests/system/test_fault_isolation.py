@@ -1,4 +1,4 @@
-"""One odd container or one odd file among many, on scripted engines: it costs itself, and the exit code says so."""
+"""On scripted engines, one odd container or file affects only itself, and the exit code shows it."""
 
 from __future__ import annotations
 

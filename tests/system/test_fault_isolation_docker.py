@@ -1,4 +1,4 @@
-"""One container that can't be looked at, or that another one lives on, on a real dockerd: it costs itself alone."""
+"""On a real dockerd, a container that can't be inspected, or that others depend on, affects only itself."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_wedged_container_is_kept_and_the_others_are_swept(lab: Lab, run: Run)
     assert box.names() == {"ws-wedged"}
 
 
-def test_a_wedged_container_of_somebody_else_costs_no_exit_code(lab: Lab, run: Run) -> None:
+def test_a_wedged_container_of_another_user_costs_no_exit_code(lab: Lab, run: Run) -> None:
     box = lab.box("runner-2")
     ids = box.seed([Spec("ws-1", age=DAYS), Spec("db-wedged", "postgres:16", age=DAYS)])
     with wedged(box, ids["db-wedged"]):

@@ -1,4 +1,4 @@
-"""What was done yesterday, asked as an operator would."""
+"""The history of runs, as an operator queries it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A container that somebody holds outlives sweeps and teardowns until the hold ends."""
+"""A held container survives sweeps and teardowns until the hold ends."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_held_container_is_asked_for_nothing_but_what_it_lives_on(workdir: Wor
         (["--list", "--release"], "--list shows all holds"),
     ],
 )
-def test_what_can_not_be_meant_is_an_error_and_nobody_is_contacted(
+def test_what_can_not_be_meant_is_an_error_and_no_host_is_contacted(
     workdir: Workdir, run: Run, words: list[str], told: str
 ) -> None:
     engine = ScriptedEngine(leaks(1))
@@ -174,7 +174,7 @@ def test_where_a_host_could_not_be_looked_at_there_may_be_another_and_the_exit_c
     assert "could not be looked at" in done.stderr
 
 
-def test_a_journal_that_can_not_be_written_is_told_before_anybody_is_contacted(workdir: Workdir, run: Run) -> None:
+def test_a_journal_that_can_not_be_written_is_reported_before_any_contact(workdir: Workdir, run: Run) -> None:
     workdir.state.mkdir()
     workdir.state.chmod(0o777)
     engine = ScriptedEngine(leaks(1))

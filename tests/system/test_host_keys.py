@@ -1,4 +1,4 @@
-"""Host keys against real sshds: what is refused before anybody logs in, and what accept-new writes."""
+"""Host keys against real sshds: what is refused before login, and what accept-new writes."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_a_host_certificate_is_not_asked_for_and_the_refusal_says_so(boxes: SshB
     swept(boxes, trusted + box.known_hosts_line)
 
 
-def test_a_known_hosts_that_cannot_be_read_is_told(boxes: SshBoxes) -> None:
+def test_a_known_hosts_that_cannot_be_read_is_reported(boxes: SshBoxes) -> None:
     told = boxes.survey([boxes.host(0)], known_hosts=(str(boxes.directory),)).fault("b0")
     assert (told.phase, told.kind) == (Phase.HOST_KEY, "known-hosts")
 

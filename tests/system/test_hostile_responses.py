@@ -1,4 +1,4 @@
-"""One engine of two says what no engine says: it costs itself its row, and the other host is swept."""
+"""An engine with hostile responses fails alone; the other host is swept."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_a_start_time_in_a_zone_that_no_place_has_keeps_its_container(pair: Pair
         "06 Nov 1994 08:49:37 GMT",
     ],
 )
-def test_a_clock_that_is_not_told_in_the_one_form_or_told_twice_is_not_read(pair: Pair, date: str) -> None:
+def test_a_clock_that_is_not_in_the_one_form_or_sent_twice_is_not_read(pair: Pair, date: str) -> None:
     body = json.dumps([entry(0)]).encode()
     pair.engines[BAD].on("GET /containers/json", lambda _: answered(pair, body, date))
     code, rows = pair.sweep()
@@ -229,7 +229,7 @@ def test_what_comes_behind_a_removals_answer_ends_its_stream_and_takes_nothing_b
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[" + b"[" * 10,
     ],
 )
-def test_what_a_removal_was_answered_stands_whatever_breaks_after_it(pair: Pair, raw: bytes) -> None:
+def test_the_response_to_a_removal_counts_whatever_breaks_after_it(pair: Pair, raw: bytes) -> None:
     bad = pair.engines[BAD]
 
     def remove(_: object) -> Response:
@@ -241,7 +241,7 @@ def test_what_a_removal_was_answered_stands_whatever_breaks_after_it(pair: Pair,
     assert (code, outcomes(rows[BAD])) == (0, ["removed"] * 3)
 
 
-def test_a_header_that_decides_and_stands_twice_is_not_read(pair: Pair) -> None:
+def test_a_header_that_decides_and_is_sent_twice_is_not_read(pair: Pair) -> None:
     body = json.dumps([entry(0)]).encode()
     bad = pair.engines[BAD]
     twice = answer_of(

@@ -1,4 +1,4 @@
-"""A bug of our own, in the middle of a run: every row is printed, the journal is written, and the exit code is 1."""
+"""A bug of fleetsweep in mid-run: every row is printed, the journal is written, and the exit code is 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One fleet, described in each form that an inventory can have: the same boxes are swept, with the same result."""
+"""One fleet in each form of an inventory: the same boxes are swept, with the same result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intent before removal, outcome after it, and whatever comes between: kills, full disks, links, a second sweep."""
+"""Intent before removal and outcome after it, through kills, full disks, links and a second sweep."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_a_link_in_the_place_of_the_journal_or_the_lock_is_refused(workdir: Work
     assert target.read_bytes() == b"precious"
 
 
-def test_a_directory_of_somebody_elses_or_behind_a_link_is_refused(workdir: Workdir, run: Run) -> None:
+def test_a_directory_of_another_user_or_behind_a_link_is_refused(workdir: Workdir, run: Run) -> None:
     engine = ScriptedEngine(leaks(1))
     real = workdir.directory / "real"
     real.mkdir(0o700)
@@ -401,7 +401,7 @@ def test_when_the_first_sweep_is_killed_the_second_goes_on_and_settles_its_inten
     assert [item["outcome"] for item in only_row(report)["settled"]] == ["still-there"] * 3
 
 
-def test_a_sweep_that_may_not_wait_long_gives_up_having_contacted_nobody(
+def test_a_sweep_that_may_not_wait_long_gives_up_having_contacted_no_host(
     workdir: Workdir, gate: Gate, run: Run
 ) -> None:
     engine = ScriptedEngine(leaks(3))

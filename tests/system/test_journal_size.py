@@ -1,4 +1,4 @@
-"""How large the journal becomes: by what goes, not by what a box lists."""
+"""The journal grows with removals, not with the number of listed containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts that no run has looked at for too long, by the journal."""
+"""Hosts that no run has surveyed for too long, according to the journal."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_host_that_answers_now_is_not_silent_however_long_it_was(workdir: Work
     assert (code, json.loads(text)["hosts"][0]["silent_since"]) == (0, None)
 
 
-def test_without_a_readable_journal_nobody_is_contacted(workdir: Workdir, run: Run) -> None:
+def test_without_a_readable_journal_no_host_is_contacted(workdir: Workdir, run: Run) -> None:
     workdir.state.mkdir(mode=0o700)
     (workdir.state / "journal.db").write_text("no database")
     engine = ScriptedEngine([])

@@ -1,4 +1,4 @@
-"""Metrics of whole runs: what Prometheus reads of them, what is kept while a host fails, and where a push goes."""
+"""Metrics of whole runs: what Prometheus reads, what is kept while a host fails, and where a push goes."""
 
 from __future__ import annotations
 

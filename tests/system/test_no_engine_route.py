@@ -1,4 +1,4 @@
-"""What is said where no way leads to an engine: what each way said, what is the matter, and what to type."""
+"""No route to an engine: what each attempt met, the cause, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def type_it(remedy: str) -> str:
     return command
 
 
-def test_a_user_outside_the_sockets_group_is_told_which_group(lab: Lab, box: Box) -> None:
+def test_a_user_outside_the_sockets_group_is_shown_the_group(lab: Lab, box: Box) -> None:
     group = box.socket.group()
     with account(box) as who:
         told = fault(host(lab, box, who))
@@ -71,7 +71,7 @@ def test_a_user_outside_the_sockets_group_is_told_which_group(lab: Lab, box: Box
     assert told.remedy.endswith(f"usermod -aG {group} {who.name}")
 
 
-def test_a_key_that_may_do_nothing_is_told_what_it_needs(lab: Lab, box: Box) -> None:
+def test_a_key_that_may_do_nothing_is_shown_what_it_needs(lab: Lab, box: Box) -> None:
     with account(box, key_options='restrict,command="/bin/echo go away"', group_of_socket=True) as who:
         told = fault(host(lab, box, who))
     assert told.kind == "forbidden"
@@ -122,7 +122,7 @@ def test_a_box_without_the_docker_cli_says_so(lab: Lab, box: Box) -> None:
     assert "AllowStreamLocalForwarding" in told.remedy
 
 
-def test_what_stands_in_the_sockets_place_is_named(lab: Lab, box: Box, other: Path) -> None:
+def test_what_is_in_the_sockets_place_is_named(lab: Lab, box: Box, other: Path) -> None:
     target = host(lab, box, engine=f"unix://{other}")
     told = fault(target)
     assert (told.kind, f"there is no socket {other}" in told.message) == ("absent", True)
@@ -167,7 +167,7 @@ def test_where_sessions_are_forbidden_too_the_error_is_whole(lab: Lab, box: Box)
     assert told.message.count("sshd opened no channel") == 3
 
 
-def test_the_local_socket_is_told_as_exactly(box: Box, run: Run, other: Path) -> None:
+def test_the_local_socket_is_reported_as_exactly(box: Box, run: Run, other: Path) -> None:
     def told() -> tuple[str, str]:
         done = run("audit", "--local", "--engine", f"unix://{other}", "--format", "json")
         (row,) = json.loads(done.stdout)["hosts"]
@@ -182,7 +182,7 @@ def test_the_local_socket_is_told_as_exactly(box: Box, run: Run, other: Path) ->
     assert told() == ("refused", "tunnel")
 
 
-def test_a_socket_behind_a_closed_directory_is_told_from_a_missing_one(lab: Lab, box: Box) -> None:
+def test_a_socket_behind_a_closed_directory_differs_from_a_missing_one(lab: Lab, box: Box) -> None:
     closed = box.directory / "closed"
     closed.mkdir(mode=0o700)
     try:

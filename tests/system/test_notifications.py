@@ -1,4 +1,4 @@
-"""Telling people: of every end but a good one, through whatever else went wrong, and never with a secret in sight."""
+"""Notifications of every end but success, whatever else fails, and without secrets."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ ENDINGS = [
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: f"{ending.code}-{'-'.join(ending.words)}")
-def test_every_exit_but_0_is_told_once_with_its_code(run: Run, workdir: Workdir, ending: Ending) -> None:
+def test_every_exit_but_0_is_notified_once_with_its_code(run: Run, workdir: Workdir, ending: Ending) -> None:
     command, *words = ending.words
     with ending.engine().serve(workdir.socket) as address, receiving() as chat:
         done = run(command, *workdir.local(address), *words, "--notify", url(chat))
@@ -89,7 +89,7 @@ def test_every_exit_but_0_is_told_once_with_its_code(run: Run, workdir: Workdir,
     assert SECRET not in done.stdout + done.stderr + chat.received[0].body.decode()
 
 
-def test_a_good_end_is_told_only_when_asked_for(run: Run, workdir: Workdir) -> None:
+def test_a_success_is_notified_only_on_request(run: Run, workdir: Workdir) -> None:
     with ScriptedEngine([YOUNG]).serve(workdir.socket) as address, receiving() as chat:
         quiet = run("audit", *workdir.local(address), "--notify", url(chat))
         assert chat.received == []
@@ -99,7 +99,7 @@ def test_a_good_end_is_told_only_when_asked_for(run: Run, workdir: Workdir) -> N
     assert message["title"] == "fleetsweep audit: exit 0, all is well"
 
 
-def test_an_inventory_that_cannot_be_read_is_told(run: Run, workdir: Workdir) -> None:
+def test_an_inventory_that_cannot_be_read_is_reported(run: Run, workdir: Workdir) -> None:
     with receiving() as chat:
         done = run("audit", "-i", "nowhere.yml", "--notify", url(chat))
     assert done.returncode == 2
@@ -110,7 +110,7 @@ def test_an_inventory_that_cannot_be_read_is_told(run: Run, workdir: Workdir) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_run_that_was_stopped_is_told(workdir: Workdir, gate: Gate, number: signal.Signals) -> None:
+def test_a_run_that_was_stopped_is_reported(workdir: Workdir, gate: Gate, number: signal.Signals) -> None:
     scripted = engine()
     scripted.on("GET /containers/json", gate)
     with scripted.serve(workdir.socket) as address, receiving() as chat:
@@ -123,7 +123,7 @@ def test_a_run_that_was_stopped_is_told(workdir: Workdir, gate: Gate, number: si
     assert f"exit {128 + number}, stopped by signal {number}" in message["title"]
 
 
-def test_a_sweep_that_is_still_telling_keeps_no_other_waiting(run: Run, workdir: Workdir, gate: Gate) -> None:
+def test_a_sweep_that_still_sends_notifications_blocks_no_other(run: Run, workdir: Workdir, gate: Gate) -> None:
     scripted = engine()
     with scripted.serve(workdir.socket) as address, receiving() as chat:
         chat.hold = gate
@@ -138,7 +138,7 @@ def test_a_sweep_that_is_still_telling_keeps_no_other_waiting(run: Run, workdir:
 
 
 @pytest.mark.lab
-def test_a_fleet_with_one_box_that_is_away_is_told_of_by_name(lab: Lab, run: Run, workdir: Workdir) -> None:
+def test_a_fleet_with_one_box_that_is_away_is_notified_by_name(lab: Lab, run: Run, workdir: Workdir) -> None:
     lab.box("runner-1").seed([Spec("ws-1", age=timedelta(days=2))])
     away = workdir.directory / "away.yml"
     reached = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_private_key_file": str(lab.client_key)}
@@ -163,14 +163,14 @@ def test_a_fleet_with_one_box_that_is_away_is_told_of_by_name(lab: Lab, run: Run
     assert "runner-1" not in again.stdout
 
 
-def test_somebody_who_only_lists_hosts_tells_nobody(run: Run) -> None:
+def test_listing_hosts_notifies_no_one(run: Run) -> None:
     with receiving() as chat:
         done = run("audit", "-i", "nowhere.yml", "--list-hosts", "--notify", url(chat))
     assert done.returncode == 2
     assert chat.received == []
 
 
-def test_a_bug_is_told_and_its_traceback_shows_no_address(run: Run, workdir: Workdir, tmp_path: Path) -> None:
+def test_a_bug_is_reported_and_its_traceback_shows_no_address(run: Run, workdir: Workdir, tmp_path: Path) -> None:
     with receiving() as chat:
         broken = tmp_path / "broken"
         broken.mkdir()

@@ -1,4 +1,4 @@
-"""What disks, directories and other accounts do to a file that is to be written."""
+"""Full disks, directories and other users' files in place of an output file."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_file_that_is_mounted_by_itself_is_written_in_place(tmp_path: Path) ->
     assert {path.name for path in workdir.iterdir()} == {"r"}
 
 
-def test_a_read_only_directory_is_told_of_by_the_path_that_was_asked_for(tmp_path: Path) -> None:
+def test_a_read_only_directory_is_reported_by_the_path_that_was_given(tmp_path: Path) -> None:
     (tmp_path / "shut").mkdir()
     with frozen(tmp_path / "shut") as shut, pytest.raises(OSError, match="Read-only") as raised:
         files.write(shut / "r", NEW)

@@ -1,4 +1,4 @@
-"""The incident, replayed, and jobs that overlap: on a real engine, with jobs that are killed for real."""
+"""The incident, and overlapping jobs, on a real engine with jobs that are really killed."""
 
 from __future__ import annotations
 

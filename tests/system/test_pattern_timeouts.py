@@ -1,4 +1,4 @@
-"""A name on which a pattern backtracks costs its own container, and no deadline."""
+"""A name on which a pattern backtracks affects its own container only, and no deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removals that hang, wait or are somebody else's: each costs itself, and what went is proven."""
+"""Removals that hang, wait or belong to others: each affects only itself, and removals are verified."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_one_removal_that_hangs_is_unknown_and_the_others_are_removed(run: Run, 
     assert len(deletes(engine)) == 7
 
 
-def test_removals_that_hang_hold_up_nobody_though_they_take_every_place(run: Run, workdir: Workdir, gate: Gate) -> None:
+def test_removals_that_hang_delay_no_other_even_with_every_worker_busy(run: Run, workdir: Workdir, gate: Gate) -> None:
     engine = ScriptedEngine(leaks(12))
     engine.on(r"DELETE /containers/0{63}[0-3]", gate)
     code, row, told = sweep(run, engine, workdir)
@@ -151,7 +151,7 @@ def test_where_podman_waits_for_each_container_as_many_go_at_once_as_the_time_ne
     assert (code, row["removed"]) == (0, 48), "24 at once and then the others, or nobody goes"
 
 
-def test_podman_is_told_by_its_own_api_not_to_wait(run: Run, workdir: Workdir) -> None:
+def test_podmans_own_api_is_asked_not_to_wait(run: Run, workdir: Workdir) -> None:
     engine = podman("5.4.2", [*leaks(2), ScriptedContainer(WEDGED, "ws-exited", state="exited")], "5.4.2")
 
     def remove(found: re.Match[str]) -> Response:

@@ -1,4 +1,4 @@
-"""Removing what a real dockerd can't, or what restarts again and again."""
+"""Containers that a real dockerd can't remove, or that restart again and again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removing what runs on a real Podman."""
+"""Removing running containers on a real Podman."""
 
 from __future__ import annotations
 

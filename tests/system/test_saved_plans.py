@@ -1,4 +1,4 @@
-"""A plan made by a look and carried out later: exactly its set, less what has changed, or nothing at all."""
+"""A plan saved by an audit and executed later: exactly its set, less what has changed, or nothing at all."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_plan_is_carried_out_on_each_of_its_hosts_whose_guards_let_it(lab: Lab
 
 
 @pytest.mark.lab
-def test_a_host_that_could_not_be_looked_at_is_still_told_when_the_plan_is_carried_out(
+def test_a_host_that_could_not_be_looked_at_is_still_reported_when_the_plan_is_carried_out(
     lab: Lab, run: Run, tmp_path: Path
 ) -> None:
     lab.box("runner-1").seed([Spec("ws-1", age=DAYS)])
@@ -198,7 +198,7 @@ CHANGES: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.lab
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_plan_that_was_damaged_or_changed_contacts_nobody(
+def test_a_plan_that_was_damaged_or_changed_contacts_no_host(
     session_lab: Lab, made: Made, run: Run, tmp_path: Path, change: str
 ) -> None:
     text = CHANGES[change](made.text)
@@ -226,7 +226,7 @@ def refused(lab: Lab, run: Run, plan: Path, *words: str) -> str:
 
 @pytest.mark.lab
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_a_plan_that_others_may_write_contacts_nobody(
+def test_a_plan_that_others_may_write_contacts_no_host(
     session_lab: Lab, made: Made, run: Run, tmp_path: Path, mode: int
 ) -> None:
     plan = write(tmp_path, made.text)
@@ -235,7 +235,7 @@ def test_a_plan_that_others_may_write_contacts_nobody(
 
 
 @pytest.mark.lab
-def test_a_plan_that_belongs_to_somebody_else_or_is_no_file_contacts_nobody(
+def test_a_plan_that_belongs_to_another_user_or_is_no_file_contacts_no_host(
     session_lab: Lab, made: Made, run: Run, tmp_path: Path
 ) -> None:
     plan = write(tmp_path, made.text)
@@ -260,14 +260,14 @@ def test_a_plan_that_belongs_to_somebody_else_or_is_no_file_contacts_nobody(
         ("--max-lifetime", "3d"),
     ],
 )
-def test_other_policy_flags_than_the_plans_contact_nobody(
+def test_other_policy_flags_than_the_plans_contact_no_host(
     session_lab: Lab, made: Made, run: Run, tmp_path: Path, words: tuple[str, str]
 ) -> None:
     refused(session_lab, run, write(tmp_path, made.text), *words)
 
 
 @pytest.mark.lab
-def test_a_plan_for_a_host_that_is_not_selected_contacts_nobody(
+def test_a_plan_for_a_host_that_is_not_selected_contacts_no_host(
     session_lab: Lab, made: Made, run: Run, tmp_path: Path
 ) -> None:
     assert "runner-" in refused(session_lab, run, write(tmp_path, made.text), "--host", "runner-1")
@@ -284,7 +284,7 @@ def test_a_plan_is_refused_once_it_is_older_than_it_may_be(
 
 
 @pytest.mark.lab
-def test_a_plan_for_a_host_that_has_moved_since_contacts_nobody(
+def test_a_plan_for_a_host_that_has_moved_since_contacts_no_host(
     session_lab: Lab, made: Made, run: Run, tmp_path: Path
 ) -> None:
     moved = tmp_path / "inventory.yml"
@@ -299,7 +299,7 @@ def test_a_plan_for_a_host_that_has_moved_since_contacts_nobody(
 
 
 @pytest.mark.lab
-def test_a_good_plan_without_a_terminal_or_yes_contacts_nobody(
+def test_a_good_plan_without_a_terminal_or_yes_contacts_no_host(
     session_lab: Lab, made: Made, run: Run, tmp_path: Path
 ) -> None:
     before = connections(session_lab)

@@ -1,4 +1,4 @@
-"""What ``fleetsweep schedule`` wrote is carried out as cron, systemd and a CI runner would."""
+"""Output of ``fleetsweep schedule``, run as cron, systemd and a CI runner would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stopped, cut off and talked over: what was begun ends, what was done is told, and nothing new is begun."""
+"""Signals and lost output: started removals finish, finished ones are reported, and no new one starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which keys a real sshd is offered, and what is told before it is asked at all."""
+"""Which keys a real sshd is offered, and which problems are reported before it is contacted."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_with_no_key_configured_the_agents_is_offered(boxes: SshBoxes, monkeypat
         swept(boxes, None)
 
 
-def test_too_many_keys_of_an_agent_are_told_with_the_way_out(
+def test_too_many_keys_of_an_agent_are_reported_with_the_fix(
     boxes: SshBoxes, many: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ssh_agent(boxes.directory / "a4", *many, boxes.key) as address:
@@ -128,7 +128,7 @@ def test_with_neither_the_usual_files_are_offered(boxes: SshBoxes, kind: str) ->
     assert tries(boxes.boxes[0]) == 1
 
 
-def test_with_no_key_at_all_that_is_told_before_any_connection(boxes: SshBoxes) -> None:
+def test_with_no_key_at_all_that_is_reported_before_any_connection(boxes: SshBoxes) -> None:
     make_key(Path(os.environ["HOME"]) / ".ssh" / "id_ed25519", phrase="secret")
     fault = told_before_any_connection(boxes, None)
     assert fault.kind == "no-key"
@@ -159,7 +159,7 @@ def test_an_agent_that_never_answers_is_left(boxes: SshBoxes, monkeypatch: pytes
         (b"\0\xff" * 100, "not a usable", "name the private key"),
     ],
 )
-def test_a_key_file_that_is_no_key_is_told_before_any_connection(
+def test_a_key_file_that_is_no_key_is_reported_before_any_connection(
     boxes: SshBoxes, tmp_path: Path, content: bytes | None, what: str, remedy: str
 ) -> None:
     key = tmp_path / "key"
@@ -173,20 +173,20 @@ def test_a_key_file_that_is_no_key_is_told_before_any_connection(
     assert remedy in fault.remedy
 
 
-def test_a_directory_or_a_pipe_in_place_of_a_key_is_told_and_not_waited_for(boxes: SshBoxes, tmp_path: Path) -> None:
+def test_a_directory_or_a_pipe_in_place_of_a_key_is_reported_without_waiting(boxes: SshBoxes, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
         fault = told_before_any_connection(boxes, path)
         assert (fault.kind, "is not a file" in fault.message) == ("key-file", True)
 
 
-def test_a_public_key_in_place_of_the_private_one_is_told(boxes: SshBoxes) -> None:
+def test_a_public_key_in_place_of_the_private_one_is_reported(boxes: SshBoxes) -> None:
     fault = told_before_any_connection(boxes, boxes.key.with_name("id.pub"))
     assert (fault.kind, "is a public key" in fault.message) == ("key-file", True)
 
 
 @pytest.mark.parametrize("form", ["OPENSSH", "PEM"])
-def test_an_encrypted_key_is_told_and_once_the_agent_has_it_used(
+def test_an_encrypted_key_is_reported_and_is_used_once_the_agent_has_it(
     boxes: SshBoxes, many: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
 ) -> None:
     key = make_key(tmp_path / "locked", *(("-m", "PEM") if form == "PEM" else ()), kind="rsa", phrase="secret")
@@ -326,7 +326,7 @@ def test_a_certificate_of_another_key_or_none_at_all_leaves_the_keys_as_they_are
 
 
 @pytest.mark.parametrize("text", ["", "junk", "the public key"])
-def test_what_is_no_certificate_is_told_before_any_connection(boxes: SshBoxes, tmp_path: Path, text: str) -> None:
+def test_what_is_no_certificate_is_reported_before_any_connection(boxes: SshBoxes, tmp_path: Path, text: str) -> None:
     file = tmp_path / "cert.pub"
     file.write_text(boxes.key.with_name("id.pub").read_text() if text == "the public key" else text)
     config = boxes.configure(f"Match user somebody\nCertificateFile {file}\n")
@@ -355,7 +355,7 @@ def test_the_agent_that_the_configuration_names_is_asked(
         ("/nowhere", "/nowhere does not respond"),
     ],
 )
-def test_an_agent_that_is_not_there_is_told_and_the_environments_is_left_alone(
+def test_an_agent_that_is_not_there_is_reported_and_the_environments_is_not_used(
     boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spelled: str, why: str
 ) -> None:
     with ssh_agent(tmp_path / "a", boxes.key) as address:
@@ -407,7 +407,7 @@ def test_a_server_that_takes_rsa_keys_with_sha1_only_says_so(boxes: SshBoxes, tm
     assert (fault.phase, fault.kind) == (Phase.AUTH, "denied")
 
 
-def test_a_server_that_wants_more_than_a_key_is_told(boxes: SshBoxes) -> None:
+def test_a_server_that_wants_more_than_a_key_is_reported(boxes: SshBoxes) -> None:
     boxes.restart(0, "KbdInteractiveAuthentication yes", "AuthenticationMethods publickey,keyboard-interactive")
     fault = boxes.survey([boxes.host(0)]).fault("b0")
     assert (fault.phase, fault.kind) == (Phase.AUTH, "denied")
@@ -415,7 +415,7 @@ def test_a_server_that_wants_more_than_a_key_is_told(boxes: SshBoxes) -> None:
     assert "AuthenticationMethods" in fault.remedy
 
 
-def test_a_server_that_takes_no_keys_is_told(boxes: SshBoxes) -> None:
+def test_a_server_that_takes_no_keys_is_reported(boxes: SshBoxes) -> None:
     boxes.restart(0, "PubkeyAuthentication no", "KbdInteractiveAuthentication yes")
     fault = boxes.survey([boxes.host(0)]).fault("b0")
     assert (fault.phase, fault.kind) == (Phase.AUTH, "denied")

@@ -1,4 +1,4 @@
-"""Links that are slow, break off, or change their keys under way: finished, or told; never called removed."""
+"""Links that are slow, break off or change keys in mid-run: finished or reported, never counted as removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes that stall at each step of reaching them: a row with its phase and what to do, and nobody else waits."""
+"""Hosts that stall in any phase of connecting: a row with the phase and the remedy, and no delay for others."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_port_that_a_firewall_drops(fleet: SshdFleet) -> None:
     assert "firewall" in rows["bad"]["error"]["remedy"]
 
 
-def test_a_port_that_does_not_answer_holds_nobody_up(fleet: SshdFleet) -> None:
+def test_a_port_that_does_not_answer_delays_no_other_host(fleet: SshdFleet) -> None:
     with full_port() as port:
         fleet.host("bad", None, fleet.engine(), port=port)
         with_good_host(fleet)
@@ -157,7 +157,7 @@ def test_a_server_that_stalls_or_rambles_before_the_log_in(
     assert "Accepted" not in box.sshd_log
 
 
-def test_a_reset_in_mid_key_exchange_is_tried_again_and_told(fleet: SshdFleet) -> None:
+def test_a_reset_in_mid_key_exchange_is_retried_and_reported(fleet: SshdFleet) -> None:
     box = fleet.sshd()
     link = fleet.link(box, down=cut_after(version_length(box) + MID_KEX))
     fleet.host("bad", box, fleet.engine(), port=link.port)

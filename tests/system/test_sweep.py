@@ -1,4 +1,4 @@
-"""The main job, on real sshds and real dockerds."""
+"""Audit and sweep on real sshds and real dockerds."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_an_unknown_host_key_is_refused(lab: Lab, run: Run, tmp_path: Path) -> N
     assert {row["error"]["phase"] for row in rows(done.stdout).values()} == {"host-key"}  # type: ignore[index]
 
 
-def test_a_sweep_without_a_terminal_or_yes_contacts_nobody(lab: Lab, run: Run) -> None:
+def test_a_sweep_without_a_terminal_or_yes_contacts_no_host(lab: Lab, run: Run) -> None:
     before = [box.sshd_log.count("Connection from") for box in lab.boxes]
     done = run("sweep", *lab.options())
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""A job's own teardown, as whole commands: what it refuses, what it says, and what it leaves alone."""
+"""A job's own teardown as whole commands: what it refuses, reports and leaves alone."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def aged(path: Path) -> None:
         (lambda path: path.write_text("{}"), "is not a baseline"),
     ],
 )
-def test_a_baseline_that_cannot_be_trusted_contacts_nobody(
+def test_a_baseline_that_cannot_be_trusted_contacts_no_host(
     workdir: Workdir, run: Run, spoil: Callable[[Path], object], said: str
 ) -> None:
     box = engine()
@@ -258,7 +258,7 @@ def test_the_runs_labelled_volumes_and_networks_go_and_no_others(workdir: Workdi
     ]
 
 
-def test_a_volume_that_is_in_use_stays_and_is_told(workdir: Workdir, run: Run) -> None:
+def test_a_volume_that_is_in_use_stays_and_is_reported(workdir: Workdir, run: Run) -> None:
     box = engine()
     stored = Stored(box)
     stored.delete = lambda kind, name: Response(409, {"message": "volume is in use"})  # type: ignore[method-assign]
@@ -272,7 +272,7 @@ def test_a_volume_that_is_in_use_stays_and_is_told(workdir: Workdir, run: Run) -
 @pytest.mark.parametrize(
     ("request_of", "outcome"), [("GET /volumes/mine", "failed"), ("DELETE /volumes/mine", "unknown")]
 )
-def test_a_volume_that_hangs_costs_itself_alone(
+def test_a_volume_that_hangs_affects_only_itself(
     workdir: Workdir, run: Run, gate: Gate, request_of: str, outcome: str
 ) -> None:
     box = engine()
