@@ -74,6 +74,7 @@ class Graph:
         self._members: dict[str, tuple[str, ...]] = {}
         self._merged: dict[frozenset[str], tuple[dict[str, object], dict[str, str]]] = {}
         self._closures: dict[tuple[str, ...], frozenset[str]] = {}
+        self._never_ungrouped: set[str] = set()
 
     # Filling: called by the readers.
 
@@ -146,21 +147,24 @@ class Graph:
 
     def _fill_ungrouped(self) -> None:
         ungrouped = self.groups[UNGROUPED]
-        regrouped = False
+        filed: set[str] = set()
         for name in self.hosts:
             closure = self._closure(name)
             if UNGROUPED in closure:
-                if closure - {ALL, UNGROUPED}:
-                    ungrouped.hosts.pop(name, None)
+                if closure - {ALL, UNGROUPED} and name in ungrouped.hosts:
+                    del ungrouped.hosts[name]
+                    self._never_ungrouped.add(name)
             elif closure <= {ALL}:
                 if name in self.groups:
                     # An ungrouped host with the name of a group: Ansible makes the group a child of ungrouped.
                     ungrouped.children[name] = None
+                    if not self._ancestors([name]) & {UNGROUPED, *filed}:
+                        self._never_ungrouped -= set(self._hosts_below(name))
+                    filed.add(name)
                     self._child_where.setdefault((UNGROUPED, name), self.hosts[name].where)
-                    regrouped = True
                 else:
                     ungrouped.hosts[name] = None
-        if regrouped:
+        if filed:
             self._index_groups()
         self._direct = self._direct_groups()
         self._closures.clear()
@@ -211,13 +215,17 @@ class Graph:
         direct = tuple(self._direct[host])
         found = self._closures.get(direct)
         if found is None:
-            reached: set[str] = set()
-            level: list[str] = list(direct)
-            while level:
-                reached.update(level)
-                level = [up for name in level for up in self._parents[name] if up not in reached]
-            found = self._closures[direct] = frozenset(reached)
-        return found
+            found = self._closures[direct] = frozenset({*direct, *self._ancestors(direct)})
+        # Ansible removes such a host from ungrouped even if one of its groups is a child of ungrouped.
+        return found - {UNGROUPED} if host in self._never_ungrouped else found
+
+    def _ancestors(self, groups: Sequence[str]) -> set[str]:
+        reached: set[str] = set()
+        level = list(groups)
+        while level:
+            level = [up for name in level for up in self._parents[name] if up not in reached]
+            reached.update(level)
+        return reached
 
     # Queries: valid once the graph is sealed.
 
@@ -228,17 +236,20 @@ class Graph:
         """
         found = self._members.get(group)
         if found is None:
-            hosts: dict[str, None] = {}
-            seen = {group}
-            level = [group]
-            while level:
-                for name in level:
-                    hosts.update(self.groups[name].hosts)
-                below = dict.fromkeys(child for name in level for child in self.groups[name].children)
-                level = [name for name in below if name not in seen]
-                seen.update(level)
-            found = self._members[group] = tuple(hosts)
+            found = self._members[group] = self._hosts_below(group)
         return found
+
+    def _hosts_below(self, group: str) -> tuple[str, ...]:
+        hosts: dict[str, None] = {}
+        seen = {group}
+        level = [group]
+        while level:
+            for name in level:
+                hosts.update(self.groups[name].hosts)
+            below = dict.fromkeys(child for name in level for child in self.groups[name].children)
+            level = [name for name in below if name not in seen]
+            seen.update(level)
+        return tuple(hosts)
 
     def groups_of(self, host: str) -> tuple[str, ...]:
         """Return the sorted names of the groups that a host is in, without ``all``: Ansible's ``group_names``."""

@@ -269,6 +269,9 @@ FILES = (
     Case("a list and a file", {"hosts": "[web]\na v=1\n", "group_vars/web.yml": "w: 1\n"}, ("a,b,", "hosts")),
     Case("a file and a list", {"hosts": "[web]\na v=1\n"}, ("hosts", "a:22,b:23,")),
     Case("a list with variables beside the working directory", {"host_vars/a.yml": "v: 1\n", "group_vars/ungrouped.yml": "w: 1\n"}, ("a,b",)),
+    Case("ungrouped twice, in a group called like a host", {"one.yml": "all: {hosts: {g: , h: }}\ng: {hosts: {h: }}\n", "two": "h\n"}, ("one.yml", "two")),
+    Case("ungrouped twice, in nested groups called like hosts", {"one.yml": "all: {hosts: {g1: , h: , g2: }}\ng1: {hosts: {h: }, children: {g2: }}\ng2: {hosts: {h: }}\n", "two": "h\n"}, ("one.yml", "two")),
+    Case("ungrouped twice, before the host that its group is called like", {"one.yml": "all: {hosts: {h: , g: }}\ng: {hosts: {h: }}\n", "two": "h\n"}, ("one.yml", "two")),
 )  # fmt: skip
 
 CORPUS = (*INI, *YAML, *SCRIPTS, *FILES)
