@@ -19,12 +19,12 @@ from fleetsweep.runtime import files
 class Output:
     """Where the report goes and how much it says. ``path`` None is stdout."""
 
-    style: str
-    path: Path | None
-    verbose: bool
-    quiet: bool
-    fail_on_stale: bool
-    save_plan: Path | None
+    style: str = "table"
+    path: Path | None = None
+    verbose: bool = False
+    quiet: bool = False
+    fail_on_stale: bool = False
+    save_plan: Path | None = None
 
 
 def note(text: str, output: Output) -> None:

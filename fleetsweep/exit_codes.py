@@ -1,4 +1,4 @@
-"""The exit codes: what each means, and which one counts where two apply."""
+"""The exit codes: the meaning of each, and which one counts where two apply."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INTERRUPTED: Final = SIGNAL + 2
 MEANINGS: Final[Mapping[int, str]] = {
     OK: "all is well",
     USAGE: "usage: nothing was contacted",
-    INCOMPLETE: "a host was unreachable, its answer unusable, or something was not written",
+    INCOMPLETE: "a host was unreachable or unusable, or something was not written",
     GUARD: "a guard tripped",
     REMOVAL: "a removal failed or is unknown",
     STALE: "stale containers were found (--fail-on-stale)",
@@ -31,7 +31,7 @@ _MOST_IMPORTANT_FIRST: Final = (GUARD, REMOVAL, INCOMPLETE, STALE, USAGE, BUG, O
 
 
 def worst(*codes: int) -> int:
-    """Return the code that counts. A signal comes first, a bug last: everything before it is true all the same."""
+    """Return the code that counts. A signal comes first and a bug last, since it does not undo the others' causes."""
     signals = [code for code in codes if code > SIGNAL]
     return signals[0] if signals else min(codes, key=_MOST_IMPORTANT_FIRST.index, default=OK)
 

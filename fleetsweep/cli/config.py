@@ -1,4 +1,4 @@
-"""What a run is asked to do, worked out from the options before anybody is contacted."""
+"""The configuration of a run, made from its options before any host is contacted."""
 
 from __future__ import annotations
 
@@ -9,27 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from fleetsweep.cli.targets import (
-    Selection,
-    output,
-    parse_expect,
-    policy_flags,
-    reach,
-    select_hosts,
-    state_dir,
-    telling,
-)
-from fleetsweep.console import Output, count
-from fleetsweep.exit_codes import GUARD, OK
+from fleetsweep.cli.options import ConnectOptions, OutputOptions, PlanOptions, TargetOptions
+from fleetsweep.cli.targets import select, unexpected
+from fleetsweep.console import Output
 from fleetsweep.model.decision import Guard
 from fleetsweep.model.host import Host
+from fleetsweep.model.policy_flags import Flags
 from fleetsweep.model.run_scope import ResourceKind
 from fleetsweep.notify.dispatch import NotifyConfig
-from fleetsweep.policy.guards import Percent, expect_guard
+from fleetsweep.policy.guards import Percent
 from fleetsweep.policy.rules import Policy
-from fleetsweep.policy.settings import Flags, resolve, resolve_fleet_cap
+from fleetsweep.policy.settings import resolve, resolve_fleet_cap
+from fleetsweep.runtime.capacity import hosts_at_once
 
 if TYPE_CHECKING:
     from fleetsweep.store.plan_file import SavedPlan
@@ -38,10 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """What a run is asked to do. ``remove`` says whether the flow goes on past the guards.
+    """What a run does, and to which hosts. ``remove`` says whether it goes on past the guards.
 
     ``unexpected`` is the guard that trips where another number of hosts was expected. ``saved`` is a plan to carry
-    out in place of a new look.
+    out in place of a new survey. ``flags`` are the policy flags that a saved plan repeats.
     """
 
     command: str
@@ -49,10 +40,10 @@ class RunConfig:
     policies: Mapping[str, Policy]
     flags: Flags
     fleet_cap: int | Percent | None
-    reach: ConnectConfig
+    connect: ConnectConfig
     output: Output
     state_dir: Path
-    telling: NotifyConfig = field(default_factory=NotifyConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
     unexpected: Guard | None = None
     remove: bool = False
     dry_run: bool = False
@@ -64,98 +55,106 @@ class RunConfig:
     max_silence_s: float | None = None
 
 
-def selection(options: dict[str, object]) -> Selection:
-    """The hosts that the options mean. Raises UsageError: nobody was contacted yet."""
-    from fleetsweep.report import printable
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The hosts of a run and its policy flags, by its options or by the saved plan that it carries out."""
 
-    chosen = select_hosts(options)
-    for warning in chosen.warnings:
-        click.echo(f"Warning: {printable(warning)}", err=True)
-    return chosen
-
-
-def summary(chosen: Selection) -> str:
-    """``3 hosts: runner-[01-03]; not selected, 2: arm-[1-2]``."""
-    from fleetsweep.inventory import fold
-    from fleetsweep.report import printable
-
-    text = f"{count(len(chosen.hosts), 'host')}: {fold([host.name for host in chosen.hosts])}"
-    others = f"; not selected, {len(chosen.others)}: {fold(chosen.others)}" if chosen.others else ""
-    return printable(text + others, limit=1000)
+    hosts: tuple[Host, ...]
+    flags: Flags
+    saved: SavedPlan | None = None
 
 
-def _unexpected(selected: Sequence[Host], options: dict[str, object]) -> Guard | None:
-    from fleetsweep.inventory import fold
+def choose(targets: TargetOptions, flags: Flags, plan: PlanOptions | None = None) -> Chosen:
+    """Return the hosts and policy flags of a run. Raises UsageError.
 
-    expected = parse_expect(str(options["expect"])) if options["expect"] is not None else None
-    return expect_guard(len(selected), expected, fold([host.name for host in selected]))
+    A saved plan narrows the hosts to its own; its flags count where none is given.
+    """
+    flags = replace(flags, dry_run=False)
+    hosts = select(targets).hosts
+    if plan is None or not plan.plan:
+        return Chosen(hosts, flags)
+    from fleetsweep.store.plan_file import load
+
+    by_name = {host.name: host for host in hosts}
+    saved = load(Path(plan.plan), now_ns=time.time_ns(), ttl_s=plan.plan_ttl, hosts=by_name)
+    return Chosen(tuple(item.host for item in saved.plan.hosts), saved.flags if flags == Flags() else flags, saved)
 
 
-def check_expected(selected: Sequence[Host], options: dict[str, object]) -> int:
-    """Return GUARD, having printed why, where --expect asks for another number of hosts; else OK."""
-    from fleetsweep.report import printable
+def build(
+    command: str,
+    chosen: Chosen,
+    targets: TargetOptions,
+    connect: ConnectOptions,
+    state_dir: Path,
+    output: Output,
+    notify: NotifyConfig | None = None,
+) -> RunConfig:
+    """Return the configuration of a run that removes nothing. Raises UsageError for a setting that can't be."""
+    policies, fleet_cap = resolve_all(chosen.hosts, chosen.flags, dict(os.environ))
+    if chosen.saved is not None:
+        from fleetsweep.store.plan_file import check_policies
 
-    guard = _unexpected(selected, options)
-    if guard is None:
-        return OK
-    click.echo(printable(guard.message, limit=1000), err=True)
-    return GUARD
+        check_policies(chosen.saved, policies, fleet_cap)
+    return RunConfig(
+        command=command,
+        hosts=chosen.hosts,
+        policies=policies,
+        flags=chosen.flags,
+        fleet_cap=fleet_cap,
+        connect=connect_config(connect),
+        output=output,
+        state_dir=state_dir,
+        notify=notify or NotifyConfig(),
+        unexpected=unexpected(chosen.hosts, targets.expect),
+        saved=chosen.saved,
+    )
 
 
 def resolve_all(
     hosts: Sequence[Host], flags: Flags, environ: Mapping[str, str]
 ) -> tuple[Mapping[str, Policy], int | Percent | None]:
-    """Each host's policy, by its name, and the fleet's cap. Raises UsageError for what no run would accept.
+    """Return each host's policy, by its name, and the fleet's cap. Raises UsageError for what no run would accept.
 
-    ``environ`` should be a plain dict: os.environ decodes at every look, and each of thousands of hosts takes many.
+    ``environ`` should be a plain dict: os.environ decodes at every look-up, and thousands of hosts make many.
     """
     return {host.name: resolve(flags, environ, host) for host in hosts}, resolve_fleet_cap(flags, environ)
 
 
-def list_hosts(options: dict[str, object]) -> int:
-    """Print the selected hosts as Ansible's --list-hosts does; return the exit code. Raises UsageError."""
-    from fleetsweep.report.hosts import list_hosts as render
+def connect_config(connect: ConnectOptions) -> ConnectConfig:
+    """Return how hosts are reached."""
+    from fleetsweep.ssh import SshOptions, Trust
+    from fleetsweep.sweep.phases import ConnectConfig
+    from fleetsweep.sweep.workers import Limits
 
-    selected, _, _ = _select(options)
-    click.echo(render(selected), nl=False)
-    return check_expected(selected, options)
-
-
-def _select(options: dict[str, object]) -> tuple[tuple[Host, ...], Flags, SavedPlan | None]:
-    """Return the hosts, policy flags and saved plan that the options name. Raises UsageError."""
-    selected = selection(options).hosts
-    flags = policy_flags(options)
-    saved: SavedPlan | None = None
-    if options.get("plan"):
-        from fleetsweep.store.plan_file import load
-
-        path, ttl_s = Path(str(options["plan"])), float(str(options["plan_ttl"]))
-        saved = load(path, now_ns=time.time_ns(), ttl_s=ttl_s, hosts={host.name: host for host in selected})
-        selected = tuple(item.host for item in saved.plan.hosts)
-        if replace(flags, dry_run=False) == Flags():
-            flags = saved.flags
-    return selected, flags, saved
-
-
-def build(command: str, options: dict[str, object]) -> RunConfig:
-    """Return what the options ask for. Raises UsageError; no host is contacted."""
-    selected, flags, saved = _select(options)
-    environ = dict(os.environ)
-    policies, fleet_cap = resolve_all(selected, flags, environ)
-    if saved is not None:
-        from fleetsweep.store.plan_file import check_policies
-
-        check_policies(saved, policies, fleet_cap)
-    return RunConfig(
-        command=command,
-        hosts=selected,
-        policies=policies,
-        flags=replace(flags, dry_run=False),
-        fleet_cap=fleet_cap,
-        reach=reach(options),
-        output=output(options),
-        state_dir=state_dir(options),
-        telling=telling(options),
-        unexpected=_unexpected(selected, options),
-        saved=saved,
+    return ConnectConfig(
+        SshOptions(
+            user=connect.user,
+            key_file=connect.private_key,
+            timeout_s=connect.timeout,
+            ssh_config=connect.ssh_config,
+            known_hosts=connect.known_hosts or None,
+            host_key=Trust(connect.host_key) if connect.host_key else None,
+        ),
+        Limits(min(connect.forks or 256, hosts_at_once()), connect.host_timeout, connect.run_timeout),
     )
+
+
+def report_output(options: OutputOptions, save_plan: str | None = None) -> Output:
+    """Return where the report and the plan go."""
+    return Output(
+        style=options.style,
+        path=Path(options.output) if options.output else None,
+        verbose=options.verbose,
+        quiet=options.quiet,
+        fail_on_stale=options.fail_on_stale,
+        save_plan=Path(save_plan) if save_plan else None,
+    )
+
+
+def state_directory(given: str | None) -> Path:
+    """Return the state directory that is given, or the platform's."""
+    if given:
+        return Path(given)
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("fleetsweep"))

@@ -1,324 +1,408 @@
-"""The options that commands share, and what they come to. No decisions."""
+"""The option groups: each a frozen dataclass whose fields declare their click options beside them.
+
+The policy's flags are declared with the policy's settings, in ``policy.settings.Flags``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Final, Literal, ParamSpec, TypeVar
+from dataclasses import dataclass, field
+from typing import Final
 
-import click
-from click.shell_completion import CompletionItem
+from fleetsweep.cli.command import only, option
+from fleetsweep.cli.params import DIR, FILE, Count, Duration, EngineUrl, HostCount, RunLabel
+from fleetsweep.model.policy_flags import Group, flag_names
 
-P = ParamSpec("P")
-R = TypeVar("R")
-Decorator = Callable[[Callable[P, R]], Callable[P, R]]
+HOUR_S: Final = 3600.0
+DAY_S: Final = 24 * HOUR_S
 
-
-class Duration(click.ParamType[float]):
-    """A duration such as 90s, 30m or 1h30m, in seconds; a bare number counts seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Whole seconds."""
-        if isinstance(value, (int, float)):
-            return float(value)
-        from fleetsweep.model.numerals import whole
-        from fleetsweep.policy.settings import parse_duration
-
-        text = str(value)
-        try:
-            return float(parse_duration(text + "s" if whole(text) is not None else text))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+_PRIVATE_KEY: Final = option("Connection", "--private-key", type=FILE, help="Offer this key and no other.")
+_SSH_CONFIG: Final = option(
+    "Connection", "--ssh-config", type=FILE, help="Read this SSH configuration instead of the usual ones."
+)
+_KNOWN_HOSTS: Final = option(
+    "Connection", "--known-hosts", type=FILE, help="Read this known_hosts instead of the usual ones. Repeatable."
+)
 
 
-class Count(click.IntRange):
-    """A count in ASCII digits: ``int``, which click calls, also takes ``1_0`` and other scripts' digits."""
+@dataclass(frozen=True, slots=True)
+class TargetOptions:
+    """Which hosts."""
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number."""
-        from fleetsweep.model.numerals import whole
-
-        number = value if isinstance(value, int) else whole(str(value))
-        if number is None:
-            self.fail(f"{value!r} is not a count", param, ctx)
-        return super().convert(number, param, ctx)
-
-
-class _PathName(click.ParamType[str]):
-    """The name of a file or directory, as it was typed: whether it is there is not looked at. A shell completes it."""
-
-    def __init__(self, kind: Literal["file", "dir"]) -> None:
-        self.name = kind
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text itself."""
-        return str(value)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Whatever the shell finds."""
-        return [CompletionItem(incomplete, type=self.name)]
-
-
-FILE: Final = _PathName("file")
-DIR: Final = _PathName("dir")
-
-
-def _together(*options: Callable[[Callable[P, R]], Callable[P, R]]) -> Decorator[P, R]:
-    def decorate(command: Callable[P, R]) -> Callable[P, R]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_PRIVATE_KEY = click.option("--private-key", type=FILE, help="Offer this key, and no other.")
-_SSH_CONFIG = click.option("--ssh-config", type=FILE, help="Instead of the usual SSH configuration.")
-_KNOWN_HOSTS = click.option("--known-hosts", multiple=True, type=FILE, help="Instead of the usual known_hosts.")
-
-
-def state_dir_option(command: Callable[P, R]) -> Callable[P, R]:
-    """Where the journal is."""
-    return click.option("--state-dir", type=DIR, envvar="FLEETSWEEP_STATE_DIR", help="Where the journal is kept.")(
-        command
+    inventory: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "Targets",
+            "-i",
+            "--inventory",
+            type=FILE,
+            metavar="PATH",
+            help="Ansible inventory: a file, script, directory, or 'host1,host2,'. Repeatable. "
+            "[$FLEETSWEEP_INVENTORY; default: ./inventory]",
+        ),
+    )
+    hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "Targets",
+            "--host",
+            metavar="NAME",
+            help="One host by its exact name; without an inventory, [user@]address[:port]. Repeatable.",
+        ),
+    )
+    limit: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "Targets",
+            "-l",
+            "--limit",
+            metavar="PATTERN",
+            help="Select hosts as Ansible does: names, groups, globs, ~regex, group[0:2], @file; a,b and &c and !d. "
+            "Repeatable.",
+        ),
+    )
+    local: bool = field(
+        default=False, metadata=option("Targets", "--local", help="This machine's engine, without SSH.")
+    )
+    engine: str | None = field(
+        default=None,
+        metadata=option(
+            "Targets",
+            "--engine",
+            type=EngineUrl(),
+            metavar="URL",
+            help="The engine's address on the box, for --local and hosts without an inventory.",
+        ),
+    )
+    expect: tuple[int, int] | None = field(
+        default=None,
+        metadata=option(
+            "Targets",
+            "--expect",
+            type=HostCount(),
+            metavar="N|MIN..MAX",
+            help="Refuse to run unless this many hosts are selected.",
+        ),
     )
 
 
-def form_option(command: Callable[P, R]) -> Callable[P, R]:
-    """A table for a person, or JSON for a program."""
-    return click.option(
-        "--format", "style", type=click.Choice(["table", "json"]), default="table", help="[default: table]"
-    )(command)
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """Whether to list the selected hosts and stop."""
+
+    list_hosts: bool = field(
+        default=False, metadata=option("Targets", "--list-hosts", help="Print the selected hosts and contact none.")
+    )
 
 
-def target_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Which hosts."""
-    return _together(
-        click.option(
-            "-i",
-            "--inventory",
-            multiple=True,
-            type=FILE,
-            metavar="PATH",
-            help="Ansible inventory: file, script, directory, or 'host1,host2,'; repeatable. "
-            "[$FLEETSWEEP_INVENTORY; default: ./inventory]",
+@dataclass(frozen=True, slots=True)
+class ConnectOptions:
+    """How hosts are reached, and how long that may take, in seconds."""
+
+    forks: int | None = field(
+        default=None,
+        metadata=option(
+            "Connection",
+            "-f",
+            "--forks",
+            type=Count(1, 4096),
+            metavar="N",
+            help="Connect to at most N hosts at once, up to 4096. [default: 256 or fewer]",
         ),
-        click.option(
-            "--host",
-            "hosts",
-            multiple=True,
-            metavar="NAME",
-            help="One host by its exact name; without any inventory [user@]address[:port]. Repeatable.",
+    )
+    user: str | None = field(
+        default=None, metadata=option("Connection", "-u", "--user", metavar="NAME", help="Log in as this user.")
+    )
+    private_key: str | None = field(default=None, metadata=_PRIVATE_KEY)
+    timeout: float = field(
+        default=10.0,
+        metadata=option(
+            "Connection", "-T", "--timeout", type=Duration(), help="Time to connect and log in. [default: 10s]"
         ),
-        click.option(
-            "-l",
-            "--limit",
-            multiple=True,
-            metavar="PATTERN",
-            help="Ansible's patterns: names, groups, globs, ~regex, group[0:2], @file; a,b and &c and !d. Repeatable.",
-        ),
-        click.option("--local", is_flag=True, help="This machine's own engine, without SSH."),
-        click.option("--engine", metavar="URL", help="The engine's address on the box, for --local and ad-hoc hosts."),
-        click.option("--expect", metavar="N|MIN..MAX", help="Refuse unless that many hosts are selected."),
-    )(command)
-
-
-def list_hosts_option(command: Callable[P, R]) -> Callable[P, R]:
-    """Only say which hosts."""
-    return click.option("--list-hosts", is_flag=True, help="Print which hosts are selected; contact nobody.")(command)
-
-
-def run_options(command: Callable[P, R]) -> Callable[P, R]:
-    """How hosts are reached."""
-    return _together(
-        click.option(
-            "-f", "--forks", type=Count(1, 4096), help="At most so many hosts at once. [default: 256 or fewer]"
-        ),
-        click.option("-u", "--user", metavar="NAME", help="Log in as this user."),
-        _PRIVATE_KEY,
-        click.option("-T", "--timeout", type=Duration(), default=10, help="To connect and log in. [default: 10s]"),
-        click.option("--host-timeout", type=Duration(), default=120, help="For one host. [default: 2m]"),
-        click.option("--run-timeout", type=Duration(), default=3600, help="For the whole run. [default: 1h]"),
-        _SSH_CONFIG,
-        _KNOWN_HOSTS,
-        click.option(
+    )
+    host_timeout: float = field(
+        default=120.0,
+        metadata=option("Connection", "--host-timeout", type=Duration(), help="Time for one host. [default: 2m]"),
+    )
+    run_timeout: float = field(
+        default=HOUR_S,
+        metadata=option("Connection", "--run-timeout", type=Duration(), help="Time for the whole run. [default: 1h]"),
+    )
+    ssh_config: str | None = field(default=None, metadata=_SSH_CONFIG)
+    known_hosts: tuple[str, ...] = field(default=(), metadata=_KNOWN_HOSTS)
+    host_key: str | None = field(
+        default=None,
+        metadata=option(
+            "Connection",
             "--host-key",
-            type=click.Choice(["strict", "accept-new"]),
-            help="The key of an unknown host: refuse it, or keep it. [default: what ssh_config says, or strict]",
+            choices=("strict", "accept-new"),
+            help="Refuse the key of an unknown host, or accept and keep it. [default: ssh_config's, else strict]",
         ),
-        state_dir_option,
-    )(command)
+    )
 
 
-def history_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Which runs."""
-    return _together(
-        click.option("-n", "--last", type=Count(1), default=20, help="At most so many. [default: 20]"),
-        click.option(
-            "--since", type=Duration(), metavar="DURATION", help="Those that began no longer ago, like 12h or 7d."
+@dataclass(frozen=True, slots=True)
+class StateOptions:
+    """Where the journal is."""
+
+    state_dir: str | None = field(
+        default=None,
+        metadata=option(
+            "Journal",
+            "--state-dir",
+            type=DIR,
+            envvar="FLEETSWEEP_STATE_DIR",
+            help="The directory of the journal. [$FLEETSWEEP_STATE_DIR]",
         ),
-        click.option(
-            "--host",
-            "hosts",
-            multiple=True,
-            metavar="NAME",
-            help="Those with this host; counts it alone. Repeatable.",
-        ),
-        click.option("--failed", is_flag=True, help="Those that did not end with exit code 0."),
-        form_option,
-        state_dir_option,
-    )(command)
+    )
 
 
-def hold_options(command: Callable[P, R]) -> Callable[P, R]:
-    """For how long, and why."""
-    return _together(
-        click.option(
-            "--for", "duration", type=Duration(), default="1d", help="How long, 30 days at the most. [default: 1d]"
-        ),
-        click.option("-m", "--reason", metavar="TEXT", help="Why: for whoever finds it in the way."),
-        click.option("--list", is_flag=True, help="Show the holds there are; contact nobody."),
-        click.option("--release", is_flag=True, help="End the hold of CONTAINER; contact nobody."),
-    )(command)
-
-
-def schedule_options(command: Callable[P, R]) -> Callable[P, R]:
-    """What is scheduled, and where that goes."""
-    return _together(
-        click.option(
-            "--job",
-            type=click.Choice(["audit", "sweep", "teardown"]),
-            help="What is run. [default: sweep; gitea and github: sweep and teardown]",
-        ),
-        click.option("--user", metavar="NAME", default="fleetsweep", help="The account of the unit. [fleetsweep]"),
-        _PRIVATE_KEY,
-        click.option("--run-timeout", type=Duration(), help="For a whole run. [default: 1h; gitea and github: 8m]"),
-        _SSH_CONFIG,
-        _KNOWN_HOSTS,
-        state_dir_option,
-        click.option(
-            "--metrics", type=FILE, help="Write metrics there, for node-exporter (.prom); for systemd and cron."
-        ),
-        click.option("--write", type=DIR, help="Write the files into this directory instead of to stdout."),
-        click.option("--force", is_flag=True, help="Replace files that are there and say something else."),
-    )(command)
-
-
-def policy_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Which containers are orphans."""
-    return _together(
-        selector_options,
-        click.option("--max-age", metavar="DURATION", help="Older than this is stale. [default: 2h]"),
-        click.option("--job-timeout", metavar="DURATION", help="The longest job; below max age. [default: 30m]"),
-        click.option("--max-lifetime", metavar="DURATION", help="Since creation, however often restarted. [off]"),
-        guard_options,
-    )(command)
-
-
-def output_options(command: Callable[P, R]) -> Callable[P, R]:
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
     """How the report is written."""
-    return _together(
-        click.option(
+
+    style: str = field(
+        default="table",
+        metadata=option(
+            "Output",
             "--format",
-            "style",
-            type=click.Choice(["table", "json", "jsonl", "csv", "markdown"]),
-            default="table",
-            help="The report's form. [default: table]",
+            choices=("table", "json", "jsonl", "csv", "markdown"),
+            help="The format of the report. [default: table]",
         ),
-        click.option("-o", "--output", type=FILE, help="Write the report there instead of to stdout."),
-        click.option("-v", "--verbose", is_flag=True, help="Also list the containers."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on stderr."),
-        click.option("--fail-on-stale", is_flag=True, help="Exit 6 if stale containers were found."),
-    )(command)
+    )
+    output: str | None = field(
+        default=None,
+        metadata=option("Output", "-o", "--output", type=FILE, help="Write the report to this file, not to stdout."),
+    )
+    verbose: bool = field(default=False, metadata=option("Output", "-v", "--verbose", help="Also list the containers."))
+    quiet: bool = field(
+        default=False, metadata=option("Output", "-q", "--quiet", help="Print no progress and no notes.")
+    )
+    fail_on_stale: bool = field(
+        default=False,
+        metadata=option("Output", "--fail-on-stale", help="Exit with 6 if stale containers were found."),
+    )
 
 
-def save_plan_option(command: Callable[P, R]) -> Callable[P, R]:
-    """Keep the plan for later."""
-    return click.option("--save-plan", type=FILE, help="Write the plan there, for sweep --plan.")(command)
+@dataclass(frozen=True, slots=True)
+class FormatOptions:
+    """The format of what a command prints."""
+
+    style: str = field(
+        default="table",
+        metadata=option("Output", "--format", choices=("table", "json"), help="The format. [default: table]"),
+    )
 
 
-def removal_options(command: Callable[P, R]) -> Callable[P, R]:
-    """How removals are made."""
-    return _together(
-        click.option("-C", "--check", "--dry-run", "dry_run", is_flag=True, help="Decide, remove nothing. [$DRY_RUN]"),
-        click.option("--lock-wait", type=Duration(), default=600, help="For another sweep to end. [default: 10m]"),
-    )(command)
+@dataclass(frozen=True, slots=True)
+class SavePlanOptions:
+    """Whether the plan is kept."""
+
+    save_plan: str | None = field(
+        default=None,
+        metadata=option("Output", "--save-plan", type=FILE, help="Write the plan to this file, for sweep --plan."),
+    )
 
 
-def sweep_options(command: Callable[P, R]) -> Callable[P, R]:
-    """What a sweep asks, takes along and carries out."""
-    return _together(
-        click.option("-y", "--yes", is_flag=True, help="Remove without asking."),
-        click.option("--volumes", is_flag=True, help="Also remove the containers' anonymous volumes."),
-        click.option("--plan", type=FILE, help="Carry out a saved plan: exactly its set, without a new look."),
-        click.option("--plan-ttl", type=Duration(), default=3600, help="A plan may be this old. [default: 1h]"),
-    )(command)
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """The saved plan to carry out, and how many seconds old it may be."""
+
+    plan: str | None = field(
+        default=None,
+        metadata=option(
+            "Removal",
+            "--plan",
+            type=FILE,
+            help="Carry out a saved plan, without a new survey: remove no other container.",
+        ),
+    )
+    plan_ttl: float = field(
+        default=HOUR_S,
+        metadata=option("Removal", "--plan-ttl", type=Duration(), help="Refuse an older plan. [default: 1h]"),
+    )
 
 
-def scope_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Which run's containers."""
-    return _together(
-        click.option("--baseline", type=FILE, help="What was there before the job: what came since goes."),
-        click.option("--run-label", metavar="KEY=VALUE", help="The label that this run's containers carry."),
-        click.option("--volumes", is_flag=True, help="Also the run's labelled volumes, and anonymous ones."),
-        click.option("--networks", is_flag=True, help="Also the run's labelled networks."),
-    )(command)
+@dataclass(frozen=True, slots=True)
+class RemovalOptions:
+    """How removals are made. ``lock_wait`` is in seconds."""
+
+    lock_wait: float = field(
+        default=600.0,
+        metadata=option(
+            "Removal", "--lock-wait", type=Duration(), help="Wait this long for another sweep to end. [default: 10m]"
+        ),
+    )
 
 
-def selector_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Which containers are ours to judge."""
-    return _together(
-        click.option("--name", "names", multiple=True, metavar="REGEX", help="Match by name. [default: ^ws-]"),
-        click.option("--image", "images", multiple=True, metavar="GLOB", help="By image. [default: molecule-local/*]"),
-        click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="By label."),
-        click.option("--match", type=click.Choice(["any", "all"]), help="One kind or each. [default: any]"),
-    )(command)
+@dataclass(frozen=True, slots=True)
+class SweepOptions:
+    """What a sweep asks and removes besides containers."""
+
+    yes: bool = field(default=False, metadata=option("Removal", "-y", "--yes", help="Remove without asking."))
+    volumes: bool = field(
+        default=False,
+        metadata=option("Removal", "--volumes", help="Also remove the containers' anonymous volumes."),
+    )
 
 
-def guard_options(command: Callable[P, R]) -> Callable[P, R]:
-    """When to refuse, and what is protected."""
-    return _together(
-        click.option("--cap", metavar="N", help="More candidates on a host: nothing goes there. [default: 100]"),
-        click.option("--fleet-cap", metavar="N|N%", help="More in the fleet: nothing goes anywhere. [off]"),
-        click.option("--max-skew", metavar="DURATION", help="Clock difference that is tolerated. [default: 5m]"),
-        click.option("--keep-label", metavar="KEY", help="This label protects. [default: fleetsweep.keep]"),
-    )(command)
+@dataclass(frozen=True, slots=True)
+class ScopeOptions:
+    """Which run's containers a teardown removes, and what else of that run."""
+
+    baseline: str | None = field(
+        default=None,
+        metadata=option(
+            "Which containers", "--baseline", type=FILE, help="Remove what was created after this baseline was taken."
+        ),
+    )
+    run_label: tuple[str, str] | None = field(
+        default=None,
+        metadata=option(
+            "Which containers",
+            "--run-label",
+            type=RunLabel(),
+            metavar="KEY=VALUE",
+            help="Remove what carries this label of the run.",
+        ),
+    )
+    volumes: bool = field(
+        default=False,
+        metadata=option("Removal", "--volumes", help="Also remove the run's labelled volumes, and anonymous ones."),
+    )
+    networks: bool = field(
+        default=False, metadata=option("Removal", "--networks", help="Also remove the run's labelled networks.")
+    )
 
 
-def telling_options(command: Callable[P, int]) -> Callable[P, int]:
-    """Whom a run tells besides, also where it fails before it begins."""
+@dataclass(frozen=True, slots=True)
+class NotifyOptions:
+    """Where a run's result is sent. ``notify`` and ``push_gateway`` hold secrets, so no repr shows them."""
 
-    @wraps(command)
-    def told(*args: P.args, **options: P.kwargs) -> int:
-        from fleetsweep.cli.targets import telling
-        from fleetsweep.notify.dispatch import notify_of_failure
-
-        # Whoever asks for --list-hosts reads the result.
-        if options.get("list_hosts"):
-            return command(*args, **options)
-        return notify_of_failure(telling(options), lambda: command(*args, **options))
-
-    return _together(
-        click.option(
+    notify: tuple[str, ...] = field(
+        default=(),
+        repr=False,
+        metadata=option(
+            "Notification",
             "--notify",
-            multiple=True,
             metavar="URL",
             envvar="FLEETSWEEP_NOTIFY",
-            help="Tell there of any exit code but 0: an Apprise URL. Repeatable. [$FLEETSWEEP_NOTIFY]",
+            help="Send a message to this Apprise URL unless the exit code is 0. Repeatable. [$FLEETSWEEP_NOTIFY]",
         ),
-        click.option("--notify-always", is_flag=True, help="Tell of exit code 0 too."),
-        click.option(
+    )
+    notify_always: bool = field(
+        default=False,
+        metadata=option("Notification", "--notify-always", help="Send a message for exit code 0, too."),
+    )
+    metrics: str | None = field(
+        default=None,
+        metadata=option(
+            "Notification",
             "--metrics",
             type=FILE,
             envvar="FLEETSWEEP_METRICS",
-            help="Write metrics there, for node-exporter: its name ends in .prom. [$FLEETSWEEP_METRICS]",
+            help="Write metrics for node-exporter to this file, named *.prom. [$FLEETSWEEP_METRICS]",
         ),
-        click.option(
+    )
+    push_gateway: str | None = field(
+        default=None,
+        repr=False,
+        metadata=option(
+            "Notification",
             "--push-gateway",
             metavar="URL",
             envvar="FLEETSWEEP_PUSH_GATEWAY",
-            help="Push the metrics to that Pushgateway. [$FLEETSWEEP_PUSH_GATEWAY]",
+            help="Push the metrics to this Pushgateway. [$FLEETSWEEP_PUSH_GATEWAY]",
         ),
-    )(told)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOptions:
+    """For how many seconds a container is held, and why; or which holds to list or end."""
+
+    duration: float = field(
+        default=DAY_S,
+        metadata=option("Hold", "--for", type=Duration(), help="How long, at most 30 days. [default: 1d]"),
+    )
+    reason: str | None = field(
+        default=None,
+        metadata=option("Hold", "-m", "--reason", metavar="TEXT", help="Why, for others who find the container."),
+    )
+    list: bool = field(default=False, metadata=option("Hold", "--list", help="List the holds; contact no host."))
+    release: bool = field(
+        default=False, metadata=option("Hold", "--release", help="End the hold of CONTAINER; contact no host.")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryOptions:
+    """Which past runs. ``since`` is in seconds before now."""
+
+    last: int = field(
+        default=20,
+        metadata=option("Runs", "-n", "--last", type=Count(1), metavar="N", help="At most N runs. [default: 20]"),
+    )
+    since: float | None = field(
+        default=None,
+        metadata=option(
+            "Runs", "--since", type=Duration(), help="Runs that began within this time, such as 12h or 7d."
+        ),
+    )
+    hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=option("Runs", "--host", metavar="NAME", help="Runs with this host; count it alone. Repeatable."),
+    )
+    failed: bool = field(default=False, metadata=option("Runs", "--failed", help="Runs that did not exit with 0."))
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleOptions:
+    """What is scheduled, with which options of the run, and where the files go. ``run_timeout`` is in seconds."""
+
+    job: str | None = field(
+        default=None,
+        metadata=option(
+            "Schedule",
+            "--job",
+            choices=("audit", "sweep", "teardown"),
+            help="The command to run. [default: sweep; gitea and github: sweep and teardown]",
+        ),
+    )
+    user: str = field(
+        default="fleetsweep",
+        metadata=option("Schedule", "--user", metavar="NAME", help="The account that runs it. [default: fleetsweep]"),
+    )
+    private_key: str | None = field(default=None, metadata=_PRIVATE_KEY)
+    run_timeout: float | None = field(
+        default=None,
+        metadata=option(
+            "Connection",
+            "--run-timeout",
+            type=Duration(),
+            help="Time for the whole run. [default: 1h; gitea and github: 8m]",
+        ),
+    )
+    ssh_config: str | None = field(default=None, metadata=_SSH_CONFIG)
+    known_hosts: tuple[str, ...] = field(default=(), metadata=_KNOWN_HOSTS)
+    metrics: str | None = field(
+        default=None,
+        metadata=option(
+            "Schedule",
+            "--metrics",
+            type=FILE,
+            help="Have it write metrics for node-exporter to this file, named *.prom; for systemd and cron.",
+        ),
+    )
+    write: str | None = field(
+        default=None,
+        metadata=option("Schedule", "--write", type=DIR, help="Write the files to this directory, not to stdout."),
+    )
+    force: bool = field(
+        default=False, metadata=option("Schedule", "--force", help="Replace existing files whose content differs.")
+    )
+
+
+SELECTORS: Final = only(*flag_names(Group.SELECTORS))
+POLICY: Final = only(*flag_names(Group.SELECTORS, Group.AGES, Group.GUARDS))
+POLICY_AND_DRY_RUN: Final = only(*flag_names(*Group))
+SELECTORS_GUARDS_AND_DRY_RUN: Final = only(*flag_names(Group.SELECTORS, Group.GUARDS, Group.RUN))

@@ -18,6 +18,7 @@ from fleetsweep.inventory.limits import RenderTime
 from fleetsweep.inventory.ssh_args import TUNING, SshArgs, port_number, user_name
 from fleetsweep.inventory.templates import Variables
 from fleetsweep.model.host import Connection, Host
+from fleetsweep.model.policy_flags import host_setting_names
 
 T = TypeVar("T")
 
@@ -32,10 +33,7 @@ _BECOME_FLAGS: Final = ("ansible_become_flags", "ansible_sudo_flags")
 _SSH: Final = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
 _OURS: Final = ("ansible.builtin.", "ansible.legacy.")
 
-SETTINGS: Final = (
-    "names", "images", "labels", "match", "max_age", "job_timeout", "max_lifetime", "cap", "max_skew", "keep_label",
-    "engine_id", "engine",
-)  # fmt: skip
+SETTINGS: Final = (*host_setting_names(), "engine_id", "engine")
 """The settings: what may follow ``fleetsweep_`` in a variable's name."""
 
 _NOT_PER_HOST: Final = {

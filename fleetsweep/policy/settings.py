@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from fleetsweep.errors import PolicyError
 from fleetsweep.model.host import Host
 from fleetsweep.model.numerals import decimal, whole
+from fleetsweep.model.policy_flags import Flags, option_name
 from fleetsweep.model.timed_regex import PatternTimeout, check, matches_empty
 from fleetsweep.policy.guards import Percent
 from fleetsweep.policy.rules import Match, Policy
@@ -23,24 +24,6 @@ T = TypeVar("T")
 _DEFAULTS: Final = Policy()
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 _OFF_WORDS: Final = frozenset({"none", "off"})
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """The policy flags as typed. One that was not given is None, or empty if it is repeatable."""
-
-    names: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    match: str | None = None
-    max_age: str | None = None
-    job_timeout: str | None = None
-    max_lifetime: str | None = None
-    cap: str | None = None
-    fleet_cap: str | None = None
-    max_skew: str | None = None
-    keep_label: str | None = None
-    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +68,28 @@ def resolve(flags: Flags, environ: Mapping[str, str], host: Host) -> Policy:
     return policy
 
 
+def described(policy: Policy) -> Mapping[str, str]:
+    """Return each setting of ``resolve`` as its flag or variable takes it, by its name."""
+    settings = {
+        "names": " ".join(policy.names),
+        "images": " ".join(policy.images),
+        "labels": " ".join(policy.labels),
+        "match": policy.match.value,
+        "max_age": format_duration(policy.max_age_s),
+        "job_timeout": format_duration(policy.job_timeout_s),
+        "max_lifetime": "off" if policy.max_lifetime_s is None else format_duration(policy.max_lifetime_s),
+        "cap": "none" if policy.cap is None else str(policy.cap),
+        "max_skew": format_duration(policy.max_skew_s),
+        "keep_label": policy.keep_label,
+    }
+    return settings if policy.engine_id is None else settings | {"engine_id": policy.engine_id}
+
+
 def sources(flags: Flags, environ: Mapping[str, str], host: Host) -> Mapping[str, str]:
     """Return the source of each setting of ``resolve``, by its name in Policy. All three selectors have one source."""
     look = _Lookup(flags, environ, host)
     found = dict.fromkeys(("names", "images", "labels"), look.source_of_selectors())
-    for name in ("match", "max_age", "job_timeout", "max_lifetime", "cap", "max_skew", "keep_label"):
+    for name in described(_DEFAULTS).keys() - found.keys():
         given = look.given(name)
         found[name] = given.source if given else "default"
     found["engine_id"] = host.origins.get("fleetsweep_engine_id", "default")
@@ -135,6 +135,14 @@ def parse_duration(text: str) -> int:
     return total
 
 
+def format_duration(seconds: int) -> str:
+    """Return an exact duration as ``parse_duration`` reads it: ``1h30m``, ``45s``; in seconds if that is shorter."""
+    if seconds >= 86400 or (seconds >= 3600 and seconds % 60):
+        return f"{seconds}s"
+    parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "m"), (seconds % 60, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
+
+
 class _Lookup:
     """Finds a setting at the first level that gives it: flag, environment, inventory variable."""
 
@@ -149,7 +157,7 @@ class _Lookup:
 
     def source_of(self, name: str) -> str:
         given = self.given(name)
-        return given.source if given else f"the default of {_flag(name)}"
+        return given.source if given else f"the default of {option_name(name)}"
 
     def source_of_selectors(self) -> str:
         kinds = ("names", "images", "labels")
@@ -197,13 +205,8 @@ class _Lookup:
 
 
 @cache
-def _flag(name: str) -> str:
-    return "--" + {"names": "name", "images": "image", "labels": "label"}.get(name, name).replace("_", "-")
-
-
-@cache
 def _variable(name: str) -> str:
-    return "FLEETSWEEP_" + _flag(name).removeprefix("--").replace("-", "_").upper()
+    return "FLEETSWEEP_" + option_name(name).removeprefix("--").replace("-", "_").upper()
 
 
 def _from_flag_or_env(flags: Flags, environ: Mapping[str, str], name: str) -> _RawValue | None:
@@ -214,7 +217,7 @@ def _from_flags(flags: Flags, name: str) -> _RawValue | None:
     value = getattr(flags, name)
     if value is None or value == ():
         return None
-    return _RawValue(value, _flag(name), text=True)
+    return _RawValue(value, option_name(name), text=True)
 
 
 def _from_env(environ: Mapping[str, str], name: str) -> _RawValue | None:

@@ -12,8 +12,10 @@ from fleetsweep.inventory.host_vars import unused
 from fleetsweep.inventory.redact import MASK, masked
 from fleetsweep.inventory.values import VaultValue, jsonable
 from fleetsweep.model.host import Host
+from fleetsweep.model.policy_flags import option_name
 from fleetsweep.policy.rules import Policy
-from fleetsweep.report import humanize, printable
+from fleetsweep.policy.settings import described
+from fleetsweep.report import printable
 from fleetsweep.report.escape import well_formed
 
 Details = Mapping[str, tuple[Policy, Mapping[str, str]]]
@@ -91,27 +93,10 @@ def _shown(value: object) -> str:
 
 def _settings(policy: Policy, sources: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """Return each setting: the name of its flag, its value as that flag takes it, and its source."""
-    lifetime, cap = policy.max_lifetime_s, policy.cap
-    values = {
-        "names": ("name", " ".join(policy.names)),
-        "images": ("image", " ".join(policy.images)),
-        "labels": ("label", " ".join(policy.labels)),
-        "match": ("match", policy.match.value),
-        "max_age": ("max-age", _duration(policy.max_age_s)),
-        "job_timeout": ("job-timeout", _duration(policy.job_timeout_s)),
-        "max_lifetime": ("max-lifetime", "off" if lifetime is None else _duration(lifetime)),
-        "cap": ("cap", "none" if cap is None else str(cap)),
-        "max_skew": ("max-skew", _duration(policy.max_skew_s)),
-        "keep_label": ("keep-label", policy.keep_label),
-    }
-    if policy.engine_id is not None:
-        values["engine_id"] = ("engine-id", policy.engine_id)
-    return [(flag, printable(value or "none", _VALUE), sources[name]) for name, (flag, value) in values.items()]
-
-
-def _duration(seconds: int) -> str:
-    """Return an exact duration: ``humanize`` drops the minutes of a duration of days."""
-    return humanize(seconds) if seconds < 86400 and not (seconds >= 3600 and seconds % 60) else f"{seconds}s"
+    return [
+        (option_name(name).removeprefix("--"), printable(value or "none", _VALUE), sources[name])
+        for name, value in described(policy).items()
+    ]
 
 
 def _json(hosts: Sequence[Host], details: Details | None) -> str:

@@ -8,16 +8,17 @@ import pwd
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import UsageError
 from fleetsweep.model.host import Host
+from fleetsweep.model.policy_flags import Flags, Group, flag_names, option_name
 from fleetsweep.policy.rules import Policy
-from fleetsweep.policy.settings import Flags
 from fleetsweep.schedule.quoting import check_account, check_line
 
 STATE: Final = "/var/lib/fleetsweep"
@@ -28,7 +29,8 @@ WORKFLOW_RUN_S: Final = 480
 RUN_S: Final = 3600
 _HOMES: Final = ("/home", "/root", "/run/user")
 _TEMPORARY: Final = ("/tmp", "/var/tmp")  # noqa: S108 - directories that a unit can't read
-_FLAGS: Final = {"names": "name", "images": "image", "labels": "label"}
+_IN_ENVIRONMENT: Final = {"max_age", "cap"}
+"""The settings that a workflow takes from its environment."""
 
 
 class Kind(StrEnum):
@@ -100,10 +102,31 @@ class Schedule:
         return self.needs_any(*_TEMPORARY)
 
 
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options of the scheduled run as they were given: paths may be relative, None means not given.
+
+    ``expect`` is the least and the most hosts.
+    """
+
+    hosts: tuple[str, ...] = ()
+    limit: tuple[str, ...] = ()
+    local: bool = False
+    engine: str | None = None
+    expect: tuple[int, int] | None = None
+    private_key: str | None = None
+    ssh_config: str | None = None
+    known_hosts: tuple[str, ...] = ()
+    state_dir: str | None = None
+    user: str = "fleetsweep"
+    run_timeout_s: float | None = None
+    metrics: str | None = None
+
+
 def plan(
     kind: Kind,
     job: Job | None,
-    options: Mapping[str, object],
+    options: RunOptions,
     flags: Flags,
     hosts: Sequence[Host],
     sources: Sequence[str],
@@ -118,42 +141,42 @@ def plan(
             f"a teardown belongs to the job whose containers it removes, and {kind} starts none: "
             "see fleetsweep schedule gitea and fleetsweep schedule github"
         )
-    metrics = _absolute(options["metrics"])
+    metrics = _absolute(options.metrics)
     if metrics and kind.is_workflow:
         raise UsageError(
             f"--metrics: node-exporter reads files of its own machine, and {kind} runs it anywhere: "
             "set FLEETSWEEP_PUSH_GATEWAY in the workflow"
         )
-    state_dir = _absolute(options["state_dir"]) or ("" if kind.is_workflow else STATE)
-    run_timeout_s = _seconds(options["run_timeout"]) or (WORKFLOW_RUN_S if kind.is_workflow else None)
+    state_dir = _absolute(options.state_dir) or ("" if kind.is_workflow else STATE)
+    run_timeout_s = WORKFLOW_RUN_S if kind.is_workflow else None
+    if options.run_timeout_s is not None:
+        run_timeout_s = math.ceil(options.run_timeout_s)
     inventories = tuple(map(_inventory, sources))
     files = {
-        "private-key": _absolute(options["private_key"]),
-        "ssh-config": _absolute(options["ssh_config"]),
+        "private-key": _absolute(options.private_key),
+        "ssh-config": _absolute(options.ssh_config),
     }
-    known_hosts = tuple(str(_absolute(name)) for name in _many(options["known_hosts"]))
-    engine = (f"--engine={options['engine']}",) if options["engine"] is not None else ()
+    known_hosts = tuple(_absolute(name) for name in options.known_hosts)
+    engine = (f"--engine={options.engine}",) if options.engine is not None else ()
     state = (f"--state-dir={state_dir}",) if state_dir else ()
-    user = check_account(str(options["user"]))
+    user = check_account(options.user)
     words = (
         *(f"--inventory={name}" for name in inventories),
-        *(f"--host={name}" for name in _many(options["hosts"])),
-        *(f"--limit={_limit(pattern)}" for pattern in _many(options["limit"])),
-        *(("--local",) if options["local"] else ()),
+        *(f"--host={name}" for name in options.hosts),
+        *(f"--limit={_limit(pattern)}" for pattern in options.limit),
+        *(("--local",) if options.local else ()),
         *engine,
-        *((f"--expect={options['expect']}",) if options["expect"] is not None else ()),
+        *((_expect_word(*options.expect),) if options.expect is not None else ()),
         *(f"--{name}={path}" for name, path in files.items() if path),
         *(f"--known-hosts={path}" for path in known_hosts),
         *state,
         *((f"--run-timeout={run_timeout_s}s",) if run_timeout_s else ()),
         *((f"--metrics={metrics}",) if metrics else ()),
-        *_policy_words(replace(flags, max_age=None, cap=None) if kind.is_workflow else flags),
+        *_policy_words(flags, set(flag_names(*Group)) - (_IN_ENVIRONMENT if kind.is_workflow else set())),
     )
     for word in words:
         check_line(*word.partition("=")[::2])
     program = ("fleetsweep",) if kind.is_workflow else running_program()
-    selectors = Flags(names=flags.names, images=flags.images, labels=flags.labels, match=flags.match)
-    guards = Flags(fleet_cap=flags.fleet_cap, max_skew=flags.max_skew, keep_label=flags.keep_label)
     max_age_hours, cap = _defaults(flags, policy, of_inventory=bool(inventories))
     read = (
         *(() if kind.is_workflow else (*program, sys.prefix, sys.base_prefix)),
@@ -161,7 +184,7 @@ def plan(
         *(path for path in files.values() if path),
         *known_hosts,
         *(host.key_file for host in hosts if host.key_file),
-        *(host.engine.removeprefix("unix://") for host in hosts if options["local"]),
+        *(host.engine.removeprefix("unix://") for host in hosts if options.local),
         state_dir,
         metrics,
         _home(user),
@@ -172,9 +195,9 @@ def plan(
         jobs=both if job is None else (job,),
         program=program,
         words=words,
-        local=bool(options["local"]),
-        here=("--local", *engine, *state, *_policy_words(selectors)),
-        guards=_policy_words(guards),
+        local=options.local,
+        here=("--local", *engine, *state, *_policy_words(flags, flag_names(Group.SELECTORS))),
+        guards=_policy_words(flags, flag_names(Group.GUARDS) - _IN_ENVIRONMENT),
         state_dir=state_dir,
         user=user,
         run_timeout_s=run_timeout_s or RUN_S,
@@ -201,13 +224,13 @@ def running_program() -> tuple[str, ...]:
     return tuple(check_line("the program's own path", word) for word in program)
 
 
-def _policy_words(flags: Flags) -> tuple[str, ...]:
+def _policy_words(flags: Flags, names: AbstractSet[str]) -> tuple[str, ...]:
+    """Return the words that give those of these flags that are given, in the order of ``Flags``."""
     words: list[str] = []
     for name in Flags.__dataclass_fields__:
         value = getattr(flags, name)
-        flag = "--" + _FLAGS.get(name, name).replace("_", "-")
-        if name != "dry_run" and value is not None:
-            words += [f"{flag}={item}" for item in ((value,) if isinstance(value, str) else value)]
+        if name in names and name != "dry_run" and value is not None:
+            words += [f"{option_name(name)}={item}" for item in ((value,) if isinstance(value, str) else value)]
     return tuple(words)
 
 
@@ -240,19 +263,15 @@ def _limit(pattern: str) -> str:
     return pattern
 
 
-def _absolute(value: object) -> str:
+def _absolute(name: str | None) -> str:
     """Return a file's absolute path; empty for none."""
-    if value is None or value == "":
+    if not name:
         return ""
-    return os.path.abspath(Path(str(value)).expanduser())  # noqa: PTH100 - Path.absolute leaves .. in it
+    return os.path.abspath(Path(name).expanduser())  # noqa: PTH100 - Path.absolute leaves .. in it
 
 
-def _seconds(value: object) -> int | None:
-    return math.ceil(value) if isinstance(value, float) else None
-
-
-def _many(value: object) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, tuple) else ()
+def _expect_word(least: int, most: int) -> str:
+    return f"--expect={least}" if least == most else f"--expect={least}..{most}"
 
 
 def _home(user: str) -> str:

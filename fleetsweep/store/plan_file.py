@@ -27,10 +27,10 @@ from fleetsweep.model.decision import (
     Verdict,
 )
 from fleetsweep.model.host import Host
+from fleetsweep.model.policy_flags import Flags
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Status
 from fleetsweep.policy.guards import Percent
 from fleetsweep.policy.rules import Policy
-from fleetsweep.policy.settings import Flags
 from fleetsweep.store.artifact import (
     JsonObject,
     Kind,

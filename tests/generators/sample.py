@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import product
 
 from fleetsweep.model.host import Host
+from fleetsweep.model.policy_flags import Flags
 from fleetsweep.policy.guards import plan_fleet
 from fleetsweep.policy.rules import Policy
-from fleetsweep.policy.settings import Flags, resolve
+from fleetsweep.policy.settings import resolve
 from tests.generators.flow import survey_of
 from tests.generators.strategies import HOUR_S, IMAGES, KEEP, LABELS, NAMES, Truth, full_id, honest
 

@@ -9,7 +9,8 @@ import pytest
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.host_vars import SETTINGS, to_host, unused
 from fleetsweep.model.host import Connection, Host
-from fleetsweep.policy.settings import Flags, resolve
+from fleetsweep.model.policy_flags import Flags
+from fleetsweep.policy.settings import resolve
 
 
 def host(name: str = "web-1.example.com", /, **variables: object) -> Host:

@@ -8,7 +8,8 @@ import pytest
 
 from fleetsweep.errors import InventoryError, PolicyError
 from fleetsweep.inventory import Inventory, ad_hoc, load
-from fleetsweep.policy.settings import Flags, resolve
+from fleetsweep.model.policy_flags import Flags
+from fleetsweep.policy.settings import resolve
 
 SAMPLES = Path(__file__).parents[2] / "inventory"
 

@@ -10,7 +10,8 @@ import pytest
 from fleetsweep.__main__ import run
 from fleetsweep.inventory import load
 from fleetsweep.model.host import Host
-from fleetsweep.policy.settings import Flags, resolve
+from fleetsweep.model.policy_flags import Flags
+from fleetsweep.policy.settings import resolve
 
 SAMPLES = Path(__file__).parents[2] / "inventory"
 ARM = "arm-1.example.com"

@@ -16,10 +16,11 @@ from fleetsweep.inventory import load
 from fleetsweep.inventory.redact import masked
 from fleetsweep.inventory.ssh_args import SshArgs
 from fleetsweep.model.host import Host
+from fleetsweep.model.policy_flags import Flags
 from fleetsweep.model.redact import MASK, program_of, without_words
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.policy.rules import Policy
-from fleetsweep.policy.settings import Flags, sources
+from fleetsweep.policy.settings import sources
 from fleetsweep.report.hosts import render_hosts
 from fleetsweep.ssh.diagnosis import command_for
 from fleetsweep.ssh.options import SshOptions

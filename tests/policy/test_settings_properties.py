@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from fleetsweep.errors import PolicyError
 from fleetsweep.model.host import Host
+from fleetsweep.model.policy_flags import Flags
 from fleetsweep.policy.guards import Percent
 from fleetsweep.policy.rules import Match, Policy
-from fleetsweep.policy.settings import Flags, parse_duration, resolve, resolve_dry_run, resolve_fleet_cap
+from fleetsweep.policy.settings import parse_duration, resolve, resolve_dry_run, resolve_fleet_cap
 
 DURATIONS = st.integers(2 * 3600, 10**6)
 CAPS = st.one_of(st.just("none"), st.integers(0, 10**6))

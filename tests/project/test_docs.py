@@ -10,26 +10,30 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from fleetsweep.cli import cli
+from fleetsweep import exit_codes
+from fleetsweep.cli import SUMMARIES, cli
 from fleetsweep.model.host import Host
+from fleetsweep.model.policy_flags import Flags, option_name
 from fleetsweep.policy.rules import Policy
-from fleetsweep.policy.settings import Flags, resolve
+from fleetsweep.policy.settings import resolve
 
 ROOT = Path(__file__).parents[2]
 SAFETY = ROOT / "docs" / "safety.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SELECTORS = {"names", "images", "labels"}
+CONTEXT = click.Context(cli)
+COMMANDS = {name: cli.get_command(CONTEXT, name) for name in SUMMARIES}
 
 
 def test_every_command_is_in_the_readme_and_the_readme_names_no_other() -> None:
     named = set(re.findall(r"fleetsweep (audit|sweep|hosts|[a-z]+) ", (ROOT / "README.md").read_text()))
-    assert set(cli.commands) <= named
+    assert set(SUMMARIES) <= named
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_option_that_a_page_names_exists(page: Path) -> None:
-    known = {text for command in cli.commands.values() for param in command.params for text in param.opts}
+    known = {text for command in COMMANDS.values() if command for param in command.params for text in param.opts}
     shown = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", page.read_text()))
     # An inventory script is run with --list.
     assert shown - {"--help", "--list"} <= known
@@ -37,11 +41,8 @@ def test_every_option_that_a_page_names_exists(page: Path) -> None:
 
 def test_the_table_of_settings_says_what_holds() -> None:
     rows = re.findall(r"^\| .*? \| `--([a-z-]+)` \| (.*?) \| (.*?) \| (.*?) \|$", SAFETY.read_text(), re.MULTILINE)
-    flags = {text.removeprefix("--") for param in cli.commands["sweep"].params for text in param.opts}
-    assert {flag for flag, *_ in rows} == {
-        "dry-run" if name == "dry_run" else name.replace("_", "-").removesuffix("s") if name in SELECTORS else
-        name.replace("_", "-") for name in Flags.__dataclass_fields__
-    }  # fmt: skip
+    flags = {text.removeprefix("--") for param in command("sweep").params for text in param.opts}
+    assert {f"--{flag}" for flag, *_ in rows} == {option_name(name) for name in Flags.__dataclass_fields__}
     given: dict[str, object] = {}
     for flag, environment, variable, default in rows:
         assert flag in flags
@@ -52,18 +53,46 @@ def test_the_table_of_settings_says_what_holds() -> None:
     assert resolve(Flags(), {}, host) == Policy()
 
 
+def command(name: str) -> click.Command:
+    found = COMMANDS[name]
+    assert found is not None
+    return found
+
+
 def _typed(text: str) -> object:
     return int(text) if text.isdigit() else text
 
 
 def test_every_option_says_what_it_does() -> None:
-    for command in cli.commands.values():
-        for option in command.params:
+    for name in SUMMARIES:
+        for option in command(name).params:
             if isinstance(option, click.Argument):
-                assert option.make_metavar(click.Context(command)) in (command.help or "")
+                assert option.make_metavar(CONTEXT) in (command(name).help or "")
                 continue
             assert isinstance(option, click.Option)
-            assert option.help, f"{command.name} {option.opts}"
+            assert option.help, f"{name} {option.opts}"
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_the_top_level_help_has_the_first_line_of_each_commands_help(name: str) -> None:
+    assert (command(name).help or "").splitlines()[0] == SUMMARIES[name]
+
+
+@pytest.mark.parametrize("name", [None, *SUMMARIES])
+def test_help_fits_a_terminal_of_80_columns(name: str | None) -> None:
+    found = CliRunner(env={"COLUMNS": "80"}).invoke(
+        cli, [name, "--help"] if name else ["--help"], prog_name="fleetsweep"
+    )
+    assert found.exit_code == 0
+    assert [line for line in found.output.splitlines() if len(line) > 80] == []
+
+
+def test_the_readmes_exit_codes_are_those_of_the_program() -> None:
+    rows = re.findall(r"^\| ([0-9, +]+) \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert {int(code) for codes, _ in rows for code in codes.split(",")} >= set(exit_codes.MEANINGS)
+    shown = CliRunner().invoke(cli, ["--help"]).output
+    for code, meaning in exit_codes.MEANINGS.items():
+        assert re.search(rf"^ +{code} +{re.escape(meaning)}$", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from fleetsweep.cli import SUMMARIES
+
 HEAVY = (
     "fabric",
     "paramiko",
@@ -31,7 +33,12 @@ def loaded(code: str) -> set[str]:
 def test_the_help_loads_no_library_but_click_and_no_more_of_the_program_than_it_prints() -> None:
     ours = "print(*(name for name in sys.modules if name.startswith('fleetsweep.')))"
     found = loaded(f"import sys, fleetsweep.__main__\n{ours}")
-    assert found == {f"fleetsweep.{room}" for room in ("__main__", "cli", "cli.options", "cli.help_text", "exit_codes")}
+    assert found == {f"fleetsweep.{room}" for room in ("__main__", "cli", "cli.help_text", "exit_codes")}
+
+
+def test_the_help_of_no_command_loads_what_a_run_needs() -> None:
+    imports = "\n".join(f"import fleetsweep.cli.commands.{name}" for name in SUMMARIES)
+    assert loaded(imports) == set()
 
 
 @pytest.mark.parametrize("before", ["", "import docker", "import paramiko"])

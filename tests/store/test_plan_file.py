@@ -15,10 +15,10 @@ from fleetsweep.errors import Phase, UsageError
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.decision import FleetPlan, HostPlan
 from fleetsweep.model.host import Host
+from fleetsweep.model.policy_flags import Flags
 from fleetsweep.model.survey import FailedSurvey, Fault, Status
 from fleetsweep.policy.guards import Percent, plan_fleet
 from fleetsweep.policy.rules import Policy, labels_digest
-from fleetsweep.policy.settings import Flags
 from fleetsweep.store.plan_file import (
     SavedPlan,
     cap_object,

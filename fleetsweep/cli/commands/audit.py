@@ -1,0 +1,82 @@
+"""``fleetsweep audit``: survey the hosts and report, removing nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+from fleetsweep.cli.command import command, option
+from fleetsweep.cli.notifications import notify_config, notify_refusal
+from fleetsweep.cli.options import (
+    POLICY,
+    ConnectOptions,
+    ListOptions,
+    NotifyOptions,
+    OutputOptions,
+    SavePlanOptions,
+    StateOptions,
+    TargetOptions,
+)
+from fleetsweep.cli.params import Duration
+from fleetsweep.model.policy_flags import Flags
+
+EPILOG = """\b
+Examples:
+  fleetsweep audit -i inventory.yml -l runners    one group
+  fleetsweep audit -i inventory.yml -v            with the matched containers
+  fleetsweep audit -i inventory.yml --fail-on-stale
+                                      exit with 6 if anything is stale
+  fleetsweep audit -i inventory.yml --max-silence 26h
+                                      name the hosts not seen for so long
+  fleetsweep audit -i inventory.yml --format json for a program
+  fleetsweep audit -i inventory.yml --save-plan plan.json
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceOptions:
+    """After how many seconds without a survey a host is named."""
+
+    max_silence: float | None = field(
+        default=None,
+        metadata=option(
+            "Output",
+            "--max-silence",
+            type=Duration(),
+            help="Name the hosts that no run has surveyed for this long, by the journal.",
+        ),
+    )
+
+
+@command(epilog=EPILOG, on_refusal=notify_refusal)
+def audit(
+    targets: TargetOptions,
+    listing: ListOptions,
+    connect: ConnectOptions,
+    state: StateOptions,
+    flags: Annotated[Flags, POLICY],
+    output: OutputOptions,
+    save_plan: SavePlanOptions,
+    silence: SilenceOptions,
+    notify: NotifyOptions,
+) -> int:
+    """Survey the fleet and report; send only GET requests.
+
+    Prints one row per host: what is there, what matches, what is stale, and which guard would stop a sweep.
+    """
+    from fleetsweep.cli.config import build, choose, report_output, state_directory
+    from fleetsweep.cli.run import execute
+    from fleetsweep.cli.targets import list_hosts
+    from fleetsweep.notify.dispatch import notify_of_failure
+
+    if listing.list_hosts:
+        return list_hosts(choose(targets, flags).hosts, targets.expect)
+    sent = notify_config(notify, targets, output)
+
+    def run() -> int:
+        report = report_output(output, save_plan.save_plan)
+        directory = state_directory(state.state_dir)
+        config = build("audit", choose(targets, flags), targets, connect, directory, report, sent)
+        return execute(replace(config, max_silence_s=silence.max_silence))
+
+    return notify_of_failure(sent, run)

@@ -1,0 +1,59 @@
+"""``fleetsweep explain``: print each rule's verdict on one container."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import click
+
+from fleetsweep.cli.command import command
+from fleetsweep.cli.options import POLICY, ConnectOptions, FormatOptions, ListOptions, StateOptions, TargetOptions
+from fleetsweep.model.policy_flags import Flags
+
+EPILOG = """\b
+Examples:
+  fleetsweep explain -i inventory.yml ws-4711      on whichever host it is
+  fleetsweep explain --host runner-2 3f9a          by the beginning of its id
+  fleetsweep explain --local --max-age 6h ws-4711  with another limit
+"""
+
+
+@command(click.Argument(["container"], required=False, metavar="CONTAINER"), epilog=EPILOG)
+def explain(
+    targets: TargetOptions,
+    listing: ListOptions,
+    connect: ConnectOptions,
+    state: StateOptions,
+    flags: Annotated[Flags, POLICY],
+    style: FormatOptions,
+    container: str | None,
+) -> int:
+    """Print each rule's verdict on one CONTAINER.
+
+    CONTAINER is a name, an id, or the beginning of either if it is unique. Surveys the hosts, decides by the code of
+    a sweep and prints what it would do; removes nothing.
+    """
+    from fleetsweep.cli.config import build, choose, state_directory
+    from fleetsweep.cli.find_container import find_container
+    from fleetsweep.cli.run_journal import with_holds
+    from fleetsweep.cli.targets import list_hosts
+    from fleetsweep.console import Output
+    from fleetsweep.errors import UsageError
+    from fleetsweep.exit_codes import INCOMPLETE, OK
+    from fleetsweep.model.decision import HostPlan
+    from fleetsweep.policy.explain import explain_container
+    from fleetsweep.report import render_explanation
+
+    chosen = choose(targets, flags)
+    if listing.list_hosts:
+        return list_hosts(chosen.hosts, targets.expect)
+    config = with_holds(build("explain", chosen, targets, connect, state_directory(state.state_dir), Output()))
+    if container is None:
+        raise UsageError("which container? give its name or id")
+    found = find_container(config, container)
+    if isinstance(found, int):
+        return found
+    host_plan = next(each for each in found.plan.hosts if isinstance(each, HostPlan) and each.host is found.host)
+    explanation = explain_container(found.container, host_plan, config.policies[found.host.name], found.plan.guard)
+    click.echo(render_explanation(explanation, style.style), nl=False)
+    return OK if found.complete else INCOMPLETE

@@ -1,0 +1,116 @@
+"""What a run reads from its journal and writes to it. An audit goes on without a journal; a removal does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fleetsweep.console import warn
+from fleetsweep.errors import FleetsweepError, UsageError
+from fleetsweep.exit_codes import INCOMPLETE, worst
+from fleetsweep.model.journal import OpenIntent
+from fleetsweep.model.report import FleetReport
+from fleetsweep.notify.dispatch import NotifyConfig
+
+if TYPE_CHECKING:
+    from fleetsweep.cli.config import RunConfig
+    from fleetsweep.store.journal import Journal
+
+
+def open_journal(config: RunConfig, run_id: str) -> Journal | None:
+    """Return the run's journal, or None where an audit goes on without one. Raises UsageError."""
+    from fleetsweep.store.journal import Journal
+
+    try:
+        return Journal(config.state_dir, run_id, config.command, dry_run=config.dry_run)
+    except UsageError as error:
+        # How long a host has been silent is known from the journal alone.
+        if config.remove or config.max_silence_s is not None:
+            raise
+        warn(f"{error}: this run is not recorded")
+        return None
+
+
+def finish(config: RunConfig, journal: Journal | None, report: FleetReport) -> int:
+    """Record how the run ended and return its exit code: a sweep that could not be recorded is incomplete."""
+    if journal is None:
+        return report.exit_code
+    try:
+        journal.finish(report, looked=config.saved is None, forget_before_ns=_forget_before_ns(config, journal, report))
+    except FleetsweepError as error:
+        warn(f"{error}: this run is missing in the journal")
+        return worst(report.exit_code, INCOMPLETE) if config.remove else report.exit_code
+    return report.exit_code
+
+
+def _forget_before_ns(config: RunConfig, journal: Journal, report: FleetReport) -> int | None:
+    """Return the time before which runs and holds are forgotten; None where this machine's clock may be wrong."""
+    from fleetsweep.policy.retention import clock_is_sound
+    from fleetsweep.store.journal import KEPT_NS
+
+    if config.saved is not None:
+        # The skews in its rows are from the survey that made the plan.
+        return None
+    skews = [row.plan.skew_s for row in report.hosts if row.plan is not None]
+    if not clock_is_sound(skews, journal.previous_run_ns(), report.started_ns, report.finished_ns):
+        return None
+    return min(report.started_ns, report.finished_ns) - KEPT_NS
+
+
+def with_holds(config: RunConfig) -> RunConfig:
+    """Return the config with the present holds. Raises UsageError where they are unreadable and the run removes."""
+    from fleetsweep.store.journal import holds
+
+    try:
+        held = {hold.container_id: hold.words for hold in holds(config.state_dir, time.time_ns())}
+    except UsageError as error:
+        if config.remove:
+            raise
+        warn(f"{error}: holds are not known")
+        return config
+    if not held:
+        return config
+    return replace(config, policies={name: replace(policy, held=held) for name, policy in config.policies.items()})
+
+
+def with_last_successes(config: RunConfig, journal: Journal | None) -> NotifyConfig:
+    """Return where the run's result is sent, with the hosts' last successes where a push needs them."""
+    notify = config.notify
+    if journal is None:
+        return notify.without_journal()
+    if notify.push_gateway is None or notify.metrics is not None:
+        return notify
+    try:
+        return replace(notify, last_successes=journal.last_successes(config.command))
+    except FleetsweepError as error:
+        warn(f"{error}: the last successes of hosts that fail now are not pushed")
+        return notify
+
+
+def last_looks(config: RunConfig, journal: Journal | None) -> Mapping[str, int]:
+    """Return when each host was last surveyed, in ns, if --max-silence asks for it. Raises UsageError."""
+    if journal is None or config.max_silence_s is None:
+        return {}
+    try:
+        return journal.last_looks()
+    except FleetsweepError as error:
+        raise UsageError(f"--max-silence: {error}") from error
+
+
+def open_intents(config: RunConfig, journal: Journal | None, holder: str) -> Sequence[OpenIntent]:
+    """Return the removals that earlier runs left open; none while another sweep works on them. Raises UsageError."""
+    from fleetsweep.store.state_dir import try_sweep_lock
+
+    if journal is None:
+        return ()
+    try:
+        if config.remove:
+            return journal.open_intents()
+        with try_sweep_lock(config.state_dir, holder) as free:
+            return journal.open_intents() if free else ()
+    except FleetsweepError as error:
+        if config.remove:
+            raise UsageError(str(error)) from error
+        return ()
