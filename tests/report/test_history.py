@@ -46,7 +46,7 @@ def test_a_record_has_its_hosts_its_removals_and_then_their_errors() -> None:
     )
     head, hosts, table, errors = render_record(Record(SWEEP, (RAN, LOST), removals), "table").split("\n\n")
     assert head == (
-        "20260615-a: sweep, started 2026-06-15T07:00:00Z, took 1.5s, exit code 3: a host was unreachable, its answer "
+        "20260615-a: sweep, started 2026-06-15T07:00:00Z, took 1.5s, exit code 3: a host was unreachable or "
         "unusable, or something was not written"
     )
     assert cells(hosts)[1:] == [

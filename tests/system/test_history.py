@@ -76,7 +76,7 @@ def test_where_no_run_was_like_that_the_answer_is_empty_and_the_exit_code_0(work
         run("audit", *workdir.local(url))
     done = run("history", "--state-dir", str(workdir.state), "--failed")
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
-    assert "No run" in done.stderr
+    assert "No matching runs." in done.stderr
 
 
 def test_without_a_journal_nothing_is_made_and_the_exit_code_is_2(workdir: Workdir, run: Run) -> None:

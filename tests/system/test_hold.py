@@ -120,11 +120,11 @@ def test_a_held_container_is_asked_for_nothing_but_what_it_lives_on(workdir: Wor
     [
         (["ws-0"], "give --reason"),
         (["ws-0", "-m", "  "], "give --reason"),
-        (["ws-0", "-m", "x", "--for", "31d"], "--for: a hold lasts 30 days at the most"),
+        (["ws-0", "-m", "x", "--for", "31d"], "--for: a hold lasts at most 30 days"),
         (["ws-0", "-m", "x", "--for", "0s"], "--for"),
         ([], "which container?"),
         (["--release"], "which container?"),
-        (["--release", "ws-0"], "'ws-0' is the name or id of no container that is held"),
+        (["--release", "ws-0"], "'ws-0' is the name or id of no held container"),
         (["--list", "ws-0"], "--list shows all holds"),
         (["--list", "--release"], "--list shows all holds"),
     ],
@@ -155,7 +155,7 @@ def test_a_release_that_means_several_ends_none(workdir: Workdir, run: Run) -> N
     with ScriptedEngine(leaks(2)).serve(workdir.socket) as url:
         for number in range(2):
             run("hold", *workdir.local(url), f"ws-{number}", "-m", "mine")
-    for text, told in (("ws", "'ws' means 2 holds"), ("", "of no container that is held")):
+    for text, told in (("ws", "'ws' means 2 holds"), ("", "of no held container")):
         done = run("hold", "--release", text, "--state-dir", str(workdir.state))
         assert (done.returncode, told in done.stderr) == (2, True)
     assert run("hold", "--release", f"{1:064x}"[:63], "--state-dir", str(workdir.state)).returncode == 2
@@ -171,7 +171,7 @@ def test_where_a_host_could_not_be_looked_at_there_may_be_another_and_the_exit_c
     with engine.serve(workdir.socket) as url:
         done = run("hold", *workdir.local(url), "ws-0", "-m", "mine")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "could not be looked at" in done.stderr
+    assert "could not be surveyed" in done.stderr
 
 
 def test_a_journal_that_can_not_be_written_is_reported_before_any_contact(workdir: Workdir, run: Run) -> None:

@@ -181,8 +181,8 @@ def test_where_a_host_cannot_be_looked_at_no_baseline_is_written(workdir: Workdi
         (["--run-label", "fleetsweep.run="], "is not KEY=VALUE"),
         (["--run-label", "=7"], "is not KEY=VALUE"),
         (["--run-label", "fleetsweep.run"], "is not KEY=VALUE"),
-        (["--baseline", "x", "--volumes"], "--volumes: a baseline does not know them"),
-        (["--baseline", "x", "--networks"], "--networks: a baseline does not know them"),
+        (["--baseline", "x", "--volumes"], "--volumes: a baseline does not list them"),
+        (["--baseline", "x", "--networks"], "--networks: a baseline does not list them"),
     ],
 )
 def test_what_is_not_one_runs_is_refused_before_anyone_is_asked(

@@ -1,0 +1,67 @@
+"""Which hosts the target options select."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fleetsweep.cli.options import TargetOptions
+from fleetsweep.cli.targets import check_expected, find_hosts, inventory_sources, list_hosts, named_sources, summary
+from fleetsweep.errors import UsageError
+from fleetsweep.exit_codes import GUARD, OK
+from fleetsweep.model.host import Connection
+
+
+@pytest.fixture(autouse=True)
+def fleet(clean_environment: None) -> None:
+    Path("fleet.ini").write_text("[ci]\nrunner-[1:3]\n[arm]\narm-1\n")
+
+
+def test_this_machine_is_one_host_with_its_engine() -> None:
+    (host,) = find_hosts(TargetOptions(local=True, engine="unix:///e.sock")).hosts
+    assert (host.connection, host.engine) == (Connection.LOCAL, "unix:///e.sock")
+
+
+def test_an_inventorys_other_hosts_are_named() -> None:
+    selection = find_hosts(TargetOptions(inventory=("fleet.ini",), limit=("ci",)))
+    assert selection.others == ("arm-1",)
+    assert summary(selection) == "3 hosts: runner-[1-3]; not selected, 1: arm-1"
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        (TargetOptions(), "no inventory"),
+        (TargetOptions(limit=("ci",)), "there is none"),
+        (TargetOptions(hosts=("a",), limit=("a",)), "exclude each other"),
+        (TargetOptions(local=True, hosts=("a",)), "--local is this machine alone"),
+    ],
+)
+def test_options_that_select_nothing_or_contradict_are_refused(targets: TargetOptions, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        find_hosts(targets)
+
+
+@pytest.mark.parametrize("text", ["a,,b", ",a", "a, ,b"])
+def test_an_empty_source_in_the_environment_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="empty source"):
+        inventory_sources(text)
+
+
+def test_an_inventory_is_given_or_in_the_environment_or_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert named_sources(()) == ()
+    Path("inventory").write_text("a\n")
+    assert named_sources(()) == ("inventory",)
+    monkeypatch.setenv("FLEETSWEEP_INVENTORY", "one,two,")
+    assert named_sources(()) == ("one,two,",)
+    assert named_sources(("fleet.ini",)) == ("fleet.ini",)
+
+
+def test_another_number_of_hosts_than_expected_is_a_guard(capsys: pytest.CaptureFixture[str]) -> None:
+    hosts = find_hosts(TargetOptions(inventory=("fleet.ini",))).hosts
+    assert check_expected(hosts, None) == check_expected(hosts, (4, 4)) == OK
+    assert list_hosts(hosts, (5, 9)) == GUARD
+    printed = capsys.readouterr()
+    assert "  hosts (4):\n" in printed.out
+    assert "4 hosts are selected" in printed.err
