@@ -90,7 +90,9 @@ def rows(
         box = next((each for each in fleet if each.name == item.host.name), None)
         if box is not None:
             removals = remove(item, box.policy, box.engine, Log(), Ticks(), SignalHandler(None))
-            applied[box.name] = Applied(removals, None, 0.0)
+            # Their order is that of the workers' intents, which threads decide.
+            by_id = tuple(sorted(removals, key=lambda removal: removal.container_id))
+            applied[box.name] = Applied(by_id, None, 0.0)
     reports: list[HostReport] = list(host_reports(plan, applied, settle(intents, surveys)))
     if liar is not None:
         # Its own row may have any content, but must be printable.
