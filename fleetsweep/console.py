@@ -1,4 +1,4 @@
-"""What a command says to whoever runs it: its report, its progress, its words on stderr, and its last breath."""
+"""What a command prints: its report on stdout or in a file, notes, warnings and progress on stderr."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ class Output:
 
 
 def note(text: str, output: Output) -> None:
-    """Tell a person something by the way, unless they asked for quiet."""
+    """Print a note on stderr, unless --quiet was given."""
     if not output.quiet:
         say(f"fleetsweep: {text}")
 
 
 def warn(text: str) -> None:
-    """Tell what did not go as it should and does not end the run."""
+    """Print a warning on stderr: something failed that does not end the run."""
     say(f"fleetsweep: warning: {text}")
 
 
 def say(text: str) -> None:
-    """Write a line to stderr. A terminal that hung up costs the words, never the run."""
+    """Print a line on stderr. A terminal that hung up must not end the run."""
     with suppress(OSError):
         click.echo(text, err=True)
 
 
 def count(number: int, what: str) -> str:
-    """``1 host``, ``2 hosts``."""
+    """Return ``1 host`` or ``2 hosts``."""
     return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 @contextmanager
 def progress(what: str, total: int, output: Output) -> Iterator[Callable[[Host], None]]:
-    """A bar on stderr where that is a terminal."""
+    """Show a progress bar on stderr if that is a terminal; yield the function to call with each finished host."""
     if output.quiet or not sys.stderr.isatty():
         yield lambda host: None
         return
@@ -70,13 +70,13 @@ def progress(what: str, total: int, output: Output) -> Iterator[Callable[[Host],
 
 
 def deliver(text: str, output: Output, code: int) -> int:
-    """Put a report where it belongs, and answer the exit code.
+    """Print a report or write it to its file; return ``code``, or INCOMPLETE where that failed and ``code`` was OK.
 
-    A reader who had enough costs the rest of the text, no more.
+    A reader that closes the pipe early is no failure.
     """
     if output.path is not None:
         try:
-            # What was printed so far comes first where both go to the same place.
+            # Earlier output comes first where both go to the same file.
             sys.stdout.flush()
             files.write(output.path, text)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Signals that end a run early, and in good order."""
+"""Signals that end a run early."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleetsweep.runtime.children import kill_all
 
 
 class SignalHandler:
-    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop, and the second into an end at once."""
+    """Asks the run to stop at the first SIGINT, SIGTERM or SIGHUP, and ends the program at the second."""
 
     def __init__(self, stopped: threading.Event) -> None:
         self._stopped = stopped
@@ -20,7 +20,7 @@ class SignalHandler:
         self.asking = False
 
     def install(self) -> None:
-        """Take over the three signals. SIGHUP stays ignored where nohup ignores it."""
+        """Handle the three signals. SIGHUP stays ignored under nohup."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)

@@ -46,7 +46,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return run
 
 
-def test_the_table_tells_how_each_host_is_reached(call: Call) -> None:
+def test_the_table_shows_how_each_host_is_reached(call: Call) -> None:
     code, out, err = call("hosts", "-i", "fleet.ini")
     head, first, *_, last = (line.split() for line in out.splitlines())
     assert head == ["HOST", "ADDRESS", "PORT", "USER", "CONNECTION", "ENGINE", "GROUPS"]
@@ -84,7 +84,7 @@ def test_json_has_the_keys_of_the_contract_and_typed_variables(call: Call) -> No
     )
 
 
-def test_verbose_tells_where_each_variable_and_setting_comes_from(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verbose_shows_where_each_variable_and_setting_comes_from(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEETSWEEP_MAX_SKEW", "90s")
     _, out, _ = call("hosts", "-i", "fleet.ini", "-l", "arm,ci[0]", "-v", "--job-timeout", "20m", "--name", "^x-")
     runner, arm = out.split("\narm-1 ")
@@ -120,7 +120,7 @@ def test_what_a_variable_holds_can_move_no_cursor(call: Call, tmp_path: Path) ->
         assert all(character.isprintable() or character == "\n" for character in out + err)
 
 
-def test_a_refused_setting_is_told_before_the_hosts(call: Call) -> None:
+def test_a_refused_setting_is_reported_before_the_hosts(call: Call) -> None:
     code, out, err = call("hosts", "-i", "fleet.ini", "--max-age", "7")
     assert (code, out) == (2, "")
     assert "--max-age" in err
