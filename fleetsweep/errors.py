@@ -30,6 +30,45 @@ class Phase(StrEnum):
     ENGINE = "engine"
 
 
+class FaultKind(StrEnum):
+    """The cause of a host's fault: a stable word for programs, in reports, saved plans and metrics."""
+
+    ABSENT = "absent"
+    API_VERSION = "api-version"
+    BASTION = "bastion"
+    BUG = "bug"
+    CHANGED = "changed"
+    DENIED = "denied"
+    FORBIDDEN = "forbidden"
+    HUNG_UP = "hung-up"
+    INCOMPATIBLE = "incompatible"
+    INVALID_ANSWER = "invalid-answer"
+    JOURNAL = "journal"
+    KEY_FILE = "key-file"
+    KNOWN_HOSTS = "known-hosts"
+    LOST = "lost"
+    NETWORK = "network"
+    NO_DNS = "no-dns"
+    NO_KEY = "no-key"
+    NO_ROOM = "no-room"
+    NOT_A_SOCKET = "not-a-socket"
+    NOT_AN_ENGINE = "not-an-engine"
+    NOT_SSH = "not-ssh"
+    PROXY_COMMAND = "proxy-command"
+    PROXY_JUMP = "proxy-jump"
+    REDIRECT = "redirect"
+    REFUSED = "refused"
+    REVOKED = "revoked"
+    RUN_TIMEOUT = "run-timeout"
+    SDK = "sdk"
+    SSH_CONFIG = "ssh-config"
+    STOPPED = "stopped"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too-large"
+    UNKNOWN = "unknown"
+    UNKNOWN_NAME = "unknown-name"
+
+
 class FleetsweepError(Exception):
     """The base class of everything that fleetsweep raises on purpose."""
 
@@ -61,10 +100,10 @@ class PolicyError(UsageError):
 class HostError(FleetsweepError):
     """One host could not be surveyed or swept.
 
-    ``kind`` is a stable word for programs, ``message`` the cause for people, ``remedy`` what to do next.
+    ``kind`` is the cause for programs, ``message`` the cause for people, ``remedy`` what to do next.
     """
 
-    def __init__(self, phase: Phase, kind: str, message: str, remedy: str = "") -> None:
+    def __init__(self, phase: Phase, kind: FaultKind, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.phase = phase
         self.kind = kind
@@ -78,7 +117,7 @@ class EngineError(HostError):
     ``http_status`` is the status code; None if the response could not be parsed.
     """
 
-    def __init__(self, kind: str, message: str, remedy: str = "", *, http_status: int | None = None) -> None:
+    def __init__(self, kind: FaultKind, message: str, remedy: str = "", *, http_status: int | None = None) -> None:
         super().__init__(Phase.ENGINE, kind, message, remedy)
         self.http_status = http_status
 

@@ -20,7 +20,7 @@ from fleetsweep.cli.confirm import confirmed
 from fleetsweep.cli.print_report import make_report, print_report
 from fleetsweep.cli.signals import SignalHandler
 from fleetsweep.console import note, progress, say, warn
-from fleetsweep.errors import FleetsweepError, UsageError
+from fleetsweep.errors import FaultKind, FleetsweepError, UsageError
 from fleetsweep.exit_codes import BUG, INCOMPLETE, OK, worst
 from fleetsweep.model.decision import FleetPlan
 from fleetsweep.model.journal import Settlement
@@ -125,7 +125,7 @@ def _run_phases(run: Run, stack: ExitStack) -> RunProgress:
             lambda text: note(text, config.output),
         )
         if not stack.enter_context(lock):
-            fault = Fault(Status.INTERRUPTED, None, "stopped", "stopped while it waited for another sweep")
+            fault = Fault(Status.INTERRUPTED, None, FaultKind.STOPPED, "stopped while it waited for another sweep")
             return RunProgress(plan=FleetPlan(tuple(FailedSurvey(host, fault, 0.0) for host in config.hosts)))
     done = RunProgress()
     with phases.open_bastions(config.hosts, config.connect) as connect:

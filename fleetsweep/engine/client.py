@@ -38,7 +38,7 @@ from fleetsweep.engine.pool import ConnectionPool, Dial, Overdue
 from fleetsweep.engine.sdk import ApiClient, docker, list_target, refusal
 from fleetsweep.engine.strict_json import TEXT_SHOWN, InvalidJson, JsonTooLarge, read_document
 from fleetsweep.engine.versions import engine_of, libpod_of
-from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
+from fleetsweep.errors import EngineError, FaultKind, HostError, LostAnswer, Phase
 from fleetsweep.model import states
 from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.run_scope import Resource, ResourceKind
@@ -127,7 +127,7 @@ class EngineClient:
         try:
             listing = self.list_containers()
         except EngineError as error:
-            if error.kind != "refused":
+            if error.kind is not FaultKind.REFUSED:
                 raise
             return None
         if self._api.last is None or "api-version" not in self._api.last.headers:
@@ -140,7 +140,7 @@ class EngineClient:
             response = self._pool.request("GET", _PING)
         if response.status != 200:
             raise EngineError(
-                "not-an-engine",
+                FaultKind.NOT_AN_ENGINE,
                 f"the response to /_ping has status {response.status}",
                 "check which service listens at the engine's address",
                 http_status=response.status,
@@ -354,44 +354,44 @@ class EngineClient:
         except HostError:
             raise
         except docker.errors.DockerException as error:
-            raise EngineError("sdk", f"{what}: {_cut(error)}") from error
+            raise EngineError(FaultKind.SDK, f"{what}: {_cut(error)}") from error
         except (BadStatusLine, IncompleteRead, *_STREAM_ERRORS) as error:
             raise self._lost(what, error) from error
         except HTTPException as error:
             # The outcome is unknown: for a removal this is no refusal.
             raise LostAnswer(
                 Phase.ENGINE,
-                "invalid-answer",
+                FaultKind.INVALID_ANSWER,
                 f"{what} is not valid HTTP: {_cut(error)}",
                 "check which service listens at the engine's address",
             ) from error
         except JsonTooLarge as error:
-            raise EngineError("too-large", f"{what} {error}") from error
+            raise EngineError(FaultKind.TOO_LARGE, f"{what} {error}") from error
         except InvalidJson as error:
-            raise EngineError("invalid-answer", f"{what} is not valid JSON: {error}") from error
+            raise EngineError(FaultKind.INVALID_ANSWER, f"{what} is not valid JSON: {error}") from error
         except MemoryError as error:
-            raise EngineError("too-large", f"there is not enough memory for {what}") from error
+            raise EngineError(FaultKind.TOO_LARGE, f"there is not enough memory for {what}") from error
         except _MADE_OF_VALUES as error:
             log.debug("%s can't be used", what, exc_info=True)
-            raise EngineError("invalid-answer", f"{what} can't be used: {_cut(error)}") from error
+            raise EngineError(FaultKind.INVALID_ANSWER, f"{what} can't be used: {_cut(error)}") from error
         finally:
             reservation.release()
 
     def _lost(self, what: str, error: BaseException) -> LostAnswer:
         if isinstance(error, Overdue):
             message = f"{what} did not arrive within {error.seconds:.0f} s"
-            return LostAnswer(Phase.ENGINE, "timeout", message, "check the load of the engine")
+            return LostAnswer(Phase.ENGINE, FaultKind.TIMEOUT, message, "check the load of the engine")
         # Every other timeout is the deadline's, even one that fires slightly early.
         if self._deadline.expired or isinstance(error, TimeoutError):
             return LostAnswer(
                 Phase.ENGINE,
-                "timeout",
+                FaultKind.TIMEOUT,
                 f"{what} did not arrive within {self._deadline.seconds:.0f} s",
                 "check the load of the engine, or raise --host-timeout",
             )
         return LostAnswer(
             Phase.ENGINE,
-            "lost",
+            FaultKind.LOST,
             f"the connection ended before {what} was complete",
             "check the engine's log on the box",
         )

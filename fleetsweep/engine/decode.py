@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from fleetsweep.engine.strict_json import Entries
-from fleetsweep.errors import EngineError
+from fleetsweep.errors import EngineError, FaultKind
 from fleetsweep.model import states
 from fleetsweep.model.container import SECOND, UNREADABLE, Container
 from fleetsweep.model.run_scope import Resource, ResourceKind
@@ -169,7 +169,7 @@ def parse_network(item: object) -> Resource:
 def _bounded(entries: list[object] | Entries, what: str) -> Iterator[object]:
     for count, entry in enumerate(entries):
         if count >= MAX_ENTRIES:
-            raise EngineError("too-large", f"the engine lists more than {MAX_ENTRIES} {what}")
+            raise EngineError(FaultKind.TOO_LARGE, f"the engine lists more than {MAX_ENTRIES} {what}")
         yield entry
 
 
@@ -368,4 +368,4 @@ def _mapping(value: object) -> dict[str, object]:
 
 
 def _invalid(message: str) -> EngineError:
-    return EngineError("invalid-answer", message, "check which service listens at the engine's address")
+    return EngineError(FaultKind.INVALID_ANSWER, message, "check which service listens at the engine's address")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleetsweep.engine.pool import Dial
-from fleetsweep.errors import HostError, Phase, UsageError
+from fleetsweep.errors import FaultKind, HostError, Phase, UsageError
 from fleetsweep.runtime.deadline import Deadline
 
 
@@ -96,7 +96,7 @@ def _dial_error(endpoint: Endpoint, error: OSError) -> HostError:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return HostError(
             Phase.TUNNEL,
-            "absent",
+            FaultKind.ABSENT,
             f"there is no socket {endpoint}",
             "systemctl start docker.socket docker, or give --engine",
         )
@@ -106,9 +106,11 @@ def _dial_error(endpoint: Endpoint, error: OSError) -> HostError:
         # connect(2) returns the same error for a socket without a listener and for a path that is no socket.
         if isinstance(endpoint, UnixEndpoint) and not Path(endpoint.path).is_socket():
             what = "a directory" if Path(endpoint.path).is_dir() else "not a socket"
-            return HostError(Phase.TUNNEL, "not-a-socket", f"{endpoint} is {what}", "give --engine, or move it away")
-        return HostError(Phase.TUNNEL, "refused", f"nothing listens on {endpoint}", "systemctl restart docker")
-    return HostError(Phase.TUNNEL, "lost", f"{endpoint}: {error.strerror or error}", "check the engine's log")
+            return HostError(
+                Phase.TUNNEL, FaultKind.NOT_A_SOCKET, f"{endpoint} is {what}", "give --engine, or move it away"
+            )
+        return HostError(Phase.TUNNEL, FaultKind.REFUSED, f"nothing listens on {endpoint}", "systemctl restart docker")
+    return HostError(Phase.TUNNEL, FaultKind.LOST, f"{endpoint}: {error.strerror or error}", "check the engine's log")
 
 
 def _denied(endpoint: Endpoint) -> HostError:
@@ -117,11 +119,14 @@ def _denied(endpoint: Endpoint) -> HostError:
     except (OSError, KeyError):
         return HostError(
             Phase.TUNNEL,
-            "denied",
+            FaultKind.DENIED,
             f"you have no permission to access {endpoint}",
             f"namei -l {shlex.quote(str(endpoint))}, or run fleetsweep as root",
         )
     remedy = "run fleetsweep as root" if group == "root" else f"as root: usermod -aG {group} USER, then log in again"
     return HostError(
-        Phase.TUNNEL, "denied", f"{endpoint} belongs to group {group}, and you have no permission to use it", remedy
+        Phase.TUNNEL,
+        FaultKind.DENIED,
+        f"{endpoint} belongs to group {group}, and you have no permission to use it",
+        remedy,
     )

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from fleetsweep.engine.budget import SHARED
 from fleetsweep.engine.http11 import ONE_LIMIT, Response, TooLarge, read_response
-from fleetsweep.errors import EngineError, HostError, Phase
+from fleetsweep.errors import EngineError, FaultKind, HostError, Phase
 from fleetsweep.runtime.deadline import Deadline
 
 READ_ONLY: Final = frozenset({"GET"})
@@ -114,7 +114,7 @@ class ConnectionPool:
         if response.status in _REDIRECTS:
             # No engine redirects. A hostile one once steered a DELETE to another box's container this way.
             raise EngineError(
-                "redirect",
+                FaultKind.REDIRECT,
                 f"the engine responded to {method} with a redirect",
                 "check which service listens at the engine's address",
                 http_status=response.status,
@@ -294,7 +294,7 @@ class _Http11Connection:
                 reader, self._check_time, limit=limit, reserve=reservation.reserve, body_matters=method != "DELETE"
             )
         except TooLarge as error:
-            raise EngineError("too-large", f"a response is larger than {limit // 2**20} MiB") from error
+            raise EngineError(FaultKind.TOO_LARGE, f"a response is larger than {limit // 2**20} MiB") from error
         self._used = True
         # Bytes after the last requested response belong to no request.
         if response.closes or (not self._pipelined and self._raw is not None and reader.tell() != self._raw.tell()):
@@ -327,7 +327,11 @@ def _head(method: str, target: str) -> bytes:
 
 def _is_refusal(error: BaseException) -> bool:
     """Whether another stream to the engine was refused before anything was sent."""
-    return isinstance(error, HostError) and error.phase is Phase.TUNNEL and error.kind in {"forbidden", "refused"}
+    return (
+        isinstance(error, HostError)
+        and error.phase is Phase.TUNNEL
+        and error.kind in {FaultKind.FORBIDDEN, FaultKind.REFUSED}
+    )
 
 
 class _RawStream(io.RawIOBase):

@@ -19,7 +19,7 @@ import requests
 from fleetsweep.engine.http11 import BODY_LIMIT, ONE_LIMIT, Response
 from fleetsweep.engine.pool import ConnectionPool
 from fleetsweep.engine.strict_json import error_text, read_document, read_list
-from fleetsweep.errors import EngineError
+from fleetsweep.errors import EngineError, FaultKind
 
 _UNUSED = "docker.transport.sshconn"
 
@@ -123,7 +123,7 @@ def refusal(response: Response) -> EngineError:
     """Return the error for a response whose status is not a success."""
     remedy = "see what the proxy before the engine allows" if response.status in {401, 403, 405} else ""
     return EngineError(
-        "refused", f"HTTP {response.status}: {error_text(response)}", remedy, http_status=response.status
+        FaultKind.REFUSED, f"HTTP {response.status}: {error_text(response)}", remedy, http_status=response.status
     )
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from fleetsweep.engine.http11 import Response
-from fleetsweep.errors import EngineError
+from fleetsweep.errors import EngineError, FaultKind
 from fleetsweep.model.survey import Engine
 
 OLDEST_API: Final = (1, 24)
@@ -35,14 +35,14 @@ def _negotiate(offered: str, server: str) -> str:
     found = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", offered, re.ASCII)
     if found is None:
         raise EngineError(
-            "not-an-engine",
+            FaultKind.NOT_AN_ENGINE,
             f"the response has no usable Api-Version header ({offered[:20]!r})",
             "check which service listens at the engine's address",
         )
     newest = (int(found[1]), int(found[2]))
     if newest < OLDEST_API or newest[0] != 1:
         raise EngineError(
-            "api-version",
+            FaultKind.API_VERSION,
             f"{server or 'the engine'} has API {offered}; {OLDEST_API[0]}.{OLDEST_API[1]} or a newer 1.x is needed",
             "update the engine on the box" if newest < OLDEST_API else "update fleetsweep",
         )

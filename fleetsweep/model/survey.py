@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fleetsweep.errors import Phase
+from fleetsweep.errors import FaultKind, Phase
 from fleetsweep.model.container import Container
 from fleetsweep.model.host import Host
 from fleetsweep.model.run_scope import Resource
@@ -73,7 +73,7 @@ class Fault:
 
     status: Status
     phase: Phase | None
-    kind: str
+    kind: FaultKind
     message: str
     remedy: str = ""
     bug: bool = False
@@ -83,7 +83,7 @@ class Fault:
         """Return the fault of a host whose work ended in a bug of fleetsweep's own."""
         message = f"{type(error).__name__}: {error}"
         remedy = "this is a bug in fleetsweep: please report the traceback above"
-        return cls(Status.FAILED, None, "bug", message, remedy, bug=True)
+        return cls(Status.FAILED, None, FaultKind.BUG, message, remedy, bug=True)
 
 
 @dataclass(frozen=True, slots=True)

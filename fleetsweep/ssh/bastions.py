@@ -10,7 +10,7 @@ from typing import Final
 
 import paramiko
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
 from fleetsweep.ssh.login import log_in, log_out
@@ -23,7 +23,7 @@ ATTEMPTS: Final = 2
 THREAD_JOIN_S: Final = 0.5
 """Seconds to wait for a closed connection's thread, which checks ten times a second whether it should end."""
 
-_RETRYABLE: Final = frozenset({"hung-up", "refused", "network"})
+_RETRYABLE: Final = frozenset({FaultKind.HUNG_UP, FaultKind.REFUSED, FaultKind.NETWORK})
 """The kinds of fault that a retry may cure. A refused host key or key is not retried."""
 
 
@@ -59,7 +59,7 @@ class Bastions:
 
     def add_cause(self, route: Route, error: HostError) -> None:
         """Add to the error of a lost host that the connection to a bastion on its route ended, or may have."""
-        if error.kind not in {"lost", "timeout"} or not route.bastions:
+        if error.kind not in {FaultKind.LOST, FaultKind.TIMEOUT} or not route.bastions:
             return
         for number in range(1, len(route.hops)):
             hops = route.hops[:number]
@@ -107,7 +107,7 @@ class Bastions:
                 else:
                     return
         except BaseException as error:
-            bastion.fail(HostError(Phase.CONNECT, "bastion", f"{type(error).__name__}: {error}"))
+            bastion.fail(HostError(Phase.CONNECT, FaultKind.BASTION, f"{type(error).__name__}: {error}"))
             raise
 
     def _dial_hop(
@@ -169,13 +169,13 @@ class _Bastion:
         """Wait for the connection and return it. Raises HostError."""
         if not self._settled.wait(deadline.remaining()):
             raise HostError(
-                Phase.CONNECT, "bastion", f"bastion {hop.where} was not reached in time", _check_command(hop)
+                Phase.CONNECT, FaultKind.BASTION, f"bastion {hop.where} was not reached in time", _check_command(hop)
             )
         if self._error is not None:
             error = self._error
             message = error.message.removeprefix(hop.where).lstrip(": ")
-            message = error.message if error.kind == "bastion" else f"bastion {hop.where}: {message}"
-            raise HostError(error.phase, "bastion", message, error.remedy or _check_command(hop))
+            message = error.message if error.kind is FaultKind.BASTION else f"bastion {hop.where}: {message}"
+            raise HostError(error.phase, FaultKind.BASTION, message, error.remedy or _check_command(hop))
         if self._transport is None or not self._transport.active:
             raise _connection_ended(hop, None)
         return self._transport
@@ -211,7 +211,7 @@ def _through(transport: StreamlocalTransport, bastion: Hop, hop: Hop, deadline: 
                 continue
             raise HostError(
                 Phase.CONNECT,
-                "forbidden" if error.code == 1 else "refused",
+                FaultKind.FORBIDDEN if error.code == 1 else FaultKind.REFUSED,
                 f"bastion {bastion.where} opened no stream to {hop.where}: {error.text}",
                 f"{bastion.ssh} sudo sshd -T | grep -iE 'allowtcpforwarding|permitopen|disableforwarding', and check "
                 "authorized_keys there for restrict or no-port-forwarding"
@@ -222,7 +222,7 @@ def _through(transport: StreamlocalTransport, bastion: Hop, hop: Hop, deadline: 
             if transport.active and deadline.expired:
                 raise HostError(
                     Phase.CONNECT,
-                    "timeout",
+                    FaultKind.TIMEOUT,
                     f"bastion {bastion.where} opened no stream to {hop.where} in time",
                     f"check the network between them: {bastion.ssh} nc -vz {address[0]} {address[1]}",
                 ) from error
@@ -234,7 +234,10 @@ def _through(transport: StreamlocalTransport, bastion: Hop, hop: Hop, deadline: 
 def _connection_ended(bastion: Hop, error: BaseException | None) -> HostError:
     reason = f": {describe(error)}" if error is not None else ""
     return HostError(
-        Phase.CONNECT, "bastion", f"the connection to bastion {bastion.where} ended{reason}", _check_command(bastion)
+        Phase.CONNECT,
+        FaultKind.BASTION,
+        f"the connection to bastion {bastion.where} ended{reason}",
+        _check_command(bastion),
     )
 
 

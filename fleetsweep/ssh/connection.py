@@ -14,7 +14,7 @@ from typing import Final
 
 import paramiko
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.host import Host
 from fleetsweep.model.survey import PhaseObserver, ignore_phase
 from fleetsweep.runtime.deadline import Deadline
@@ -52,7 +52,7 @@ class ChannelRefused(HostError):
     """
 
     def __init__(self, message: str, remedy: str, *, forbidden: bool) -> None:
-        super().__init__(Phase.TUNNEL, "forbidden" if forbidden else "refused", message, remedy)
+        super().__init__(Phase.TUNNEL, FaultKind.FORBIDDEN if forbidden else FaultKind.REFUSED, message, remedy)
         self.forbidden = forbidden
 
 
@@ -138,11 +138,14 @@ class SshConnection:
                 forbidden=forbidden,
             ) from error
         except TimeoutError as error:
-            raise HostError(Phase.TUNNEL, "timeout", str(error), "check the load of the box") from error
+            raise HostError(Phase.TUNNEL, FaultKind.TIMEOUT, str(error), "check the load of the box") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             if deadline.expired:
                 raise HostError(
-                    Phase.TUNNEL, "timeout", f"sshd opened no channel to {what} in time", "check the load of the box"
+                    Phase.TUNNEL,
+                    FaultKind.TIMEOUT,
+                    f"sshd opened no channel to {what} in time",
+                    "check the load of the box",
                 ) from error
             if self._transport.active:
                 # paramiko loses the reason of one of two concurrent refusals.
@@ -150,7 +153,7 @@ class SshConnection:
                     f"sshd opened no channel to {what}", "check sshd's log on the box", forbidden=False
                 ) from error
             raise HostError(
-                Phase.TUNNEL, "lost", f"the connection ended: {describe(error)}", "check sshd's log on the box"
+                Phase.TUNNEL, FaultKind.LOST, f"the connection ended: {describe(error)}", "check sshd's log on the box"
             ) from error
         channel.settimeout(deadline.remaining())
         return channel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.survey import Fault
@@ -29,7 +29,7 @@ def command_for(host: Host, options: SshOptions, fault: Fault | None, guard: Gua
         there = _on_box(host, fault, guard, socket, hop)
         return f"{ssh} {shlex.quote(there)}" if there else ""
     if fault.phase is None:
-        return f"{ssh} uptime" if fault.kind == "timeout" else ""
+        return f"{ssh} uptime" if fault.kind is FaultKind.TIMEOUT else ""
     return _on_controller(hop, fault) or f"{ssh} -v true"
 
 
@@ -39,17 +39,17 @@ def _on_controller(hop: Hop, fault: Fault) -> str:
     known_hosts = quoted(hop.known_hosts[0]) if hop.known_hosts else "known_hosts"
     key = quoted(hop.key_files[0]) if hop.key_files else ""
     commands = {
-        (Phase.RESOLVE, "unknown-name"): f"getent ahosts {shlex.quote(name)}",
-        (Phase.RESOLVE, "no-dns"): f"getent ahosts {shlex.quote(name)}",
-        (Phase.RESOLVE, "timeout"): f"getent ahosts {shlex.quote(name)}",
-        (Phase.CONNECT, "refused"): shlex.join(["nc", "-vz", name, port]),
-        (Phase.CONNECT, "network"): shlex.join(["nc", "-vz", name, port]),
-        (Phase.HOST_KEY, "unknown"): f"{make_directory(hop.known_hosts)}{hop.scan} | tee -a {known_hosts}",
-        (Phase.HOST_KEY, "changed"): f"ssh-keygen -R {shlex.quote(lookup_name(hop.key_name, int(port)))}"
+        (Phase.RESOLVE, FaultKind.UNKNOWN_NAME): f"getent ahosts {shlex.quote(name)}",
+        (Phase.RESOLVE, FaultKind.NO_DNS): f"getent ahosts {shlex.quote(name)}",
+        (Phase.RESOLVE, FaultKind.TIMEOUT): f"getent ahosts {shlex.quote(name)}",
+        (Phase.CONNECT, FaultKind.REFUSED): shlex.join(["nc", "-vz", name, port]),
+        (Phase.CONNECT, FaultKind.NETWORK): shlex.join(["nc", "-vz", name, port]),
+        (Phase.HOST_KEY, FaultKind.UNKNOWN): f"{make_directory(hop.known_hosts)}{hop.scan} | tee -a {known_hosts}",
+        (Phase.HOST_KEY, FaultKind.CHANGED): f"ssh-keygen -R {shlex.quote(lookup_name(hop.key_name, int(port)))}"
         f" -f {known_hosts}",
-        (Phase.AUTH, "denied"): f"ssh-copy-id {f'-i {key} ' if key else ''}-p {port}"
+        (Phase.AUTH, FaultKind.DENIED): f"ssh-copy-id {f'-i {key} ' if key else ''}-p {port}"
         f" {shlex.quote(f'{hop.connection.user}@{name}')}",
-        (Phase.AUTH, "key-file"): f"ls -l {key}",
+        (Phase.AUTH, FaultKind.KEY_FILE): f"ls -l {key}",
     }
     return commands.get((fault.phase, fault.kind), "") if fault.phase is not None else ""
 
@@ -63,10 +63,10 @@ def _on_box(host: Host, fault: Fault | None, guard: Guard | None, socket: str, h
     if fault.phase is Phase.TUNNEL:
         user = str(hop.connection.user) if hop is not None else "$USER"
         commands_by_kind = {
-            "forbidden": "sudo sshd -T | grep -i forwarding; cat ~/.ssh/authorized_keys",
-            "denied": f"sudo usermod -aG docker {user}",
-            "timeout": "uptime",
-            "lost": "uptime",
+            FaultKind.FORBIDDEN: "sudo sshd -T | grep -i forwarding; cat ~/.ssh/authorized_keys",
+            FaultKind.DENIED: f"sudo usermod -aG docker {user}",
+            FaultKind.TIMEOUT: "uptime",
+            FaultKind.LOST: "uptime",
         }
         inspect = f"ls -l {shlex.quote(socket)}; id"
         if hop is not None:
@@ -74,7 +74,7 @@ def _on_box(host: Host, fault: Fault | None, guard: Guard | None, socket: str, h
             inspect += "; sudo sshd -T | grep -i streamlocal"
         return commands_by_kind.get(fault.kind, inspect)
     if fault.phase is Phase.ENGINE:
-        stuck = fault.kind in {"timeout", "lost"}
+        stuck = fault.kind in {FaultKind.TIMEOUT, FaultKind.LOST}
         return "sudo journalctl -u docker -n 50 --no-pager" if stuck else f"{docker} version"
     return ""
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import paramiko
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.survey import PhaseObserver, ignore_phase
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.proxy_command import ProxyCommand
@@ -75,13 +75,13 @@ def dial(name: str, port: int, deadline: Deadline, timeout_s: float, observe: Ph
     if isinstance(failure, TimeoutError) or failure is None:
         raise HostError(
             Phase.CONNECT,
-            "timeout",
+            FaultKind.TIMEOUT,
             f"no TCP connection to {name} port {port} within {timeout_s:g} s",
             "check that the box is up and that no firewall drops the port",
         )
     raise HostError(
         Phase.CONNECT,
-        "refused" if isinstance(failure, ConnectionRefusedError) else "network",
+        FaultKind.REFUSED if isinstance(failure, ConnectionRefusedError) else FaultKind.NETWORK,
         f"{name} port {port}: {describe(failure)}",
         "check that sshd runs on the box and listens on that port",
     ) from failure
@@ -121,7 +121,7 @@ def _resolve(name: str, port: int, deadline: Deadline, timeout_s: float) -> list
     if not results:
         raise HostError(
             Phase.RESOLVE,
-            "timeout",
+            FaultKind.TIMEOUT,
             f"the name {name} was not resolved within {timeout_s:g} s",
             "check that the name servers in /etc/resolv.conf respond",
         )
@@ -129,13 +129,13 @@ def _resolve(name: str, port: int, deadline: Deadline, timeout_s: float) -> list
         if isinstance(results[0], socket.gaierror) and results[0].errno == socket.EAI_AGAIN:
             raise HostError(
                 Phase.RESOLVE,
-                "no-dns",
+                FaultKind.NO_DNS,
                 f"{name}: {describe(results[0])}",
                 "check that the name servers in /etc/resolv.conf respond",
             )
         raise HostError(
             Phase.RESOLVE,
-            "unknown-name",
+            FaultKind.UNKNOWN_NAME,
             f"{name}: {describe(results[0])}",
             "check ansible_host in the inventory, HostName in the SSH configuration, and DNS",
         )

@@ -12,7 +12,7 @@ from typing import Final
 
 import paramiko
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.runtime.files import quoted
 from fleetsweep.ssh.cache import FileState, file_state, single_flight
 from fleetsweep.ssh.known_hosts import Entry, KeyStatus, KnownHosts, fingerprint, lookup_name, parse
@@ -57,7 +57,7 @@ def _read_fresh(files: tuple[str, ...]) -> KnownHosts:
         except OSError as error:
             raise HostError(
                 Phase.HOST_KEY,
-                "known-hosts",
+                FaultKind.KNOWN_HOSTS,
                 f"{path}: {error.strerror}",
                 f"make {path} a file that you may read, or name another with --known-hosts or UserKnownHostsFile",
             ) from error
@@ -132,7 +132,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         first = self._files[0] if self._files else "a file"
         return HostError(
             Phase.HOST_KEY,
-            "known-hosts",
+            FaultKind.KNOWN_HOSTS,
             f"{reason}: the new key of {lookup_name(self._name, self._port)} can't be saved",
             f"make {first} writable to you, or name another with --known-hosts",
         )
@@ -144,7 +144,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         if status is KeyStatus.REVOKED:
             return HostError(
                 Phase.HOST_KEY,
-                "revoked",
+                FaultKind.REVOKED,
                 f"{spelling} presented {shown}, which {entries[0].where} revokes",
                 "on the box: rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A; then find out who has the old key",
             )
@@ -152,7 +152,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
             known = ", ".join(f"{entry.key_type} {fingerprint(entry.key)} ({entry.where})" for entry in entries[:3])
             return HostError(
                 Phase.HOST_KEY,
-                "changed",
+                FaultKind.CHANGED,
                 f"{spelling} presented {shown}, but known_hosts has {known}",
                 f"if the box was rebuilt: {_removal(spelling, entries)}, then add its new key: {self._scan} >> {file}",
             )
@@ -164,7 +164,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
             )
         return HostError(
             Phase.HOST_KEY,
-            "unknown",
+            FaultKind.UNKNOWN,
             message,
             f"compare the key on the box, then: {make_directory(self._files)}{self._scan} >> {file}",
         )

@@ -20,7 +20,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.agent import AgentKey, AgentSSH
 from paramiko.pkey import UnknownKeyType
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.runtime.files import quoted
 from fleetsweep.ssh import public_keys
 from fleetsweep.ssh.cache import FileState, file_state, single_flight
@@ -99,7 +99,7 @@ class Keyring:
         if not found:
             raise HostError(
                 Phase.AUTH,
-                "no-key",
+                FaultKind.NO_KEY,
                 f"no key to offer: {'; '.join(trouble)}, and no key file is configured",
                 "ssh-add your key, or name one: --private-key, ansible_ssh_private_key_file or IdentityFile",
             )
@@ -229,7 +229,7 @@ class PublicKeyAuth:
         )
 
     def _denied(self, what: str, remedy: str) -> HostError:
-        return HostError(Phase.AUTH, "denied", f"{self.where} {what} for {self.user}", remedy)
+        return HostError(Phase.AUTH, FaultKind.DENIED, f"{self.where} {what} for {self.user}", remedy)
 
 
 def _description(key: paramiko.PKey) -> str:
@@ -241,7 +241,7 @@ class KeyFileError(HostError):
     """A key file is unusable. ``public`` is its public half if that is readable, ``there`` whether the file exists."""
 
     def __init__(self, path: Path, what: str, remedy: str, public: bytes | None = None, *, there: bool = True) -> None:
-        super().__init__(Phase.AUTH, "key-file", f"key file {path} {what}", remedy)
+        super().__init__(Phase.AUTH, FaultKind.KEY_FILE, f"key file {path} {what}", remedy)
         self.public = public
         self.there = there
 

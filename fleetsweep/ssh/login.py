@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import fabric
 import paramiko
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.survey import PhaseObserver, ignore_phase
 from fleetsweep.runtime.capacity import out_of_room
 from fleetsweep.runtime.deadline import Deadline
@@ -47,7 +47,7 @@ class ServerDisconnected(HostError):
     """
 
     def __init__(self, message: str, remedy: str, *, greeted: bool) -> None:
-        super().__init__(Phase.CONNECT, "hung-up", message, remedy)
+        super().__init__(Phase.CONNECT, FaultKind.HUNG_UP, message, remedy)
         self.greeted = greeted
 
 
@@ -180,7 +180,7 @@ def _login_error(
         stage = f"the log-in as {hop.connection.user}" if policy.verified else _handshake_stage(transport)
         return HostError(
             phase,
-            "timeout",
+            FaultKind.TIMEOUT,
             f"{where}: {stage} did not end within {timeout_s:g} s",
             "check the load of the box, or raise --timeout",
         )
@@ -189,7 +189,7 @@ def _login_error(
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         return HostError(
             Phase.CONNECT,
-            "incompatible",
+            FaultKind.INCOMPATIBLE,
             f"{where}: {describe(error)}",
             "update sshd on the box: it offers only algorithms that are no longer safe",
         )
@@ -199,7 +199,7 @@ def _login_error(
     if not greeted and (len(transport.greeting) > 1 or isinstance(error.__context__, GreetingTooLongError)):
         return HostError(
             Phase.CONNECT,
-            "not-ssh",
+            FaultKind.NOT_SSH,
             f"{where} is not an SSH server: {describe(error.__context__ or error)}{suffix}",
             "check the port: another service listens there",
         )
@@ -225,7 +225,7 @@ def _auth_error(error: Exception, transport: StreamlocalTransport, hop: Hop) -> 
         text = f"; its message: {transport.disconnect_message[:200]!r}" if transport.disconnect_message else ""
         return HostError(
             Phase.AUTH,
-            "hung-up",
+            FaultKind.HUNG_UP,
             f"{where} closed the connection during the log-in as {user} with {offered}{text}",
             "check sshd's log on the box"
             if hop.key_files
@@ -234,13 +234,13 @@ def _auth_error(error: Exception, transport: StreamlocalTransport, hop: Hop) -> 
     if isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error):
         return HostError(
             Phase.AUTH,
-            "denied",
+            FaultKind.DENIED,
             f"{user}@{where} refused {offered}: {describe(error)}",
             f"add the public key to authorized_keys of {user} on the box, or name another key or user",
         )
     return HostError(
         Phase.AUTH,
-        "hung-up",
+        FaultKind.HUNG_UP,
         f"{where} closed the connection during the log-in: {describe(error)}",
         "check sshd's log on the box",
     )

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Collection
 from typing import Final
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.redact import program_of, without_words
 from fleetsweep.runtime.children import Child
 
@@ -37,7 +37,7 @@ class ProxyCommand:
             os.close(self._stderr)
             raise HostError(
                 Phase.CONNECT,
-                "proxy-command",
+                FaultKind.PROXY_COMMAND,
                 f"{self._name}: {error.strerror if isinstance(error, OSError) else error}",
                 "try it in a shell",
             ) from error
@@ -47,7 +47,7 @@ class ProxyCommand:
     def explain(self, error: HostError) -> HostError:
         """Return the connection's error with the command's exit status and error output added."""
         # A command that closed the connection has ended or is about to. Another one may still be running.
-        status = self._child.status(EXIT_WAIT_S if error.kind == "hung-up" else 0)
+        status = self._child.status(EXIT_WAIT_S if error.kind is FaultKind.HUNG_UP else 0)
         output = self._error_output()
         if status is None:
             ended = "is still running"
@@ -56,7 +56,7 @@ class ProxyCommand:
         else:
             ended = f"ended with status {status}"
         # 126 and 127 are the shell's own: it can't run the command, so a retry won't help.
-        kind = "proxy-command" if status in {126, 127} else error.kind
+        kind = FaultKind.PROXY_COMMAND if status in {126, 127} else error.kind
         return HostError(
             error.phase,
             kind,

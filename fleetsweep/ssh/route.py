@@ -19,7 +19,7 @@ from typing import Final
 import fabric
 import paramiko
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.host import Host
 from fleetsweep.model.numerals import whole
 from fleetsweep.ssh.cache import single_flight
@@ -181,14 +181,16 @@ def _bastions(
     for number, jump in enumerate(jumps.split(",")):
         found = _JUMP.fullmatch(jump.strip())
         if found is None or not 0 < int(found[3] or 22) < 65536:
-            raise HostError(Phase.RESOLVE, "proxy-jump", f"{jump!r} is not [user@]host[:port]", "check ProxyJump or -J")
+            raise HostError(
+                Phase.RESOLVE, FaultKind.PROXY_JUMP, f"{jump!r} is not [user@]host[:port]", "check ProxyJump or -J"
+            )
         user, name, port = found[1], found[2].strip("[]"), found[3]
         hop, configured = _hop(name, user, int(port) if port else None, ssh_config, options)
         here = (name, hop.connection.port)
         if here in above or len(above) + number > MAX_HOPS:
             raise HostError(
                 Phase.RESOLVE,
-                "proxy-jump",
+                FaultKind.PROXY_JUMP,
                 f"the route through {name} is circular or too long",
                 "check ProxyJump: give the bastion a Host block with ProxyJump none, or exclude it from the pattern",
             )
@@ -330,7 +332,7 @@ def _proxy_command(command: str | None, hop: Hop) -> str | None:
         if f"%{letter}" in command and letter != "%" and _SHELL_SAFE.fullmatch(value) is None:
             raise HostError(
                 Phase.RESOLVE,
-                "proxy-command",
+                FaultKind.PROXY_COMMAND,
                 f"{value!r} has shell metacharacters, so it can't replace %{letter} in a ProxyCommand",
                 "check the host's address and user in the inventory",
             )

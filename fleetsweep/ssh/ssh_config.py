@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import paramiko
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.redact import program_of
 from fleetsweep.runtime.children import Child
 from fleetsweep.ssh.regular_file import CONFIG_LIMIT, expanded, read_regular
@@ -113,7 +113,7 @@ def config_error(
     message: str, remedy: str = "correct the SSH configuration, or give another with --ssh-config"
 ) -> HostError:
     """Return the error for an unusable SSH configuration."""
-    return HostError(Phase.RESOLVE, "ssh-config", message, remedy)
+    return HostError(Phase.RESOLVE, FaultKind.SSH_CONFIG, message, remedy)
 
 
 class _ReadLimit:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
-from fleetsweep.errors import Phase, UsageError
+from fleetsweep.errors import FaultKind, Phase, UsageError
 from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import (
     AgeFrom,
@@ -262,7 +262,7 @@ def _host_plan(row: JsonObject, host: Host) -> HostPlan | FailedSurvey:
         made = Fault(
             Status(as_str(fault["status"])),
             None if phase is None else Phase(as_str(phase)),
-            as_str(fault["kind"]),
+            FaultKind(as_str(fault["kind"])),
             f"when the plan was made: {as_str(fault['message'])}",
             as_str(fault["remedy"]),
         )

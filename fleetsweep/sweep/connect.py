@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fleetsweep.engine.endpoint import TcpEndpoint, local_dial, parse_endpoint
 from fleetsweep.engine.pool import Dial, Stream
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.survey import PhaseObserver, ignore_phase
 from fleetsweep.runtime.deadline import Deadline
@@ -143,9 +143,9 @@ def _failure(route: EngineRoute, error: HostError) -> FailedRoute | None:
 
     Return None for any other error.
     """
-    if error.phase is Phase.TUNNEL and error.kind in {"forbidden", "refused"}:
-        return FailedRoute(route.name, error.message, error.kind == "forbidden")
-    if route.read_stderr is not None and error.kind == "lost":
+    if error.phase is Phase.TUNNEL and error.kind in {FaultKind.FORBIDDEN, FaultKind.REFUSED}:
+        return FailedRoute(route.name, error.message, error.kind is FaultKind.FORBIDDEN)
+    if route.read_stderr is not None and error.kind is FaultKind.LOST:
         printed = _not_http(error)
         words = [f"it printed {printed!r}"] if printed else []
         complaint = route.read_stderr()

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from fleetsweep.engine import MAY_REMOVE, READ_ONLY
-from fleetsweep.errors import FleetsweepError, HostError
+from fleetsweep.errors import FaultKind, FleetsweepError, HostError
 from fleetsweep.model.container import Container
 from fleetsweep.model.decision import FleetPlan, Guard, HostPlan
 from fleetsweep.model.host import Connection, Host
@@ -235,7 +235,9 @@ def _applied(done: workers.HostResult[Fault | Guard | None], ledger: Ledger) -> 
 
 def journal_fault(error: FleetsweepError) -> Fault:
     """Return the fault of a host where removing stopped because the journal can't be written."""
-    return Fault(Status.FAILED, None, "journal", str(error), "make the state directory writable, then sweep again")
+    return Fault(
+        Status.FAILED, None, FaultKind.JOURNAL, str(error), "make the state directory writable, then sweep again"
+    )
 
 
 def _apply_host(
@@ -328,7 +330,7 @@ def host_report(item: HostPlan | FailedSurvey, applied: Applied | None) -> HostR
     undone = len(item.candidates) + len(item.resources) - len(applied.removals)
     fault = applied.fault
     if fault is None and undone:
-        fault = Fault(Status.INTERRUPTED, None, "stopped", f"stopped with {undone} candidates left untouched")
+        fault = Fault(Status.INTERRUPTED, None, FaultKind.STOPPED, f"stopped with {undone} candidates left untouched")
     resource_ids = {resource.id for resource in item.resources}
     failed = any(result.outcome in {Outcome.FAILED, Outcome.UNKNOWN} for result in applied.removals)
     status = fault.status if fault is not None else Status.FAILED if failed else Status.OK

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetsweep.engine.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 
 _BEGIN: Final = "fleetsweep-look"
 _END: Final = "fleetsweep-end"
@@ -76,7 +76,7 @@ def no_route_error(
     return HostError(Phase.TUNNEL, kind, f"{finding} ({errors})", remedy)
 
 
-Finding = tuple[str, str, str]
+Finding = tuple[FaultKind, str, str]
 """The error's kind, the cause, and the remedy."""
 
 
@@ -84,13 +84,13 @@ def _tcp(endpoint: TcpEndpoint, failed: Sequence[FailedRoute]) -> Finding:
     errors = "; ".join(each.message for each in failed)
     if failed[0].forbidden and "connection refused" not in errors:
         return (
-            "forbidden",
+            FaultKind.FORBIDDEN,
             f"sshd forbids a stream to {endpoint}",
             f"in sshd_config on the box: AllowTcpForwarding local (and PermitOpen {endpoint.address}:{endpoint.port}, "
             "if it is set); for a restricted key: restrict,port-forwarding",
         )
     return (
-        "refused",
+        FaultKind.REFUSED,
         f"nothing listens on {endpoint}, as seen from the box",
         f"on the box: ss -ltn 'sport = :{endpoint.port}'; start the engine there, or name its socket",
     )
@@ -105,29 +105,33 @@ def _unix(
     no_listener = "connection refused" in errors
     if probe is not None:
         kind, finding, remedy = _probed(user, path, probe, no_listener, become)
-        if kind == "forbidden" and "it printed" in errors:
+        if kind is FaultKind.FORBIDDEN and "it printed" in errors:
             remedy += "; the user's shell start-up files must print nothing in a shell that is not interactive"
         return kind, finding, remedy
     if "no such file or directory" in errors:
         # A forced command may name another socket than the inventory does.
         named = re.search(r"dial unix (/\S+): connect: no such file", errors)
         absent = named[1] if named else path
-        return "absent", f"there is no socket {absent}", _how_to_start(absent, ())
+        return FaultKind.ABSENT, f"there is no socket {absent}", _how_to_start(absent, ())
     if "permission denied" in errors and "sudo" not in errors:
-        return "denied", f"{user} may not use {path}", _how_to_grant_access(user, "docker", path, become)
+        return FaultKind.DENIED, f"{user} may not use {path}", _how_to_grant_access(user, "docker", path, become)
     if no_listener:
-        return "refused", f"nothing listens on {path}", "on the box: systemctl restart docker"
-    return "forbidden", f"sshd or the key's options do not let {user} reach {path}", _how_to_allow_forwarding(path)
+        return FaultKind.REFUSED, f"nothing listens on {path}", "on the box: systemctl restart docker"
+    return (
+        FaultKind.FORBIDDEN,
+        f"sshd or the key's options do not let {user} reach {path}",
+        _how_to_allow_forwarding(path),
+    )
 
 
 def _probed(user: str, path: str, probe: SocketProbe, no_listener: bool, become: bool) -> Finding:
     elsewhere = f", but there is {probe.others[0]}" if probe.others else ""
     if "No such file or directory" in probe.listing or "Not a directory" in probe.listing:
-        return "absent", f"there is no socket {path}{elsewhere}", _how_to_start(path, probe.others)
+        return FaultKind.ABSENT, f"there is no socket {path}{elsewhere}", _how_to_start(path, probe.others)
     found = _LS_LINE.match(probe.listing)
     if found is None:
         return (
-            "denied",
+            FaultKind.DENIED,
             f"{user} may not examine {path}{elsewhere}: {probe.listing[:300]}",
             f"on the box: namei -l {shlex.quote(path)} shows which directory is closed to {user}"
             + ("" if not probe.others else f"; or set fleetsweep_engine to unix://{probe.others[0]}"),
@@ -137,14 +141,14 @@ def _probed(user: str, path: str, probe: SocketProbe, no_listener: bool, become:
         return _not_a_socket(path, mode, elsewhere, probe.others)
     if not probe.writable:
         return (
-            "denied",
+            FaultKind.DENIED,
             f"{path} is {owner}:{group} {mode}, and {user} may not use it",
             _how_to_grant_access(user, group, path, become),
         )
     if no_listener:
-        return "refused", f"nothing listens on {path}{elsewhere}", "on the box: systemctl restart docker"
+        return FaultKind.REFUSED, f"nothing listens on {path}{elsewhere}", "on the box: systemctl restart docker"
     return (
-        "forbidden",
+        FaultKind.FORBIDDEN,
         f"{path} is there and {user} may use it: sshd or the key's options forbid the stream, or nothing listens",
         _how_to_allow_forwarding(path),
     )
@@ -154,11 +158,11 @@ def _not_a_socket(path: str, mode: str, elsewhere: str, others: Sequence[str]) -
     if mode[0] == "d":
         # docker run -v creates a directory if the daemon has not created its socket yet.
         return (
-            "not-a-socket",
+            FaultKind.NOT_A_SOCKET,
             f"{path} is a directory{elsewhere}",
             f"on the box: rmdir {shlex.quote(path)} && systemctl restart docker.socket docker",
         )
-    return "not-a-socket", f"{path} is not a socket ({mode}){elsewhere}", _how_to_start(path, others)
+    return FaultKind.NOT_A_SOCKET, f"{path} is not a socket ({mode}){elsewhere}", _how_to_start(path, others)
 
 
 def _how_to_start(path: str, others: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.host import Host
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.runtime.capacity import out_of_room
@@ -175,7 +175,9 @@ class _WorkerPool(Generic[T]):
 
     def _no_room(self, index: int) -> HostResult[T]:
         remedy = "raise the limits (ulimit -u, ulimit -v, the service's TasksMax or MemoryMax), or lower --forks"
-        fault = Fault(Status.FAILED, None, "no-room", "the system granted no thread or no memory for this host", remedy)
+        fault = Fault(
+            Status.FAILED, None, FaultKind.NO_ROOM, "the system granted no thread or no memory for this host", remedy
+        )
         return HostResult(self._hosts[index], None, fault, 0.0)
 
     def _interrupt_waiting(self, run_over: bool) -> list[tuple[int, HostResult[T]]]:
@@ -190,7 +192,7 @@ class _WorkerPool(Generic[T]):
                     Fault(
                         Status.INTERRUPTED,
                         None,
-                        "run-timeout" if run_over else "stopped",
+                        FaultKind.RUN_TIMEOUT if run_over else FaultKind.STOPPED,
                         f"{message} before this host's turn",
                         "raise --run-timeout or --forks, or select fewer hosts" if run_over else "",
                     ),
@@ -204,7 +206,7 @@ class _WorkerPool(Generic[T]):
         fault = Fault(
             Status.UNREACHABLE,
             None,
-            "timeout",
+            FaultKind.TIMEOUT,
             f"no result within {deadline.seconds:.0f} s",
             "raise --host-timeout, or look at the box",
         )

@@ -16,7 +16,7 @@ from fleetsweep.engine import MAY_REMOVE, READ_ONLY, inspections
 from fleetsweep.engine.client import EngineClient, Listing
 from fleetsweep.engine.endpoint import local_dial, parse_endpoint
 from fleetsweep.engine.pool import PIPELINE_DEPTH, ConnectionPool, Dial, Stream
-from fleetsweep.errors import HostError, LostAnswer, Phase
+from fleetsweep.errors import FaultKind, HostError, LostAnswer, Phase
 from fleetsweep.runtime.deadline import Deadline, Watchdog
 from tests.lab.scripted_engine import Response, ScriptedContainer, ScriptedEngine
 
@@ -151,7 +151,7 @@ def test_if_a_second_stream_is_refused_the_threads_share_the_first() -> None:
 
         def once() -> Stream:
             if dialled:
-                raise HostError(Phase.TUNNEL, "refused", "no more sessions", "raise MaxSessions")
+                raise HostError(Phase.TUNNEL, FaultKind.REFUSED, "no more sessions", "raise MaxSessions")
             return dial()
 
         pool = ConnectionPool(once, deadline, READ_ONLY, connections=4)

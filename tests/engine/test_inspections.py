@@ -9,7 +9,7 @@ import pytest
 
 from fleetsweep.engine.inspections import MAX_UNANSWERED, MIN_TIMEOUT_S, RESERVE_S, RESPONSE_TIMEOUT_S, Inspections
 from fleetsweep.engine.pool import Overdue
-from fleetsweep.errors import EngineError, LostAnswer, Phase
+from fleetsweep.errors import EngineError, FaultKind, LostAnswer, Phase
 from fleetsweep.model.container import Container
 from tests.policy.test_rules import container
 
@@ -50,13 +50,13 @@ class Clock:
                 self.left -= wait
                 self.waited.append(wait)
                 cause = TimeoutError() if within is None else Overdue(wait)
-                raise LostAnswer(Phase.ENGINE, "timeout", "it did not arrive") from cause
+                raise LostAnswer(Phase.ENGINE, FaultKind.TIMEOUT, "it did not arrive") from cause
             case Odd.REFUSED:
-                raise EngineError("refused", "HTTP 500: busy", http_status=500)
+                raise EngineError(FaultKind.REFUSED, "HTTP 500: busy", http_status=500)
             case Odd.CUT_OFF | Odd.CUT_OFF_ONCE as cut:
                 if cut is Odd.CUT_OFF_ONCE:
                     del self.odd[container_id]
-                raise LostAnswer(Phase.ENGINE, "lost", "the connection ended") from EOFError()
+                raise LostAnswer(Phase.ENGINE, FaultKind.LOST, "the connection ended") from EOFError()
             case Odd.UNKNOWN:
                 return None
         return container(id=container_id)
@@ -67,7 +67,7 @@ class Clock:
 
     def listed_ids(self, within: float, /) -> Collection[str]:
         if not self.lists:
-            raise LostAnswer(Phase.ENGINE, "timeout", "the list did not arrive")
+            raise LostAnswer(Phase.ENGINE, FaultKind.TIMEOUT, "the list did not arrive")
         return IDS
 
 

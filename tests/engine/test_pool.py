@@ -13,7 +13,7 @@ import pytest
 
 from fleetsweep.engine import MAY_REMOVE
 from fleetsweep.engine.pool import ConnectionPool, Dial, Overdue, Stream
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from tests.engine.test_client import IDS, Sent, dial_of, engine_of
 from tests.lab.process import wait_for
 from tests.lab.scripted_engine import Response, ScriptedEngine
@@ -128,7 +128,7 @@ class OneAtATime:
     def __call__(self) -> Stream:
         if self.open:
             self.refused += 1
-            raise HostError(Phase.TUNNEL, "refused", "no more sessions")
+            raise HostError(Phase.TUNNEL, FaultKind.REFUSED, "no more sessions")
         self.open = True
         stream = Sent(self._dial())
         close = stream.close

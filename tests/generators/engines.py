@@ -13,7 +13,7 @@ from enum import Enum, auto
 from hypothesis import strategies as st
 
 from fleetsweep.engine.decode import merge, parse_inspect, parse_list
-from fleetsweep.errors import EngineError, FleetsweepError, HostError, LostAnswer, Phase
+from fleetsweep.errors import EngineError, FaultKind, FleetsweepError, HostError, LostAnswer, Phase
 from fleetsweep.model.container import Container, Target
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import Policy, needs_inspection
@@ -156,7 +156,9 @@ class MemoryEngine:
     def list(self) -> list[Container]:
         """Return its list, or raise if ``list_gets_lost`` and a removal has started."""
         if self.list_gets_lost and self.trace.events:
-            raise LostAnswer(Phase.ENGINE, "lost", "the connection ended before the container list was complete")
+            raise LostAnswer(
+                Phase.ENGINE, FaultKind.LOST, "the connection ended before the container list was complete"
+            )
         return parse_list([truth.listed() for truth in self.present.values()])
 
     forgets_what_is_stopping = False
@@ -184,7 +186,7 @@ class MemoryEngine:
                 self.present.pop(container_id, None)
         if container_id in self._uninspectable:
             self.looked_at.setdefault(container_id, None)
-            raise EngineError("refused", "HTTP 500: storage driver failed", http_status=500)
+            raise EngineError(FaultKind.REFUSED, "HTTP 500: storage driver failed", http_status=500)
         if container_id in self._hanging:
             self.looked_at.setdefault(container_id, None)
             raise _overdue("an inspect response")
@@ -204,9 +206,9 @@ class MemoryEngine:
             self._stopper.count(len(self.trace.ids("DELETE")))
             truth = self.present.get(container_id)
             if truth is None:
-                raise EngineError("refused", "HTTP 404: No such container", http_status=404)
+                raise EngineError(FaultKind.REFUSED, "HTTP 404: No such container", http_status=404)
             if truth.state in {"running", "paused", "restarting"} and not force:
-                raise EngineError("refused", "HTTP 409: You cannot remove a running container", http_status=409)
+                raise EngineError(FaultKind.REFUSED, "HTTP 409: You cannot remove a running container", http_status=409)
             self._reply(truth, self._twists.get(container_id, PLAIN).reply)
 
     def _reply(self, truth: Truth, reply: Reply) -> None:
@@ -215,20 +217,22 @@ class MemoryEngine:
         if reply in {Reply.HANGS, Reply.HANGS_BUT_DONE}:
             raise _overdue("the response to a removal")
         if reply in {Reply.LOST, Reply.LOST_BUT_DONE}:
-            raise LostAnswer(Phase.ENGINE, "lost", "the connection ended before the response to a removal was complete")
+            raise LostAnswer(
+                Phase.ENGINE, FaultKind.LOST, "the connection ended before the response to a removal was complete"
+            )
         if reply is Reply.GARBLED_BUT_DONE:
-            raise EngineError("too-large", "a response is larger than 64 MiB")
+            raise EngineError(FaultKind.TOO_LARGE, "a response is larger than 64 MiB")
         if reply is Reply.NEVER_SENT:
-            raise HostError(Phase.TUNNEL, "refused", "the server refused to open a channel to the socket")
+            raise HostError(Phase.TUNNEL, FaultKind.REFUSED, "the server refused to open a channel to the socket")
         if reply is Reply.CLAIMS_GONE:
-            raise EngineError("refused", "HTTP 404: No such container", http_status=404)
+            raise EngineError(FaultKind.REFUSED, "HTTP 404: No such container", http_status=404)
         if reply is Reply.KILLED_ONLY:
             self.present[truth.id] = replace(truth, state="dead")
         if reply in {Reply.REFUSED, Reply.KILLED_ONLY}:
-            raise EngineError("refused", "HTTP 500: device or resource busy", http_status=500)
+            raise EngineError(FaultKind.REFUSED, "HTTP 500: device or resource busy", http_status=500)
         if reply in {Reply.BEING_REMOVED, Reply.BEING_REMOVED_FOR_EVER}:
             self._polls[truth.id] = 2 if reply is Reply.BEING_REMOVED else 0
-            raise EngineError("refused", "HTTP 409: removal of it is already in progress", http_status=409)
+            raise EngineError(FaultKind.REFUSED, "HTTP 409: removal of it is already in progress", http_status=409)
 
     def _happen(self, container_id: str, change: Change | None) -> None:
         truth = self.present.get(container_id)
@@ -252,7 +256,7 @@ class MemoryEngine:
 
 
 def _overdue(what: str) -> LostAnswer:
-    return LostAnswer(Phase.ENGINE, "timeout", f"{what} did not arrive within 0 s")
+    return LostAnswer(Phase.ENGINE, FaultKind.TIMEOUT, f"{what} did not arrive within 0 s")
 
 
 def _changed(truth: Truth, change: Change) -> Truth:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetsweep.errors import HostError, InventoryError, Phase
+from fleetsweep.errors import FaultKind, HostError, InventoryError, Phase
 from fleetsweep.inventory import load
 from fleetsweep.inventory.redact import masked
 from fleetsweep.inventory.ssh_args import SshArgs
@@ -131,7 +131,7 @@ def test_the_error_of_a_proxy_command_shows_neither_it_nor_what_it_repeats_of_it
     with ours, theirs:
         command = ProxyCommand(f"{gate} -p '{SECRET}' box", theirs, ("box",))
         theirs.close()
-        found = command.explain(HostError(Phase.CONNECT, "hung-up", "it hung up", ""))
+        found = command.explain(HostError(Phase.CONNECT, FaultKind.HUNG_UP, "it hung up", ""))
         command.end()
     assert SECRET not in found.message + found.remedy
     assert f"ProxyCommand (gate) ended with status 9: no way in with {MASK} to box" in found.message
@@ -140,7 +140,7 @@ def test_the_error_of_a_proxy_command_shows_neither_it_nor_what_it_repeats_of_it
 def test_the_command_that_doctor_prints_leaves_the_proxy_command_to_its_reader(tmp_path: Path) -> None:
     (tmp_path / "config").touch()
     options = SshOptions(ssh_config=str(tmp_path / "config"))
-    fault = Fault(Status.UNREACHABLE, Phase.CONNECT, "hung-up", "it hung up", "")
+    fault = Fault(Status.UNREACHABLE, Phase.CONNECT, FaultKind.HUNG_UP, "it hung up", "")
     shown = command_for(Host("a", "a", user="u", proxy_command=COMMAND), options, fault, None)
     assert SECRET not in shown
     assert '"ProxyCommand=$PROXY_COMMAND"' in shown

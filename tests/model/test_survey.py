@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetsweep.errors import Phase
+from fleetsweep.errors import FaultKind, Phase
 from fleetsweep.model.survey import Engine, Fault, Status, ignore_phase
 
 
@@ -26,7 +26,7 @@ def test_a_bugs_fault_names_the_exception_and_asks_for_a_report() -> None:
 
 
 def test_any_other_fault_is_no_bug() -> None:
-    assert not Fault(Status.UNREACHABLE, Phase.CONNECT, "timeout", "no answer").bug
+    assert not Fault(Status.UNREACHABLE, Phase.CONNECT, FaultKind.TIMEOUT, "no answer").bug
 
 
 def test_the_status_words_of_the_report_are_stable() -> None:

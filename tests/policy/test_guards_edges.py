@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from fleetsweep.errors import FaultKind
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.decision import Guard, GuardName, HostPlan, Reason
 from fleetsweep.model.host import Host
@@ -35,7 +36,7 @@ def test_a_number_of_hosts_is_reported_without_names_where_none_are_given() -> N
 
 
 def test_a_host_that_could_not_be_looked_at_is_not_judged(caplog: pytest.LogCaptureFixture) -> None:
-    lost = FailedSurvey(Host("a", "127.0.0.1"), Fault(Status.UNREACHABLE, None, "x", "no route"), 0.5)
+    lost = FailedSurvey(Host("a", "127.0.0.1"), Fault(Status.UNREACHABLE, None, FaultKind.REFUSED, "no route"), 0.5)
     with caplog.at_level(logging.ERROR):
         assert plan_fleet([lost], {"a": Policy()}).hosts == (lost,)
     assert caplog.records == []

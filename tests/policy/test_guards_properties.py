@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fleetsweep.errors import Phase
+from fleetsweep.errors import FaultKind, Phase
 from fleetsweep.model.container import Container
 from fleetsweep.model.decision import GuardName, HostPlan, Reason, Verdict
 from fleetsweep.model.host import Host
@@ -31,7 +31,7 @@ Fleet = tuple[list[Survey | FailedSurvey], dict[str, Policy]]
 
 def lost(name: str) -> FailedSurvey:
     return FailedSurvey(
-        Host(name, "127.0.0.1"), Fault(Status.UNREACHABLE, Phase.CONNECT, "refused", "nobody listens"), 0.1
+        Host(name, "127.0.0.1"), Fault(Status.UNREACHABLE, Phase.CONNECT, FaultKind.REFUSED, "nobody listens"), 0.1
     )
 
 

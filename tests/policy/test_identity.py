@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fleetsweep.errors import FaultKind
 from fleetsweep.model.decision import GuardName, HostPlan
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.journal import OpenIntent
@@ -77,7 +78,7 @@ def test_the_engine_that_is_reached_again_is_held_against_the_pin_and_the_plan()
 # Hosts that are one engine
 
 
-LOST = FailedSurvey(Host("lost", "x"), Fault(Status.UNREACHABLE, None, "timeout", ""), 1.0)
+LOST = FailedSurvey(Host("lost", "x"), Fault(Status.UNREACHABLE, None, FaultKind.TIMEOUT, ""), 1.0)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fleetsweep.errors import FaultKind
 from fleetsweep.model.host import Host
 from fleetsweep.model.journal import OpenIntent, SettledAs
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Status, Survey
@@ -19,7 +20,7 @@ KEY = "ssh-ed25519 SHA256:a"
 ENGINE = Engine("docker", "Docker/20", "1.41", "streamlocal", "ID-A", KEY)
 INTENT = OpenIntent(1, "run", "a", HOST.endpoint, ITEM.id, "ws-1", 0, identity_of(HOST, ENGINE))
 OLD = replace(INTENT, identity="")
-LOST = FailedSurvey(HOST, Fault(Status.UNREACHABLE, None, "timeout", ""), 1.0)
+LOST = FailedSurvey(HOST, Fault(Status.UNREACHABLE, None, FaultKind.TIMEOUT, ""), 1.0)
 
 
 def look(name: str, *, there: bool = False, engine: Engine = ENGINE) -> Survey:

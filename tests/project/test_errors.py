@@ -7,6 +7,7 @@ import pytest
 from fleetsweep import errors
 from fleetsweep.errors import (
     EngineError,
+    FaultKind,
     FleetsweepError,
     HostError,
     InventoryError,
@@ -41,7 +42,8 @@ def test_an_error_of_one_host_is_never_a_usage_error() -> None:
 
 
 def test_an_engine_error_is_of_the_engine_phase_and_has_a_status_only_if_one_was_read() -> None:
-    refused, garbled = EngineError("refused", "HTTP 500", http_status=500), EngineError("not-json", "no JSON")
+    refused = EngineError(FaultKind.REFUSED, "HTTP 500", http_status=500)
+    garbled = EngineError(FaultKind.INVALID_ANSWER, "no JSON")
     assert (refused.phase, refused.http_status, garbled.http_status) == (Phase.ENGINE, 500, None)
     assert (str(refused), refused.remedy) == ("HTTP 500", "")
 

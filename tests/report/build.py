@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from fleetsweep.errors import Phase
+from fleetsweep.errors import FaultKind, Phase
 from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import AgeFrom, Decision, Guard, GuardName, HostPlan, Reason, Selector, Verdict
 from fleetsweep.model.host import Host
@@ -114,9 +114,9 @@ def lost(
 ) -> HostReport:
     """A host without a survey."""
     fault = (
-        Fault(status, None, "ValueError", message, bug=True)
+        Fault(status, None, FaultKind.BUG, message, bug=True)
         if bug
-        else Fault(status, Phase.CONNECT, "timeout", message, remedy)
+        else Fault(status, Phase.CONNECT, FaultKind.TIMEOUT, message, remedy)
     )
     return HostReport(Host(name=name, address=name), status, fault=fault, duration_s=10.0)
 

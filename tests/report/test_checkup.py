@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fleetsweep.errors import Phase
+from fleetsweep.errors import FaultKind, Phase
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.report import Checkup
@@ -18,7 +18,7 @@ SEEN = {
     Phase.AUTH: {"key": "SHA256:0123456789abcdef", "user": "ci"},
 }
 REACHED = Checkup(Host("a", "192.0.2.1"), Status.OK, SEEN, ENGINE, 7, 0.25, 0.0123)
-FAULT = Fault(Status.UNREACHABLE, Phase.CONNECT, "timeout", "no TCP connection\x1b[2J", "check the firewall")
+FAULT = Fault(Status.UNREACHABLE, Phase.CONNECT, FaultKind.TIMEOUT, "no TCP connection\x1b[2J", "check the firewall")
 LOST = Checkup(
     Host("b", "192.0.2.2"), Status.UNREACHABLE, {Phase.RESOLVE: {"address": "192.0.2.2"}}, fault=FAULT, command="ssh b"
 )
@@ -52,7 +52,7 @@ def test_the_columns_after_the_failed_phase_are_empty_and_the_remedy_is_below() 
 
 def test_a_host_that_names_no_phase_failed_in_the_first_that_it_did_not_pass() -> None:
     given_up = Checkup(
-        LOST.host, Status.UNREACHABLE, LOST.seen, fault=Fault(Status.UNREACHABLE, None, "timeout", "gave up")
+        LOST.host, Status.UNREACHABLE, LOST.seen, fault=Fault(Status.UNREACHABLE, None, FaultKind.TIMEOUT, "gave up")
     )
     assert row(given_up)["CONNECT"] == "failed: timeout"
 

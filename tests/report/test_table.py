@@ -29,7 +29,7 @@ runner-3  ok                    1        1      0        0       -  0.2s  0.4s  
 runner-4  unreachable           -        -      -        -       -     -   10s  connect: timeout
 runner-5  guarded               3        3      3        0      2d  0.2s  0.2s  cap: 3, limit 2
 runner-6  guarded               -        -      -        -       -  0.2s  0.2s  identity
-runner-7  failed                -        -      -        -       -     -   10s  ValueError
+runner-7  failed                -        -      -        -       -     -   10s  bug
 ------------------------------------------------------------------------------------------------
 TOTAL     3/7 ok               26       19     17       13      3d         12s
 """
@@ -41,7 +41,7 @@ FLEET_LINES = [
     "runner-4: unreachable (connect): no TCP connection to box port 22 within 10 s -> check that the box is up",
     "runner-5: guarded (cap): 3 candidates are more than the cap of 2",
     "runner-6: guarded (identity): this is the same engine as runner-1",
-    "runner-7: failed by a bug in fleetsweep (ValueError): list index out of range -> the traceback is in the log",
+    "runner-7: failed by a bug in fleetsweep (bug): list index out of range -> the traceback is in the log",
 ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.host import Host
 from fleetsweep.runtime.deadline import Deadline, Watchdog
 from fleetsweep.ssh.bastions import ATTEMPTS, Bastions
@@ -110,9 +110,9 @@ def test_a_lost_bastion_is_connected_to_once_more_and_then_no_more(tmp_path: Pat
 def test_only_a_lost_host_behind_a_bastion_gets_it_as_a_cause(tmp_path: Path) -> None:
     with sshd() as bastion, sshd() as box, Bastions() as bastions:
         route = find_route(behind(bastion, box), options_through(tmp_path, bastion, box))
-        lost = HostError(Phase.ENGINE, "lost", "the connection ended")
+        lost = HostError(Phase.ENGINE, FaultKind.LOST, "the connection ended")
         bastions.add_cause(route, lost)
-        denied = HostError(Phase.AUTH, "denied", "no")
+        denied = HostError(Phase.AUTH, FaultKind.DENIED, "no")
         bastions.add_cause(route, denied)
     assert str(lost) == f"the connection ended (behind bastion 127.0.0.1 port {bastion.port})"
     assert str(denied) == "no"

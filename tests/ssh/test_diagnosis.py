@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.errors import Phase
+from fleetsweep.errors import FaultKind, Phase
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.survey import Fault, Status
@@ -24,7 +24,7 @@ def options(tmp_path: Path) -> SshOptions:
 
 
 def suggested(options: SshOptions, phase: Phase | None, kind: str, host: Host = HOST) -> str:
-    return command_for(host, options, Fault(Status.UNREACHABLE, phase, kind, "it failed", ""), None)
+    return command_for(host, options, Fault(Status.UNREACHABLE, phase, FaultKind(kind), "it failed", ""), None)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.runtime.deadline import Deadline, Watchdog
 from fleetsweep.ssh.dial import describe, dial, dial_command
 
@@ -72,9 +72,9 @@ def test_only_an_error_of_the_connect_phase_is_explained_by_the_proxy_command(tm
     dialled = dial_command(f"sh {tmp_path / 'script'}")
     while dialled.sock.recv(1024):
         pass
-    denied = HostError(Phase.AUTH, "denied", "no")
+    denied = HostError(Phase.AUTH, FaultKind.DENIED, "no")
     assert dialled.explain(denied) is denied
-    lost = dialled.explain(HostError(Phase.CONNECT, "hung-up", "it ended"))
+    lost = dialled.explain(HostError(Phase.CONNECT, FaultKind.HUNG_UP, "it ended"))
     dialled.close()
     assert "it ended; ProxyCommand" in lost.message
     assert "ended with status 3: no route" in lost.message

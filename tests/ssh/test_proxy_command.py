@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fleetsweep.errors import HostError, Phase
+from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.ssh.proxy_command import ERROR_SHOWN, ProxyCommand
 
 
@@ -30,9 +30,9 @@ def script(directory: Path, text: str) -> str:
     return f"sh {directory / 'script'}"
 
 
-def explained(command: str, kind: str = "hung-up", known: tuple[str, ...] = ()) -> HostError:
+def explained(command: str, kind: FaultKind = FaultKind.HUNG_UP, known: tuple[str, ...] = ()) -> HostError:
     with running(command, known) as (started, stream):
-        if kind == "hung-up":
+        if kind is FaultKind.HUNG_UP:
             while stream.recv(1024):
                 pass
         return started.explain(HostError(Phase.CONNECT, kind, "it ended"))
@@ -45,7 +45,7 @@ def test_the_exit_status_and_the_error_output_are_added(tmp_path: Path) -> None:
 
 
 def test_a_command_that_is_still_running_and_one_that_was_killed_are_told_apart() -> None:
-    assert "is still running" in explained("cat", kind="timeout").message
+    assert "is still running" in explained("cat", kind=FaultKind.TIMEOUT).message
     assert "was ended by signal 9" in explained("sh -c 'kill -9 $$'").message
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetsweep.errors import Phase, UsageError
+from fleetsweep.errors import FaultKind, Phase, UsageError
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.decision import FleetPlan, HostPlan
 from fleetsweep.model.host import Host
@@ -48,7 +48,7 @@ SURVEYS = (
     survey("c", many(200, first=1000)),
 )
 LOST = FailedSurvey(
-    Host("d", "127.0.0.1"), Fault(Status.UNREACHABLE, Phase.CONNECT, "timeout", "no answer", "look"), 10.0
+    Host("d", "127.0.0.1"), Fault(Status.UNREACHABLE, Phase.CONNECT, FaultKind.TIMEOUT, "no answer", "look"), 10.0
 )
 HOSTS = {item.host.name: item.host for item in (*SURVEYS, LOST)}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.errors import UsageError
+from fleetsweep.errors import FaultKind, UsageError
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Host
@@ -25,7 +25,9 @@ from tests.policy.test_rules import many
 from tests.report.build import candidates, plan, surveyed
 
 LOST = HostReport(
-    Host("lost", "lost"), Status.UNREACHABLE, fault=Fault(Status.UNREACHABLE, None, "refused", "nobody listens there")
+    Host("lost", "lost"),
+    Status.UNREACHABLE,
+    fault=Fault(Status.UNREACHABLE, None, FaultKind.REFUSED, "nobody listens there"),
 )
 HOST = Host("runner-1", "127.0.0.1")
 
@@ -210,7 +212,7 @@ def test_json_has_null_for_what_is_unknown(state: Path) -> None:
 
 def test_text_from_a_box_is_escaped(state: Path) -> None:
     hostile = "\x1b]52;c;AAAA\x07\nrunner-1: all is well\u202e"
-    fault = replace(LOST, fault=Fault(Status.UNREACHABLE, None, "refused", hostile))
+    fault = replace(LOST, fault=Fault(Status.UNREACHABLE, None, FaultKind.REFUSED, hostile))
     ended(state, "a", fault, code=3)
     with Journal(state, "k", "sweep") as journal:
         log = journal.for_host(HOST)

@@ -10,7 +10,7 @@ import pytest
 
 from fleetsweep.engine import READ_ONLY
 from fleetsweep.engine.pool import Stream
-from fleetsweep.errors import HostError, LostAnswer, Phase
+from fleetsweep.errors import FaultKind, HostError, LostAnswer, Phase
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.runtime.deadline import Deadline, Watchdog
 from fleetsweep.ssh import SshOptions
@@ -87,7 +87,7 @@ def dial() -> Stream:
 
 
 def lost(cause: Exception | None = None) -> LostAnswer:
-    error = LostAnswer(Phase.ENGINE, "lost", "the connection ended")
+    error = LostAnswer(Phase.ENGINE, FaultKind.LOST, "the connection ended")
     error.__cause__ = cause
     return error
 
@@ -95,15 +95,15 @@ def lost(cause: Exception | None = None) -> LostAnswer:
 @pytest.mark.parametrize(
     ("stderr", "error", "expected"),
     [
-        (None, HostError(Phase.TUNNEL, "forbidden", "no"), FailedRoute("r", "no", forbidden=True)),
-        (None, HostError(Phase.TUNNEL, "refused", "no"), FailedRoute("r", "no")),
-        (None, HostError(Phase.TUNNEL, "timeout", "no"), None),
+        (None, HostError(Phase.TUNNEL, FaultKind.FORBIDDEN, "no"), FailedRoute("r", "no", forbidden=True)),
+        (None, HostError(Phase.TUNNEL, FaultKind.REFUSED, "no"), FailedRoute("r", "no")),
+        (None, HostError(Phase.TUNNEL, FaultKind.TIMEOUT, "no"), None),
         (None, lost(), None),
         ("not found", lost(), FailedRoute("r", "not found")),
         ("", lost(), FailedRoute("r", "it ended without output")),
         ("", lost(BadStatusLine("Welcome!")), FailedRoute("r", "it printed 'Welcome!'")),
         ("x", lost(BadStatusLine("Welcome!")), FailedRoute("r", "it printed 'Welcome!'; x")),
-        ("x", HostError(Phase.ENGINE, "timeout", "no"), None),
+        ("x", HostError(Phase.ENGINE, FaultKind.TIMEOUT, "no"), None),
     ],
 )
 def test_only_a_forbidden_refused_or_silent_route_lets_another_one_be_tried(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fleetsweep.engine.decode import resolve_owners
-from fleetsweep.errors import EngineError
+from fleetsweep.errors import EngineError, FaultKind
 from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import HostPlan
 from fleetsweep.model.host import Host
@@ -75,7 +75,7 @@ def test_a_newcomer_that_is_gone_again_keeps_no_candidate() -> None:
 
 
 def test_a_newcomer_that_can_not_be_inspected_keeps_every_running_candidate() -> None:
-    engine = Asked(**{NEW.id: EngineError("refused", "HTTP 500: busy")})
+    engine = Asked(**{NEW.id: EngineError(FaultKind.REFUSED, "HTTP 500: busy")})
     exited = replace(OTHER, state="exited")
     decided = look(engine, NEW, candidates=(CANDIDATE, exited))
     assert decided == {CANDIDATE.id: "job-9 was created after the plan was made and may depend on it: HTTP 500: busy"}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetsweep.errors import EngineError, LostAnswer, Phase
+from fleetsweep.errors import EngineError, FaultKind, LostAnswer, Phase
 from fleetsweep.model.container import Container
 from fleetsweep.model.decision import Decision
 from fleetsweep.model.outcome import Outcome, Removal
@@ -115,10 +115,10 @@ def test_at_the_deadline_nothing_more_is_intended_or_asked_for() -> None:
     assert (log.intents, engine.asked) == ([], [])
 
 
-UNDER_WAY = EngineError("refused", "HTTP 409: removal of it is already in progress", http_status=409)
+UNDER_WAY = EngineError(FaultKind.REFUSED, "HTTP 409: removal of it is already in progress", http_status=409)
 
 
-BUSY = EngineError("refused", "HTTP 500: busy", http_status=500)
+BUSY = EngineError(FaultKind.REFUSED, "HTTP 500: busy", http_status=500)
 
 
 BRISK = Pace(look_s=0.2, answer_s=0.2, slow_s=0.02, progress_s=0.05, poll_s=0.001)
@@ -140,7 +140,7 @@ class Odd(FakeEngine):
         if container_id in self.hangs:
             assert within is not None
             threading.Event().wait(within)
-            raise LostAnswer(Phase.ENGINE, "timeout", "the answer did not come")
+            raise LostAnswer(Phase.ENGINE, FaultKind.TIMEOUT, "the answer did not come")
         if (reply := self.replies.get(self.present[container_id].name)) is not None:
             raise reply
         self.ended.append(container_id)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from fleetsweep.errors import EngineError
+from fleetsweep.errors import EngineError, FaultKind
 from fleetsweep.model.container import Container, Target
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import Policy, decide
@@ -19,7 +19,7 @@ from fleetsweep.sweep.removal_workers import GRACE_S, PoolResult, Work, remove_a
 from fleetsweep.sweep.remove_containers import ContainerRemover, Pace, Rule
 from tests.policy.test_rules import NOW, many
 
-UNDER_WAY = EngineError("refused", "HTTP 409: removal of it is already in progress", http_status=409)
+UNDER_WAY = EngineError(FaultKind.REFUSED, "HTTP 409: removal of it is already in progress", http_status=409)
 WAIT_S = 20.0
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fleetsweep.errors import EngineError, HostError, LostAnswer, Phase
+from fleetsweep.errors import EngineError, FaultKind, HostError, LostAnswer, Phase
 from fleetsweep.model.container import Container
 from fleetsweep.model.decision import Decision, Reason
 from fleetsweep.model.outcome import Outcome, Removal
@@ -73,28 +73,28 @@ STOPPED = replace(PLANNED, state="exited")
 DEAD = replace(PLANNED, state="dead")
 
 
-GONE_WRONG = EngineError("refused", "HTTP 500: driver failed", http_status=500)
+GONE_WRONG = EngineError(FaultKind.REFUSED, "HTTP 500: driver failed", http_status=500)
 
 
-BUSY = EngineError("refused", "HTTP 500: busy", http_status=500)
+BUSY = EngineError(FaultKind.REFUSED, "HTTP 500: busy", http_status=500)
 
 
-NOT_FOUND = EngineError("refused", "HTTP 404: no such container", http_status=404)
+NOT_FOUND = EngineError(FaultKind.REFUSED, "HTTP 404: no such container", http_status=404)
 
 
-UNDER_WAY = EngineError("refused", "HTTP 409: removal of it is already in progress", http_status=409)
+UNDER_WAY = EngineError(FaultKind.REFUSED, "HTTP 409: removal of it is already in progress", http_status=409)
 
 
-CONFLICT = EngineError("refused", "HTTP 409: another conflict", http_status=409)
+CONFLICT = EngineError(FaultKind.REFUSED, "HTTP 409: another conflict", http_status=409)
 
 
-LOST = LostAnswer(Phase.ENGINE, "lost", "the tunnel ended")
+LOST = LostAnswer(Phase.ENGINE, FaultKind.LOST, "the tunnel ended")
 
 
-SLOW = LostAnswer(Phase.ENGINE, "timeout", "no answer within 13 s")
+SLOW = LostAnswer(Phase.ENGINE, FaultKind.TIMEOUT, "no answer within 13 s")
 
 
-DEPENDENTS = EngineError("refused", "HTTP 500: container has dependent containers", http_status=500)
+DEPENDENTS = EngineError(FaultKind.REFUSED, "HTTP 500: container has dependent containers", http_status=500)
 
 
 NOT_AGAIN = "not removed: it could not be inspected again: HTTP 500: driver failed"
@@ -103,7 +103,7 @@ NOT_AGAIN = "not removed: it could not be inspected again: HTTP 500: driver fail
 CHANGED = "its {} changed after the plan was made"
 
 
-NO_STREAM = HostError(Phase.TUNNEL, "refused", "no new stream")
+NO_STREAM = HostError(Phase.TUNNEL, FaultKind.REFUSED, "no new stream")
 
 
 @pytest.mark.parametrize(

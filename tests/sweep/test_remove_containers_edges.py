@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fleetsweep.errors import EngineError
+from fleetsweep.errors import EngineError, FaultKind
 from fleetsweep.model.container import Container
 from fleetsweep.model.decision import Reason
 from fleetsweep.model.outcome import Outcome, Removal
@@ -50,7 +50,7 @@ class OneHour:
     [
         (4711, "its process 4711 still runs", "kill -9 4711"),
         (None, "its process still runs", "kill -9 that process"),
-        (EngineError("refused", "HTTP 500"), "its process still runs", "kill -9 that process"),
+        (EngineError(FaultKind.REFUSED, "HTTP 500"), "its process still runs", "kill -9 that process"),
     ],
 )
 def test_the_process_of_a_stopping_container_is_named_where_the_engine_names_it(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fleetsweep.errors import EngineError, FleetsweepError, HostError, LostAnswer, Phase
+from fleetsweep.errors import EngineError, FaultKind, FleetsweepError, HostError, LostAnswer, Phase
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.run_scope import Resource, ResourceKind, RunScope
 from fleetsweep.policy.rules import Policy
@@ -21,9 +21,9 @@ from tests.sweep.test_removal_workers import Forever, Over
 RUN = RunScope(("fleetsweep.run", "one"))
 VOLUME = Resource(ResourceKind.VOLUME, "data", "data", "2027-01-15T07:00:00Z", {"fleetsweep.run": "one"})
 OTHER = replace(VOLUME, ref="other", name="other")
-BUSY = EngineError("refused", "HTTP 409: volume is in use", http_status=409)
-MISSING = EngineError("refused", "HTTP 404: no such volume", http_status=404)
-LOST = LostAnswer(Phase.ENGINE, "lost", "the tunnel ended")
+BUSY = EngineError(FaultKind.REFUSED, "HTTP 409: volume is in use", http_status=409)
+MISSING = EngineError(FaultKind.REFUSED, "HTTP 404: no such volume", http_status=404)
+LOST = LostAnswer(Phase.ENGINE, FaultKind.LOST, "the tunnel ended")
 
 Look = Resource | HostError | None
 
