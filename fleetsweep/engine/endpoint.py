@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,19 @@ def parse_endpoint(url: str) -> Endpoint:
     raise UsageError(f"{url!r} is not an engine's address: write unix:///path/to.sock or tcp://127.0.0.1:2375")
 
 
+def ignored_docker_host(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
+    """Return a hint if DOCKER_HOST names another engine than ``endpoint``: it is not read. Else an empty string."""
+    named = environ.get("DOCKER_HOST", "")
+    if named in {"", endpoint.url}:
+        return ""
+    try:
+        parse_endpoint(named)
+    except UsageError:
+        instead = "--host USER@BOX" if named.startswith("ssh://") else "--engine"
+        return f"DOCKER_HOST ({named[:200]}) is not read: give {instead}"
+    return f"DOCKER_HOST is not read: give --engine {named}"
+
+
 @contextmanager
 def local_dial(endpoint: Endpoint, deadline: Deadline) -> Iterator[Dial]:
     """Yield a dial function for an engine on this machine. Its streams are shut at the deadline and on exit."""
@@ -76,7 +90,10 @@ def local_dial(endpoint: Endpoint, deadline: Deadline) -> Iterator[Dial]:
         try:
             stream.connect(endpoint.path if isinstance(endpoint, UnixEndpoint) else (endpoint.address, endpoint.port))
         except OSError as error:
-            raise _dial_error(endpoint, error) from error
+            failure = _dial_error(endpoint, error)
+            hint = ignored_docker_host(endpoint, os.environ)
+            failure.remedy += f"; {hint}" if hint else ""
+            raise failure from error
         return stream
 
     def shut() -> None:

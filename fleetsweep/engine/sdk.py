@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -45,9 +46,10 @@ _LISTS: Final = ("/containers/json", "/volumes", "/networks")
 class _SdkResponse(requests.Response):
     """A response in the type that the SDK expects. Its body is decoded by ``strict_json`` alone."""
 
-    def __init__(self, response: Response, url: str) -> None:
+    def __init__(self, response: Response, url: str, method: str) -> None:
         super().__init__()
         self.response = response
+        self.method = method
         self.status_code = response.status
         self.reason = response.reason
         self.url = url
@@ -111,20 +113,35 @@ class ApiClient(docker.APIClient):
         limit = BODY_LIMIT if url.endswith(_LISTS) else ONE_LIMIT
         response = self.pool.request(method, target, within=self.within, fresh=self.fresh, limit=limit)
         self.last = Response(response.status, response.reason, response.headers, b"", response.closes)
-        return _SdkResponse(response, url)
+        return _SdkResponse(response, url, method)
 
     def _raise_for_status(self, response: requests.Response) -> None:
         # The SDK's own version expects every error's body to be an object with a message.
         if isinstance(response, _SdkResponse) and response.response.failed:
-            raise refusal(response.response)
+            raise refusal(response.response, response.method, _target(response.url))
 
 
-def refusal(response: Response) -> EngineError:
+def refusal(response: Response, method: str = "GET", target: str = "/containers/json") -> EngineError:
     """Return the error for a response whose status is not a success."""
-    remedy = "see what the proxy before the engine allows" if response.status in {401, 403, 405} else ""
+    text = f"HTTP {response.status}: {error_text(response)}"
+    if response.status not in {401, 403, 405} or _is_the_engines_own(response):
+        return EngineError(FaultKind.REFUSED, text, http_status=response.status)
+    # /v1.41/containers/ID and /v4.3.1/libpod/containers/ID are both of "containers".
+    part = re.sub(r"^(/v[\d.]+)?(/libpod)?/", "", target, flags=re.ASCII).partition("/")[0]
+    setting = f"{part.strip('_').upper()}=1" + ("" if method == "GET" else ", POST=1")
     return EngineError(
-        FaultKind.REFUSED, f"HTTP {response.status}: {error_text(response)}", remedy, http_status=response.status
+        FaultKind.REFUSED,
+        f"the proxy or authorization plugin before the engine forbids this {method} ({text})",
+        f"allow {method} of /{part} there (docker-socket-proxy: {setting}), or set fleetsweep_engine to the engine's "
+        "own socket",
+        http_status=response.status,
     )
+
+
+def _is_the_engines_own(response: Response) -> bool:
+    """Whether the engine refused by itself, as Docker with 403 for a network that has active endpoints."""
+    from_engine = "api-version" in response.headers and response.body.lstrip()[:1] == b"{"
+    return from_engine and b"denied by plugin" not in response.body
 
 
 @lru_cache(maxsize=8)

@@ -176,6 +176,7 @@ class ContainerRemover:
         killed = "killed, not removed: " if _runs(inspected) and not _runs(current) else ""
         # Podman's words where another container shares its namespaces or its pod.
         remedy = "; remove those first" if "dependent containers" in error.message else ""
+        remedy = f"; {error.remedy}" if error.remedy else remedy
         return Removal(planned.id, Outcome.FAILED, killed + error.message + remedy)
 
 

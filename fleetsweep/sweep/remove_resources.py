@@ -65,7 +65,11 @@ class ResourceRemover:
             return Outcome.UNKNOWN, error.message
         except HostError as error:
             gone = isinstance(error, EngineError) and error.http_status == 404
-            return (Outcome.GONE, None) if gone else (Outcome.FAILED, error.message)
+            return (
+                (Outcome.GONE, None)
+                if gone
+                else (Outcome.FAILED, "; ".join(filter(None, (error.message, error.remedy))))
+            )
         try:
             left = self._engine.inspect_resource(planned, within=Pace.look_s)
         except HostError as error:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fleetsweep.engine.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
-from fleetsweep.errors import FaultKind, HostError, Phase
+from fleetsweep.engine.endpoint import Endpoint, TcpEndpoint, UnixEndpoint, parse_endpoint
+from fleetsweep.errors import FaultKind, HostError, Phase, UsageError
 
 _BEGIN: Final = "fleetsweep-look"
 _END: Final = "fleetsweep-end"
@@ -36,11 +36,16 @@ class FailedRoute:
 
 @dataclass(frozen=True, slots=True)
 class SocketProbe:
-    """What a shell on the box found: the socket's line of ``ls``, whether its user may write to it, other sockets."""
+    """What a shell on the box found.
+
+    ``listing`` is the socket's line of ``ls``, ``writable`` whether its user may write to it, ``others`` the other
+    sockets in the usual places, and ``docker_host`` the user's DOCKER_HOST there, which is not read.
+    """
 
     listing: str
     writable: bool
     others: tuple[str, ...]
+    docker_host: str = ""
 
 
 def probe_command(path: str) -> str:
@@ -48,6 +53,7 @@ def probe_command(path: str) -> str:
     target = shlex.quote(path)
     script = (
         f"LC_ALL=C; export LC_ALL; echo {_BEGIN}; ls -ldL {target} 2>&1; test -w {target} && echo writable; "
+        f'echo "docker-host $DOCKER_HOST"; '
         f'for s in {" ".join(_DEFAULT_SOCKETS)}; do test -S "$s" && ! test "$s" -ef {target} && echo "other $s"; done; '
         f"echo {_END}"
     )
@@ -62,7 +68,8 @@ def parse_probe(text: str) -> SocketProbe | None:
         return None
     lines = body.splitlines()
     others = tuple(line.removeprefix("other ") for line in lines if line.startswith("other /"))
-    return SocketProbe(lines[0] if lines else "", "writable" in lines[1:], others)
+    named = [line.removeprefix("docker-host ") for line in lines[1:] if line.startswith("docker-host ")]
+    return SocketProbe(lines[0] if lines else "", "writable" in lines[1:], others, named[0] if named else "")
 
 
 def no_route_error(
@@ -105,6 +112,8 @@ def _unix(
     no_listener = "connection refused" in errors
     if probe is not None:
         kind, finding, remedy = _probed(user, path, probe, no_listener, become)
+        if _names_another(probe.docker_host, endpoint):
+            remedy += f"; {user}'s DOCKER_HOST there is not read: set fleetsweep_engine to {probe.docker_host}"
         if kind is FaultKind.FORBIDDEN and "it printed" in errors:
             remedy += "; the user's shell start-up files must print nothing in a shell that is not interactive"
         return kind, finding, remedy
@@ -152,6 +161,14 @@ def _probed(user: str, path: str, probe: SocketProbe, no_listener: bool, become:
         f"{path} is there and {user} may use it: sshd or the key's options forbid the stream, or nothing listens",
         _how_to_allow_forwarding(path),
     )
+
+
+def _names_another(docker_host: str, endpoint: UnixEndpoint) -> bool:
+    """Whether a DOCKER_HOST is the address of another engine, in the format of the inventory."""
+    try:
+        return parse_endpoint(docker_host) != endpoint
+    except UsageError:
+        return False
 
 
 def _not_a_socket(path: str, mode: str, elsewhere: str, others: Sequence[str]) -> Finding:

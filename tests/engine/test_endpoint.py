@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.engine.endpoint import Endpoint, TcpEndpoint, UnixEndpoint, local_dial, parse_endpoint
+from fleetsweep.engine.endpoint import (
+    Endpoint,
+    TcpEndpoint,
+    UnixEndpoint,
+    ignored_docker_host,
+    local_dial,
+    parse_endpoint,
+)
 from fleetsweep.engine.pool import Dial
 from fleetsweep.errors import HostError, Phase, UsageError
 from fleetsweep.runtime.deadline import Deadline, Watchdog
@@ -89,3 +96,17 @@ def test_a_path_that_is_not_a_socket_is_told_from_a_socket_without_a_listener(tm
     assert fault_of(UnixEndpoint(str(tmp_path / "file"))).kind == "not-a-socket"
     assert "a directory" in fault_of(UnixEndpoint(str(tmp_path))).message
     assert fault_of(UnixEndpoint(str(path))).kind == "refused"
+
+
+def test_an_ignored_docker_host_is_named_where_the_engine_is_not_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = UnixEndpoint(str(tmp_path / "none"))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/user/1000/docker.sock")
+    assert fault_of(endpoint).remedy.endswith(
+        "; DOCKER_HOST is not read: give --engine unix:///run/user/1000/docker.sock"
+    )
+    for environ in ({}, {"DOCKER_HOST": ""}, {"DOCKER_HOST": endpoint.url}):
+        assert ignored_docker_host(endpoint, environ) == ""
+    assert "give --host USER@BOX" in ignored_docker_host(endpoint, {"DOCKER_HOST": "ssh://ci@box"})
+    assert "give --engine" in ignored_docker_host(endpoint, {"DOCKER_HOST": "npipe:////./pipe/docker"})

@@ -73,8 +73,34 @@ def test_a_response_with_a_duplicate_key_is_refused() -> None:
         pool.close()
 
 
+PAGE = b"<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>"
+
+
 @pytest.mark.parametrize("status", [401, 403, 405])
-def test_a_refusal_by_a_proxy_names_the_proxy(status: int) -> None:
-    error = refusal(Response(status, "No", {}, b"", False))
-    assert (error.message, "proxy" in error.remedy) == (f"HTTP {status}: No", True)
+@pytest.mark.parametrize(
+    ("method", "target", "allow"),
+    [
+        ("GET", "/v1.41/containers/json", "allow GET of /containers there (docker-socket-proxy: CONTAINERS=1)"),
+        ("GET", "/_ping", "allow GET of /_ping there (docker-socket-proxy: PING=1)"),
+        ("DELETE", f"/v1.41/containers/{IDS[0]}", "allow DELETE of /containers there (docker-socket-proxy: "),
+        ("DELETE", "/v4.3.1/libpod/containers/x", "CONTAINERS=1, POST=1)"),
+        ("DELETE", "/v1.41/volumes/x", "allow DELETE of /volumes there (docker-socket-proxy: VOLUMES=1, POST=1)"),
+    ],
+)
+def test_what_a_proxy_forbids_is_named_with_how_to_allow_it(status: int, method: str, target: str, allow: str) -> None:
+    error = refusal(Response(status, "No", {"content-type": "text/html"}, PAGE, False), method, target)
+    text = f"HTTP {status}: 403 Forbidden Request forbidden by administrative rules."
+    assert error.message == f"the proxy or authorization plugin before the engine forbids this {method} ({text})"
+    assert allow in error.remedy
+
+
+def test_an_authorization_plugin_is_reported_as_a_proxy_is() -> None:
+    body = b'{"message":"authorization denied by plugin x: no"}'
+    error = refusal(Response(403, "Forbidden", {"api-version": "1.41"}, body, False), "DELETE", "/v1.41/containers/x")
+    assert "forbids this DELETE (HTTP 403: authorization denied by plugin x: no)" in error.message
+
+
+def test_the_engines_own_refusals_blame_no_proxy() -> None:
+    own = refusal(Response(403, "Forbidden", {"api-version": "1.41"}, b'{"message":"in use"}', False), "DELETE")
+    assert (own.message, own.remedy) == ("HTTP 403: in use", "")
     assert refusal(Response(500, "No", {}, b"", False)).remedy == ""

@@ -76,6 +76,7 @@ DEAD = replace(PLANNED, state="dead")
 GONE_WRONG = EngineError(FaultKind.REFUSED, "HTTP 500: driver failed", http_status=500)
 
 
+FORBIDDEN = EngineError(FaultKind.REFUSED, "forbidden (HTTP 403: no)", "allow DELETE there", http_status=403)
 BUSY = EngineError(FaultKind.REFUSED, "HTTP 500: busy", http_status=500)
 
 
@@ -120,6 +121,7 @@ NO_STREAM = HostError(Phase.TUNNEL, FaultKind.REFUSED, "no new stream")
         ([PLANNED, None], BUSY, Outcome.GONE, None, True),
         ([PLANNED, GONE_WRONG], BUSY, Outcome.FAILED, "HTTP 500: busy", True),
         ([PLANNED, PLANNED], BUSY, Outcome.FAILED, "HTTP 500: busy", True),
+        ([PLANNED, PLANNED], FORBIDDEN, Outcome.FAILED, "forbidden (HTTP 403: no); allow DELETE there", True),
         ([PLANNED, PLANNED], NO_STREAM, Outcome.FAILED, "no new stream", True),
         ([PLANNED, STOPPED], BUSY, Outcome.FAILED, "killed, not removed: HTTP 500: busy", True),
         ([PLANNED, replace(PLANNED, state="dead")], BUSY, Outcome.FAILED, "killed, not removed: HTTP 500: busy", True),

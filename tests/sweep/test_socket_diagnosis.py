@@ -126,3 +126,18 @@ def test_a_probe_that_was_not_run_to_its_end_is_none(text: str) -> None:
 def test_a_greeting_before_the_probe_is_ignored() -> None:
     found = parse_probe("Welcome!\nfleetsweep-look\nsrw\nwritable\nother /a\nother b\nfleetsweep-end\n")
     assert found == SocketProbe("srw", True, ("/a",))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("unix:///run/user/1000/docker.sock", True), (f"unix://{SOCK}", False), ("", False), ("rm -rf /", False)],
+)
+def test_an_ignored_docker_host_of_the_boxs_user_is_named(value: str, shown: bool, tmp_path: Path) -> None:
+    command = probe_command(str(tmp_path / "none"))
+    environment = {"PATH": "/usr/bin:/bin", "DOCKER_HOST": value}
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True)
+    probe = parse_probe(done.stdout)
+    assert probe is not None
+    assert probe.docker_host == value
+    hint = f"ci's DOCKER_HOST there is not read: set fleetsweep_engine to {value}"
+    assert (hint in diagnose(probe=probe).remedy) == shown

@@ -70,6 +70,14 @@ def test_a_box_that_is_well_shows_what_was_seen_at_each_phase(run: Run, fleet: S
     assert not fleet.directory.joinpath("state").exists()
 
 
+def test_what_get_cannot_find_out_is_said_once(run: Run, fleet: SshdFleet) -> None:
+    box = fleet.sshd()
+    fleet.host("well", box, fleet.engine())
+    fleet.host("well-too", box, fleet.engine())
+    assert run("doctor", *fleet.options()).stderr.count("whether DELETE is allowed") == 1
+    assert "DELETE" not in run("doctor", *fleet.options(), "--quiet").stderr
+
+
 def test_json_has_all_of_it_and_the_engines_id(run: Run, fleet: SshdFleet) -> None:
     engine = ScriptedEngine(leaks(3))
     engine.on("GET /info", lambda _: Response(body={"ID": "ENGINE:ID"}))

@@ -90,6 +90,19 @@ def test_a_removal_that_did_not_happen_is_never_called_removed(
     assert [request for request in engine.requests if request[0] == "DELETE"] == [("DELETE", f"/containers/{ID}")]
 
 
+def test_a_proxy_that_forbids_delete_is_named_with_what_to_allow(run: Run, address: Path) -> None:
+    page = b"<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>\n"
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
+    engine = one()
+    engine.on("DELETE", lambda _: Response(raw=head + page))
+    code, row = sweep(run, engine, address)
+    assert (code, outcome(row)) == (5, "failed")
+    error = row["decisions"][0]["error"]  # type: ignore[index]
+    assert error.startswith("the proxy or authorization plugin before the engine forbids this DELETE (HTTP 403: ")
+    assert "<" not in error
+    assert "allow DELETE of /containers there (docker-socket-proxy: CONTAINERS=1, POST=1)" in error
+
+
 def test_a_container_that_is_gone_first_is_gone_and_no_failure(run: Run, address: Path) -> None:
     engine = one()
 

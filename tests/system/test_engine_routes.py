@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.model.survey import Survey
+from fleetsweep.model.survey import FailedSurvey, Survey
 from fleetsweep.runtime.deadline import Deadline, Watchdog
 from fleetsweep.ssh import SshOptions
 from fleetsweep.ssh.bastions import Bastions
@@ -117,13 +118,13 @@ def test_a_user_who_may_only_sudo_one_command_is_enough(lab: Lab, box: Box, sess
 
 
 @contextmanager
-def published(box: Box) -> Iterator[int]:
+def published(box: Box, *tls: str) -> Iterator[int]:
     """The box's engine on a TCP port of its loopback as well."""
     box.stop_dockerd()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    box.dockerd_options = [f"--host=tcp://127.0.0.1:{port}", "--tls=false"]
+    box.dockerd_options = [f"--host=tcp://127.0.0.1:{port}", *(tls or ["--tls=false"])]
     box.start_dockerd()
     try:
         yield port
@@ -142,6 +143,16 @@ def test_an_engine_on_the_boxs_loopback_is_reached_through_sshd(lab: Lab, box: B
     told = fault(target)
     assert told.kind == "refused"
     assert f"nothing listens on 127.0.0.1 port {port}" in told.message
+
+
+def test_a_port_that_speaks_tls_is_named(lab: Lab, box: Box) -> None:
+    key, certificate = box.directory / "tls.key", box.directory / "tls.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=box", "-days", "2"]
+    subprocess.run([*words, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    with published(box, "--tls", f"--tlscacert={certificate}", f"--tlscert={certificate}", f"--tlskey={key}") as port:
+        found = survey_one(host(lab, box, engine=f"tcp://127.0.0.1:{port}"))
+    assert isinstance(found, FailedSurvey)
+    assert (found.fault.kind, "speaks TLS" in found.fault.message) == ("tls", True)
 
 
 def test_podmans_containers_are_swept_over_its_own_socket(lab: Lab, box: Box, run: Run) -> None:

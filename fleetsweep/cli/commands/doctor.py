@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fleetsweep.cli.command import command, only, option
 from fleetsweep.cli.options import ConnectOptions, FormatOptions, ListOptions, StateOptions, TargetOptions
@@ -20,6 +20,8 @@ Examples:
   fleetsweep doctor -i inventory.yml --host runner-2 -v
   fleetsweep doctor --host admin@runner-1:2222  before it is in an inventory
 """
+
+GET_ONLY: Final = "doctor sends only GET: whether DELETE is allowed, by a proxy too, shows at the first removal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def doctor(
 def _check(config: RunConfig) -> int:
     """Check the hosts, print the result and return the exit code."""
     from fleetsweep.cli.signals import SignalHandler
-    from fleetsweep.console import deliver, progress
+    from fleetsweep.console import deliver, note, progress
     from fleetsweep.model.report import Checkup, HostReport
     from fleetsweep.model.survey import Status
     from fleetsweep.report import exit_code, render_checkups
@@ -89,4 +91,6 @@ def _check(config: RunConfig) -> int:
     rows = [HostReport(each.host, each.status, fault=each.fault, guard=each.guard) for each in checkups]
     code = exit_code(rows, config.unexpected, fail_on_stale=False, stopped_by=signals.signal)
     text = render_checkups(checkups, code, config.output.style, verbose=config.output.verbose)
+    if any(each.status is Status.OK for each in checkups):
+        note(GET_ONLY, config.output)
     return deliver(text, config.output, code)
