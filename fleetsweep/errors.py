@@ -64,6 +64,7 @@ class FaultKind(StrEnum):
     SSH_CONFIG = "ssh-config"
     STOPPED = "stopped"
     TIMEOUT = "timeout"
+    TLS = "tls"
     TOO_LARGE = "too-large"
     UNKNOWN = "unknown"
     UNKNOWN_NAME = "unknown-name"

@@ -37,7 +37,8 @@ from fleetsweep.engine.inspections import RESPONSE_TIMEOUT_S, Inspections
 from fleetsweep.engine.pool import ConnectionPool, Dial, Overdue
 from fleetsweep.engine.sdk import ApiClient, docker, list_target, refusal
 from fleetsweep.engine.strict_json import TEXT_SHOWN, InvalidJson, JsonTooLarge, read_document
-from fleetsweep.engine.versions import engine_of, libpod_of
+from fleetsweep.engine.tls import speaks_tls, tls_port_error
+from fleetsweep.engine.versions import engine_of, libpod_of, minimum_api
 from fleetsweep.errors import EngineError, FaultKind, HostError, LostAnswer, Phase
 from fleetsweep.model import states
 from fleetsweep.model.container import SECOND, Container
@@ -99,6 +100,7 @@ class EngineClient:
         self._pool = ConnectionPool(dial, deadline, methods, connections)
         self._first: Listing | None = None
         self._bounded: ApiClient | None = None
+        self._minimum = ""
         try:
             with self._translated("the first response"):
                 self._pool.open()
@@ -107,7 +109,7 @@ class EngineClient:
             first = self._list_first()
             if first is None:
                 first = self._ping()
-            self.engine = engine_of(first, via)
+            self.engine = engine_of(first, via, self._minimum)
             self._libpod = libpod_of(first)
             self.now_ns = parse_date(first.headers)
             self._api = ApiClient.over(self._pool, self.engine.api)
@@ -122,14 +124,20 @@ class EngineClient:
         self._pool.close()
 
     def _list_first(self) -> Response | None:
-        """Return the response to a first list, or None if it was refused or does not identify the engine."""
+        """Return the response to a first list, or None if it does not identify the engine.
+
+        An engine that accepts newer versions only refuses this list, and its refusal identifies it.
+        """
         self._api = ApiClient.over(self._pool, FIRST_API)
         try:
             listing = self.list_containers()
-        except EngineError as error:
+        except HostError as error:
+            if speaks_tls(error):
+                raise tls_port_error() from error
             if error.kind is not FaultKind.REFUSED:
                 raise
-            return None
+            self._minimum = minimum_api(error.message)
+            return self._api.last if self._minimum and self._api.last is not None else None
         if self._api.last is None or "api-version" not in self._api.last.headers:
             return None
         self._first = listing
@@ -138,6 +146,8 @@ class EngineClient:
     def _ping(self) -> Response:
         with self._translated("the response to /_ping"):
             response = self._pool.request("GET", _PING)
+        if response.status in {401, 403, 405}:
+            raise refusal(response, "GET", _PING)
         if response.status != 200:
             raise EngineError(
                 FaultKind.NOT_AN_ENGINE,

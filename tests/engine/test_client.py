@@ -104,6 +104,29 @@ def test_an_engine_without_the_first_api_version_is_used_with_its_own(api: str, 
     assert engine.targets == ([first] if asked is None else [first, "/_ping", asked])
 
 
+@pytest.mark.parametrize(
+    ("minimum", "newest", "used"),
+    [("1.41", "1.45", "1.45"), ("1.44", "1.52", "1.51"), ("1.45", "1.60", "1.51"), ("1.51", "1.99", "1.51")],
+)
+def test_an_engine_with_a_newer_minimum_is_used_up_to_the_newest_tested(minimum: str, newest: str, used: str) -> None:
+    engine = engine_of(IDS[:3])
+    engine.api, engine.oldest_api = newest, minimum
+    with client_of(engine) as client:
+        assert client.engine.api == used
+        assert len(client.survey(lambda *_: True).containers) == 3
+    assert engine.targets[:2] == ["/v1.40/containers/json", f"/v{used}/containers/json"]
+    assert len(engine.targets) == 2 + 3
+
+
+def test_an_engine_whose_minimum_is_newer_than_tested_says_what_to_update() -> None:
+    engine = engine_of(IDS[:3])
+    engine.api, engine.oldest_api = "1.60", "1.52"
+    with pytest.raises(HostError) as caught, client_of(engine):
+        pass
+    assert (caught.value.kind, caught.value.remedy) == ("api-version", "update fleetsweep")
+    assert "accepts API 1.52 and newer" in caught.value.message
+
+
 def test_a_list_that_does_not_identify_the_engine_is_followed_by_a_ping() -> None:
     engine = engine_of(IDS[:3])
     engine.nameless = "/containers/json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetsweep.engine.http11 import Response
-from fleetsweep.engine.versions import engine_of, libpod_of
+from fleetsweep.engine.versions import engine_of, libpod_of, minimum_api
 from fleetsweep.errors import EngineError
 
 
@@ -14,7 +14,7 @@ def response(**headers: str) -> Response:
 
 
 @pytest.mark.parametrize(
-    ("offered", "used"), [("1.24", "1.24"), ("1.41", "1.41"), ("1.44", "1.44"), ("1.52", "1.44"), ("1.100", "1.44")]
+    ("offered", "used"), [("1.24", "1.24"), ("1.41", "1.41"), ("1.51", "1.51"), ("1.52", "1.51"), ("1.100", "1.51")]
 )
 def test_the_engines_version_is_used_up_to_the_newest_known(offered: str, used: str) -> None:
     assert engine_of(response(api_version=offered), "local").api == used
@@ -29,6 +29,23 @@ def test_an_unsupported_version_is_refused_with_what_to_update(offered: str, rem
     assert caught.value.kind == "api-version"
     assert "Docker/1.0 has API" in caught.value.message
     assert remedy in caught.value.remedy
+
+
+def test_an_engine_whose_minimum_is_newer_than_tested_is_refused_with_what_to_update() -> None:
+    headers = response(api_version="1.60", server="Docker/40.0 (linux)")
+    assert engine_of(headers, "local", "1.51").api == "1.51"
+    with pytest.raises(EngineError) as caught:
+        engine_of(headers, "local", "1.52")
+    assert caught.value.kind == "api-version"
+    assert "Docker/40.0 (linux) accepts API 1.52 and newer" in caught.value.message
+    assert "tested up to API 1.51" in caught.value.message
+    assert caught.value.remedy == "update fleetsweep"
+
+
+def test_the_minimum_is_read_from_a_refusal_alone() -> None:
+    too_old = "client version 1.40 is too old. Minimum supported API version is 1.44, please upgrade your client"
+    assert minimum_api(f"HTTP 400: {too_old} to a newer version") == "1.44"
+    assert minimum_api("HTTP 400: client version 1.60 is too new. Maximum supported API version is 1.51") == ""
 
 
 @pytest.mark.parametrize("offered", ["", "1", "1.4.1", "v1.41", "1.41, 1.41", "1.\u0664"])

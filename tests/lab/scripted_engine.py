@@ -51,8 +51,8 @@ class ScriptedEngine:
     """Serves the few Docker API calls that fleetsweep uses, on a Unix socket.
 
     ``requests`` are the requests it received, ``targets`` their paths as sent. It refuses API versions newer than
-    ``api``. ``server`` and ``libpod`` are header values. ``closing`` closes the connection after each response;
-    responses for the path ``nameless`` have no Api-Version header.
+    ``api`` and older than ``oldest_api``. ``server`` and ``libpod`` are header values. ``closing`` closes the
+    connection after each response; responses for the path ``nameless`` have no Api-Version header.
     """
 
     def __init__(self, containers: list[ScriptedContainer], *, offset: timedelta = timedelta(0)) -> None:
@@ -60,6 +60,7 @@ class ScriptedEngine:
         self.offset = offset
         self.requests: list[tuple[str, str]] = []
         self.api = "1.41"
+        self.oldest_api = "1.24"
         self.id = "ABCD:EFGH"
         self.targets: list[str] = []
         self.closing = False
@@ -84,9 +85,8 @@ class ScriptedEngine:
         with self.lock:
             self.requests.append((method, path))
             self.targets.append(urlsplit(target).path)
-        version = re.match(r"/v1\.(\d+)/", target)
-        if version and int(version[1]) > int(self.api.partition(".")[2]):
-            return Response(400, {"message": f"client version is too new. Maximum supported API version is {self.api}"})
+        if (refused := self._refused_version(target)) is not None:
+            return refused
         for pattern, hook in self._hooks:
             found = pattern.search(f"{method} {path}")
             response = hook(found) if found else None
@@ -99,6 +99,15 @@ class ScriptedEngine:
         if path == "/containers/json":
             return Response(body=[self._listed(container) for container in list(self.containers.values())])
         return self._one(method, path, parse_qs(urlsplit(target).query))
+
+    def _refused_version(self, target: str) -> Response | None:
+        version = re.match(r"/v1\.(\d+)/", target)
+        if version and int(version[1]) > int(self.api.partition(".")[2]):
+            return Response(400, {"message": f"client version is too new. Maximum supported API version is {self.api}"})
+        if version and int(version[1]) < int(self.oldest_api.partition(".")[2]):
+            told = f"client version 1.{version[1]} is too old. Minimum supported API version is {self.oldest_api}, "
+            return Response(400, {"message": f"{told}please upgrade your client to a newer version"})
+        return None
 
     def _one(self, method: str, path: str, query: dict[str, list[str]]) -> Response:
         parts = path.split("/")
