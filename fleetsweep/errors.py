@@ -37,6 +37,7 @@ class FaultKind(StrEnum):
     API_VERSION = "api-version"
     BASTION = "bastion"
     BUG = "bug"
+    CERTIFICATE = "certificate"
     CHANGED = "changed"
     DENIED = "denied"
     FORBIDDEN = "forbidden"
@@ -68,6 +69,7 @@ class FaultKind(StrEnum):
     TOO_LARGE = "too-large"
     UNKNOWN = "unknown"
     UNKNOWN_NAME = "unknown-name"
+    UNPROVED = "unproved"
 
 
 class FleetsweepError(Exception):

@@ -18,6 +18,7 @@ from fleetsweep.ssh.cache import FileState, file_state, single_flight
 from fleetsweep.ssh.known_hosts import Entry, KeyStatus, KnownHosts, fingerprint, lookup_name, parse
 from fleetsweep.ssh.options import Trust
 from fleetsweep.ssh.regular_file import KNOWN_HOSTS_LIMIT, expanded, read_regular
+from fleetsweep.ssh.transport import StreamlocalTransport
 
 USER_KNOWN_HOSTS: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 GLOBAL_KNOWN_HOSTS: Final = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -80,9 +81,10 @@ def _parsed(name: str, text: str) -> tuple[Entry, ...]:
 
 
 class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
-    """Accepts a host key that known_hosts has, or with ``Trust.ACCEPT_NEW`` the first key of an unknown host.
+    """Accepts a host key that known_hosts has or that an authority in known_hosts certifies.
 
-    ``key`` is the presented key, ``verified`` whether it was accepted.
+    With ``Trust.ACCEPT_NEW`` also the first key of an unknown host. ``key`` is the presented key, or the one in the
+    presented certificate; ``verified`` is whether it was accepted.
     """
 
     def __init__(self, files: tuple[str, ...], name: str, port: int, trust: Trust, scan: str = "") -> None:
@@ -98,12 +100,42 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         """Raise HostError unless the key is accepted. paramiko calls this before it authenticates."""
         self.key = key
-        status, entries = self._status(read_known_hosts(self._files), key)
+        known = read_known_hosts(self._files)
+        status, entries = self._status(known, key)
+        transport = client.get_transport()
+        certificate = transport.host_certificate if isinstance(transport, StreamlocalTransport) else None
+        if certificate is not None and self._certified(certificate, known, status):
+            self.verified = True
+            return
         if status is KeyStatus.UNKNOWN and self._trust is Trust.ACCEPT_NEW:
             status, entries = self._accept(key)
         if status is not KeyStatus.KNOWN:
             raise self._refusal(status, entries, key)
         self.verified = True
+
+    def _certified(self, certificate: bytes, known: KnownHosts, status: KeyStatus) -> bool:
+        """Return whether a certificate proves the key; False if only known_hosts can. Raises HostError to refuse it.
+
+        As in OpenSSH, a known key is accepted with an invalid certificate. A new one is not: unlike OpenSSH's, our
+        accept-new saves no key whose certificate is invalid.
+        """
+        # Its parts of cryptography take time to load, and few hosts have certificates.
+        from fleetsweep.ssh.host_certificates import find_problem
+
+        authorities = known.authorities(self._name, self._port)
+        revocations = known.revocations(self._name, self._port)
+        # ssh looks for the name in lower case, and for an alias too.
+        problem = find_problem(certificate, self._name.lower(), authorities, revocations)
+        if problem is None:
+            return True
+        if problem.final or (authorities and status is not KeyStatus.KNOWN):
+            raise HostError(
+                Phase.HOST_KEY,
+                FaultKind.REVOKED if problem.revoked else FaultKind.CERTIFICATE,
+                f"{lookup_name(self._name, self._port)} presented a host certificate {problem.what}",
+                problem.remedy,
+            )
+        return False
 
     def _status(self, known: KnownHosts, key: paramiko.PKey) -> tuple[KeyStatus, tuple[Entry, ...]]:
         return known.status_of(self._name, self._port, key.get_name(), key.asbytes())
@@ -159,9 +191,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         message = f"{spelling} presented {shown}, which is not in known_hosts"
         authorities = read_known_hosts(self._files).authorities(self._name, self._port)
         if authorities:
-            message += (
-                f"; {authorities[0].where} trusts a host certificate authority, but host certificates are not supported"
-            )
+            message += f", and no host certificate, for which {authorities[0].where} has an authority"
         return HostError(
             Phase.HOST_KEY,
             FaultKind.UNKNOWN,

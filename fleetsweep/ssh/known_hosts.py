@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from fleetsweep.ssh.public_keys import plain_key
+
 _SPECIAL = frozenset("*?!|")
 
 
@@ -43,7 +45,9 @@ class KnownHosts:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._plain: dict[str, list[Entry]] = {}
         self._patterned: list[Entry] = []
+        self._marked = False
         for entry in entries:
+            self._marked = self._marked or bool(entry.marker)
             if any(not _SPECIAL.isdisjoint(pattern) for pattern in entry.patterns):
                 self._patterned.append(entry)
             else:
@@ -57,16 +61,22 @@ class KnownHosts:
 
     def authorities(self, name: str, port: int) -> tuple[Entry, ...]:
         """Return the certificate authorities that are trusted for this host."""
-        return tuple(entry for entry in self._matching(lookup_name(name, port)) if entry.marker == "@cert-authority")
+        return self._with_marker("@cert-authority", name, port)
+
+    def revocations(self, name: str, port: int) -> tuple[Entry, ...]:
+        """Return the keys, of hosts and of authorities, that are revoked for this host."""
+        return self._with_marker("@revoked", name, port)
+
+    def _with_marker(self, marker: str, name: str, port: int) -> tuple[Entry, ...]:
+        # Few files have markers, and this is called for every host.
+        if not self._marked:
+            return ()
+        spellings = dict.fromkeys((lookup_name(name, port), name))
+        return tuple(entry for spelling in spellings for entry in self._matching(spelling) if entry.marker == marker)
 
     def status_of(self, name: str, port: int, key_type: str, key: bytes) -> tuple[KeyStatus, tuple[Entry, ...]]:
         """Return the status of a key presented by ``name``, and the entries that decide it. Revocation always wins."""
-        revoked = tuple(
-            entry
-            for spelling in {lookup_name(name, port), name}
-            for entry in self._matching(spelling)
-            if entry.marker == "@revoked" and entry.key == key
-        )
+        revoked = tuple(entry for entry in self.revocations(name, port) if plain_key(entry.key) == key)
         if revoked:
             return KeyStatus.REVOKED, revoked
         known = self._known(name, port)

@@ -17,9 +17,9 @@ from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.dial import Dialled, Socket, describe
 from fleetsweep.ssh.host_keys import HostKeyPolicy, read_known_hosts
 from fleetsweep.ssh.identities import Keyring, PublicKeyAuth
-from fleetsweep.ssh.known_hosts import fingerprint
+from fleetsweep.ssh.known_hosts import KnownHosts, fingerprint
 from fleetsweep.ssh.route import Hop
-from fleetsweep.ssh.transport import GreetingTooLongError, StreamlocalTransport
+from fleetsweep.ssh.transport import GreetingTooLongError, HostKeyError, StreamlocalTransport
 
 # paramiko logs the errors of its threads; those that matter are raised to the caller, too.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -91,14 +91,13 @@ def _log_in(
 ) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
     connection = hop.connection
     policy = HostKeyPolicy(hop.known_hosts, hop.key_name, hop.key_port, hop.trust, hop.scan)
-    known_types = read_known_hosts(hop.known_hosts).key_types(hop.key_name, hop.key_port)
     client: paramiko.SSHClient = connection.client
     # fabric would accept any key.
     client.set_missing_host_key_policy(policy)
     connection.connect_kwargs = {
         "sock": dialled.sock,
         "auth_strategy": auth,
-        "transport_factory": _transport_factory(known_types),
+        "transport_factory": _transport_factory(read_known_hosts(hop.known_hosts), hop),
     }
     try:
         _open_before(connection, dialled, deadline)
@@ -150,7 +149,9 @@ def _report_handshake(transport: StreamlocalTransport, policy: HostKeyPolicy, ob
         observe(Phase.HOST_KEY, {"key_type": policy.key.get_name(), "key": fingerprint(policy.key.asbytes())})
 
 
-def _transport_factory(known_types: tuple[str, ...]) -> Callable[..., StreamlocalTransport]:
+def _transport_factory(known: KnownHosts, hop: Hop) -> Callable[..., StreamlocalTransport]:
+    known_types = known.key_types(hop.key_name, hop.key_port)
+
     def make(sock: Socket, **kwargs: object) -> StreamlocalTransport:
         transport = StreamlocalTransport(sock, **kwargs)
         options = transport.get_security_options()
@@ -158,6 +159,9 @@ def _transport_factory(known_types: tuple[str, ...]) -> Callable[..., Streamloca
         wanted = {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known_types else set()
         wanted.update(known_types)
         options.key_types = sorted(options.key_types, key=lambda name: name not in wanted)
+        # A revoked authority is seen only in a certificate.
+        if known.authorities(hop.key_name, hop.key_port) or known.revocations(hop.key_name, hop.key_port):
+            transport.prefer_certificates()
         return transport
 
     return make
@@ -192,6 +196,13 @@ def _login_error(
             FaultKind.INCOMPATIBLE,
             f"{where}: {describe(error)}",
             "update sshd on the box: it offers only algorithms that are no longer safe",
+        )
+    if isinstance(error, HostKeyError):
+        return HostError(
+            Phase.HOST_KEY,
+            FaultKind.UNPROVED,
+            f"{where} did not prove that it has its host key: {error}",
+            "check sshd's host keys on the box; another machine may pretend to be it",
         )
     text = transport.disconnect_message or " ".join(transport.greeting)
     suffix = f"; its message: {text[:200]!r}" if text else ""

@@ -10,7 +10,8 @@ from typing import Final
 from fleetsweep.ssh.regular_file import CONFIG_LIMIT, read_regular
 
 _OPENSSH: Final = b"openssh-key-v1\0"
-_CERTIFICATE: Final = b"-cert-v01@openssh.com"
+CERTIFICATE_SUFFIX: Final = "-cert-v01@openssh.com"
+_CERTIFICATE: Final = CERTIFICATE_SUFFIX.encode()
 
 
 def parse_line(data: bytes) -> bytes | None:
@@ -52,6 +53,27 @@ def _inside(data: bytes) -> bytes | None:
     return _take(rest[4:])[0] or None
 
 
+def key_type(blob: bytes) -> bytes:
+    """Return the type that a key or certificate begins with; empty if it has none."""
+    return _take(blob)[0]
+
+
+def certificate_signature(blob: bytes) -> tuple[bytes, bytes]:
+    """Return the key of a certificate's authority, and the type of its signature."""
+    rest = _take(_take(blob)[1])[1]
+    for _ in range(_field_count(_take(blob)[0])):
+        _, rest = _take(rest)
+    # The serial number and the type; the key id and the principals; the validity.
+    rest = rest[12:]
+    _, rest = _take(_take(rest)[1])
+    rest = rest[16:]
+    # The critical options, the extensions and a reserved field.
+    for _ in range(3):
+        _, rest = _take(rest)
+    authority, rest = _take(rest)
+    return authority, _take(_take(rest)[0])[0]
+
+
 def plain_key(blob: bytes) -> bytes:
     """Return the plain public key inside a certificate, or the key itself if it is no certificate.
 
@@ -60,15 +82,22 @@ def plain_key(blob: bytes) -> bytes:
     kind, rest = _take(blob)
     if not kind.endswith(_CERTIFICATE):
         return blob
-    plain = kind.removesuffix(_CERTIFICATE)
     _, rest = _take(rest)
-    if plain.startswith(b"sk-"):
-        plain += b"@openssh.com"
     fields = b""
-    for _ in range(_FIELDS.get(plain, 1)):
+    for _ in range(_field_count(kind)):
         value, rest = _take(rest)
         fields += _string(value)
-    return _string(plain) + fields
+    return _string(_plain_type(kind)) + fields
+
+
+def _plain_type(kind: bytes) -> bytes:
+    plain = kind.removesuffix(_CERTIFICATE)
+    return plain + b"@openssh.com" if plain.startswith(b"sk-") else plain
+
+
+def _field_count(kind: bytes) -> int:
+    """Return how many strings a key of a certificate's type consists of."""
+    return _FIELDS.get(_plain_type(kind), 1)
 
 
 _FIELDS: Final = {

@@ -11,10 +11,12 @@ import time
 from typing import Final
 
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.common import DEFAULT_MAX_PACKET_SIZE, DEFAULT_WINDOW_SIZE, cMSG_CHANNEL_OPEN
 from paramiko.packet import Packetizer
 
 from fleetsweep.ssh.dial import Socket
+from fleetsweep.ssh.public_keys import CERTIFICATE_SUFFIX, key_type, plain_key
 
 FOREVER_S: Final = 1e9
 
@@ -24,6 +26,10 @@ GREETING_LIMIT: Final = 64 * 1024
 
 class GreetingTooLongError(paramiko.SSHException):
     """The server sent ``GREETING_LIMIT`` bytes without a version line."""
+
+
+class HostKeyError(paramiko.SSHException):
+    """The server did not prove that it has the private half of the host key that it presented."""
 
 
 READ_SIZE: Final = 32 * 1024
@@ -80,6 +86,8 @@ class StreamlocalTransport(paramiko.Transport):
     """A Transport with ``direct-streamlocal@openssh.com`` channels (OpenSSH's PROTOCOL, section 2.4).
 
     ``last_key`` is the key that was offered last, ``disconnect_message`` the text of the server's SSH_MSG_DISCONNECT.
+    ``host_certificate`` is what the server presented if that was a certificate, still unchecked; the host key is then
+    the key in it.
     """
 
     active: bool
@@ -99,11 +107,47 @@ class StreamlocalTransport(paramiko.Transport):
         self.clear_to_send_timeout = FOREVER_S
         self.last_key: paramiko.PKey | None = None
         self.disconnect_message = ""
+        self.host_certificate: bytes | None = None
+        self._certificates_first = False
 
     @property
     def greeting(self) -> list[str]:
         """The lines that the server sent before its version line."""
         return [line for line in self.packetizer.greeting if not line.startswith("SSH-")]
+
+    def prefer_certificates(self) -> None:
+        """Ask for a host certificate before any plain host key."""
+        self._certificates_first = True
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """The host key algorithms to ask for. A certificate of any is last: some servers have nothing else."""
+        plain = self._filter_algorithm("keys")
+        certificates = tuple(f"{name}{CERTIFICATE_SUFFIX}" for name in plain)
+        return (*certificates, *plain) if self._certificates_first else (*plain, *certificates)
+
+    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+        """Verify the signature of a key exchange. Raises HostKeyError."""
+        try:
+            if (self.host_key_type or "").endswith(CERTIFICATE_SUFFIX):
+                self._verify_certified_key(host_key, sig)
+            else:
+                super()._verify_key(host_key, sig)  # type: ignore[misc]
+        except (paramiko.SSHException, ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
+            raise HostKeyError(str(error) or type(error).__name__) from error
+
+    def _verify_certified_key(self, certificate: bytes, sig: bytes) -> None:
+        algorithm = (self.host_key_type or "").removesuffix(CERTIFICATE_SUFFIX)
+        kind = "ssh-rsa" if algorithm.startswith("rsa-") else algorithm
+        if key_type(certificate) != f"{kind}{CERTIFICATE_SUFFIX}".encode():
+            raise paramiko.SSHException(f"the host key is not a {self.host_key_type}")
+        key_class: type[paramiko.RSAKey | paramiko.ECDSAKey | paramiko.Ed25519Key]
+        key_class = self._key_info[algorithm]  # type: ignore[attr-defined]
+        key = key_class(paramiko.Message(plain_key(certificate)))
+        if key_type(sig) != algorithm.encode() or not key.verify_ssh_sig(self.H or b"", paramiko.Message(sig)):
+            raise paramiko.SSHException(f"Signature verification ({self.host_key_type}) failed.")
+        self.host_key = key
+        self.host_certificate = certificate
 
     def auth_publickey(self, username: str, key: paramiko.PKey, event: threading.Event | None = None) -> list[str]:
         """Authenticate as paramiko does, and record the key."""

@@ -208,26 +208,6 @@ def test_a_host_key_alias_is_what_known_hosts_is_asked_for(boxes: SshBoxes) -> N
     assert "sed 's/^[^# ]*/runner-seven/'" in fault(boxes, box.known_hosts_line, ssh_config=config).remedy
 
 
-def test_a_host_certificate_is_not_asked_for_and_the_refusal_says_so(boxes: SshBoxes) -> None:
-    box = boxes.boxes[0]
-    authority = boxes.directory / "authority"
-    if not authority.exists():
-        make_key(authority)
-    public = box.directory / "host_key.pub"
-    subprocess.run(["ssh-keygen", "-q", "-s", str(authority), "-I", "b0", "-h", str(public)], check=True)
-    certificate = box.directory / "host_key-cert.pub"
-    boxes.restart(0, f"HostCertificate {certificate}")
-    trusted = f"@cert-authority * {' '.join(authority.with_name('authority.pub').read_text().split()[:2])}\n"
-    told = fault(boxes, trusted)
-    assert told.kind == "unknown"
-    assert (
-        f"{boxes.known_hosts}:1 trusts a host certificate authority, but host certificates are not supported"
-        in told.message
-    )
-    # The plain key beside it is all that it takes.
-    swept(boxes, trusted + box.known_hosts_line)
-
-
 def test_a_known_hosts_that_cannot_be_read_is_reported(boxes: SshBoxes) -> None:
     told = boxes.survey([boxes.host(0)], known_hosts=(str(boxes.directory),)).fault("b0")
     assert (told.phase, told.kind) == (Phase.HOST_KEY, "known-hosts")
