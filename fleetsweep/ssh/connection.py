@@ -32,6 +32,9 @@ MAX_BACKOFF_S: Final = 2.0
 MAX_GREETED_ATTEMPTS: Final = 3
 """Attempts that may end after the server sent its version line."""
 
+PENALIZED_DELAYS_S: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds, at most, before each retry at a server that may have blocked this machine. A penalty lasts 15 s or more."""
+
 SESSION_RETRY_DELAYS_S: Final = (0.05, 0.1, 0.2, 0.4)
 """Seconds before each retry of a refused session, while sshd may still count the previous one."""
 
@@ -191,17 +194,23 @@ def _connect_with_retries(
     """Connect and authenticate, with retries while a busy server drops new connections (MaxStartups).
 
     Exponential backoff with jitter, so that clients do not retry in step. A server that disconnects after its version
-    line is not that busy, and gets fewer attempts.
+    line is not that busy, and gets fewer attempts. So does one that may have blocked this machine.
     """
-    attempt = greeted = 0
+    attempt = greeted = penalized = 0
     while True:
         attempt += 1
         try:
             return _connect_once(route, deadline, timeout_s, bastions, observe)
         except ServerDisconnected as error:
             greeted += error.greeted
-            pause = min(MAX_BACKOFF_S, 0.1 * 2**attempt) * random.uniform(0.2, 1.0)  # noqa: S311 - jitter, no secret
-            if greeted >= MAX_GREETED_ATTEMPTS or pause >= deadline.remaining():
+            longest = min(MAX_BACKOFF_S, 0.1 * 2**attempt)
+            last = greeted >= MAX_GREETED_ATTEMPTS
+            if error.penalized:
+                last = last or penalized >= len(PENALIZED_DELAYS_S)
+                longest = longest if last else PENALIZED_DELAYS_S[penalized]
+                penalized += 1
+            pause = longest * random.uniform(0.2, 1.0)  # noqa: S311 - jitter, no secret
+            if last or pause >= deadline.remaining():
                 if attempt > 1:
                     error.message += f" (attempt {attempt})"
                 raise

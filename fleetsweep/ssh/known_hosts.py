@@ -71,8 +71,8 @@ class KnownHosts:
         # Few files have markers, and this is called for every host.
         if not self._marked:
             return ()
-        spellings = dict.fromkeys((lookup_name(name, port), name))
-        return tuple(entry for spelling in spellings for entry in self._matching(spelling) if entry.marker == marker)
+        found = [*self._matching(lookup_name(name, port)), *self._matching(name)]
+        return tuple(dict.fromkeys(entry for entry in found if entry.marker == marker))
 
     def status_of(self, name: str, port: int, key_type: str, key: bytes) -> tuple[KeyStatus, tuple[Entry, ...]]:
         """Return the status of a key presented by ``name``, and the entries that decide it. Revocation always wins."""

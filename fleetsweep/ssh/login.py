@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import fabric
 import paramiko
@@ -23,6 +25,13 @@ from fleetsweep.ssh.transport import GreetingTooLongError, HostKeyError, Streaml
 
 # paramiko logs the errors of its threads; those that matter are raised to the caller, too.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+_UNSAFE: Final = re.compile(r"sha1|md5|arcfour|des|blowfish|cast128|ssh-dss|ssh-rsa|none|rijndael", re.ASCII)
+"""Matches the names of algorithms that are no longer safe."""
+
+DROPPED: Final = "Not allowed at this time"
+"""What OpenSSH 9.8 and newer send before they drop a connection, for MaxStartups and PerSourcePenalties alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +52,14 @@ def check_keys(hop: Hop) -> None:
 class ServerDisconnected(HostError):
     """The server closed the connection before authentication, as sshd does beyond MaxStartups.
 
-    ``greeted`` is whether it had sent its version line by then, which such a busy sshd does not.
+    ``greeted`` is whether it had sent its version line by then, which such a busy sshd does not. ``penalized`` is
+    whether it may have blocked this machine for some time (PerSourcePenalties).
     """
 
-    def __init__(self, message: str, remedy: str, *, greeted: bool) -> None:
+    def __init__(self, message: str, remedy: str, *, greeted: bool, penalized: bool = False) -> None:
         super().__init__(Phase.CONNECT, FaultKind.HUNG_UP, message, remedy)
         self.greeted = greeted
+        self.penalized = penalized
 
 
 def log_out(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
@@ -191,12 +202,7 @@ def _login_error(
     if policy.verified:
         return _auth_error(error, transport, hop)
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-        return HostError(
-            Phase.CONNECT,
-            FaultKind.INCOMPATIBLE,
-            f"{where}: {describe(error)}",
-            "update sshd on the box: it offers only algorithms that are no longer safe",
-        )
+        return _incompatible(error, transport, where)
     if isinstance(error, HostKeyError):
         return HostError(
             Phase.HOST_KEY,
@@ -214,11 +220,31 @@ def _login_error(
             f"{where} is not an SSH server: {describe(error.__context__ or error)}{suffix}",
             "check the port: another service listens there",
         )
+    penalized = not greeted and DROPPED in text
     return ServerDisconnected(
         f"{where} closed the connection during the SSH handshake: {describe(error)}{suffix}",
-        "check that it is an sshd, its log, and its MaxStartups",
+        "check sshd's log on the box: it is busy (MaxStartups), or it blocks this machine for some time after failed"
+        " log-ins (PerSourcePenalties); then add this machine's address to its PerSourcePenaltyExemptList"
+        if penalized
+        else "check that it is an sshd, its log, and its MaxStartups",
         greeted=greeted,
+        penalized=penalized,
     )
+
+
+def _incompatible(error: Exception, transport: StreamlocalTransport, where: str) -> HostError:
+    found = transport.find_mismatch()
+    if found is None:
+        return HostError(
+            Phase.CONNECT, FaultKind.INCOMPATIBLE, f"{where}: {describe(error)}", "update sshd on the box to SSH 2"
+        )
+    theirs, ours = ", ".join(found.theirs) or "none", ", ".join(found.ours)
+    message = f"{where}: no {found.kind} algorithm in common: the box offers {theirs}; fleetsweep has {ours}"
+    if all(_UNSAFE.search(name) for name in found.theirs):
+        remedy = "update sshd on the box: it offers only algorithms that are no longer safe"
+    else:
+        remedy = f"fleetsweep lacks what the box offers; add to that list in its sshd_config: {found.advice}"
+    return HostError(Phase.CONNECT, FaultKind.INCOMPATIBLE, message, remedy)
 
 
 def _handshake_stage(transport: StreamlocalTransport) -> str:

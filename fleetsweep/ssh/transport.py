@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -32,8 +33,23 @@ class HostKeyError(paramiko.SSHException):
     """The server did not prove that it has the private half of the host key that it presented."""
 
 
+CURVE25519: Final = "curve25519-sha256"
+
 READ_SIZE: Final = 32 * 1024
 """Bytes of one read from the socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A kind of algorithm, what the server offers of it, and what is known here.
+
+    ``advice`` is its setting in sshd_config(5) with an algorithm that is known here and to every OpenSSH since 6.5.
+    """
+
+    kind: str
+    advice: str
+    theirs: tuple[str, ...]
+    ours: tuple[str, ...]
 
 
 class _ReadAhead:
@@ -69,10 +85,21 @@ class _Packetizer(Packetizer):
         """Do nothing: paramiko's timer would outlive a handshake that stalls."""
 
     def readline(self, timeout: float) -> str:
-        """Return one line of the greeting and record it."""
-        line = super().readline(FOREVER_S)
-        self.greeting.append(line)
-        return line
+        """Return the server's version line, and record the lines before it.
+
+        paramiko's own gives up at 100 lines or at a byte that is not UTF-8.
+        """
+        # Set again: paramiko reads the first packet from what follows the version line.
+        unread: bytes = self._Packetizer__remainder  # type: ignore[has-type]
+        while True:
+            while b"\n" not in unread:
+                unread += self._read_timeout(FOREVER_S)
+            data, _, unread = unread.partition(b"\n")
+            line = data.removesuffix(b"\r").decode("utf-8", "replace")
+            if line.startswith("SSH-"):
+                self._Packetizer__remainder = unread
+                return line
+            self.greeting.append(line)
 
     def _read_timeout(self, timeout: float) -> bytes:
         data: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
@@ -98,6 +125,17 @@ class StreamlocalTransport(paramiko.Transport):
         sorted(paramiko.Transport._preferred_ciphers, key=lambda name: "gcm" not in name)  # type: ignore[attr-defined]
     )
 
+    # RFC 8731's name of a method that paramiko knows by its older name alone.
+    _preferred_kex = tuple(
+        name
+        for known in paramiko.Transport._preferred_kex  # type: ignore[attr-defined]
+        for name in ((CURVE25519, known) if known == f"{CURVE25519}@libssh.org" else (known,))
+    )
+    _kex_info: ClassVar = {
+        **paramiko.Transport._kex_info,  # type: ignore[attr-defined]
+        CURVE25519: paramiko.Transport._kex_info.get(f"{CURVE25519}@libssh.org"),  # type: ignore[attr-defined]
+    }
+
     # Seconds between checks for a closed connection. Our socket is shut then, so hundreds of threads can sleep longer.
     _active_check_timeout = 1.0
 
@@ -109,11 +147,53 @@ class StreamlocalTransport(paramiko.Transport):
         self.disconnect_message = ""
         self.host_certificate: bytes | None = None
         self._certificates_first = False
+        self._offered: dict[str, list[str]] | None = None
 
     @property
     def greeting(self) -> list[str]:
         """The lines that the server sent before its version line."""
-        return [line for line in self.packetizer.greeting if not line.startswith("SSH-")]
+        return self.packetizer.greeting
+
+    def find_mismatch(self) -> Mismatch | None:
+        """Return the first kind of algorithm of which the server offered none that is known here."""
+        if self._offered is None:
+            return None
+        for kind, advice, keys, ours in (
+            ("key exchange", "KexAlgorithms curve25519-sha256@libssh.org", ("kex_algo_list",), self.preferred_kex),
+            ("host key", "HostKeyAlgorithms ssh-ed25519", ("server_key_algo_list",), self.preferred_keys),
+            (
+                "cipher",
+                "Ciphers aes256-gcm@openssh.com",
+                ("client_encrypt_algo_list", "server_encrypt_algo_list"),
+                self.preferred_ciphers,
+            ),
+            (
+                "MAC",
+                "MACs hmac-sha2-256-etm@openssh.com",
+                ("client_mac_algo_list", "server_mac_algo_list"),
+                self.preferred_macs,
+            ),
+            ("compression", "Compression no", ("client_compress_algo_list", "server_compress_algo_list"), ("none",)),
+        ):
+            for key in keys:
+                theirs = tuple(self._offered[key])
+                if not set(theirs).intersection(ours):
+                    return Mismatch(kind, advice, theirs, tuple(ours))
+        return None
+
+    def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, list[str]]:
+        """Parse the server's algorithms and keep them. A cipher that authenticates needs no common MAC."""
+        parsed: dict[str, list[str]] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
+        if ignore_first_byte:
+            return parsed
+        self._offered = parsed
+        unused: dict[str, list[str]] = {}
+        for way in ("client", "server"):
+            ciphers, macs = parsed[f"{way}_encrypt_algo_list"], parsed[f"{way}_mac_algo_list"]
+            agreed = next((name for name in self.preferred_ciphers if name in ciphers), "")
+            if "gcm" in agreed:
+                unused[f"{way}_mac_algo_list"] = [*macs, self.preferred_macs[0]]
+        return {**parsed, **unused}
 
     def prefer_certificates(self) -> None:
         """Ask for a host certificate before any plain host key."""

@@ -144,7 +144,8 @@ def _join(channel: paramiko.Channel, stream: socket.socket) -> None:
         with contextlib.suppress(OSError, EOFError), stream:
             while data := stream.recv(65536):
                 channel.sendall(data)
-        channel.close()
+        with contextlib.suppress(OSError, EOFError):
+            channel.close()
 
     for pump in (up, down):
         threading.Thread(target=pump, daemon=True).start()

@@ -14,7 +14,14 @@ from fleetsweep.errors import HostError, Phase
 from fleetsweep.model.host import Host
 from fleetsweep.runtime.deadline import Deadline, Watchdog
 from fleetsweep.ssh.bastions import Bastions
-from fleetsweep.ssh.connection import MAX_GREETED_ATTEMPTS, ChannelRefused, SshConnection, connect
+from fleetsweep.ssh.connection import (
+    MAX_GREETED_ATTEMPTS,
+    PENALIZED_DELAYS_S,
+    ChannelRefused,
+    SshConnection,
+    connect,
+)
+from fleetsweep.ssh.options import SshOptions
 from tests.ssh.sshd import HOST_KEY, STREAMLOCAL, Output, Sshd, options_for, sshd
 
 
@@ -94,6 +101,40 @@ def test_a_server_that_disconnects_after_its_version_line_is_retried_a_few_times
     assert len(accepted) == MAX_GREETED_ATTEMPTS
     assert (caught.value.phase, caught.value.kind) == (Phase.CONNECT, "hung-up")
     assert f"(attempt {MAX_GREETED_ATTEMPTS})" in caught.value.message
+
+
+def test_a_server_that_may_have_blocked_this_machine_is_tried_a_few_times_and_both_settings_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sum(PENALIZED_DELAYS_S) < SshOptions().timeout_s
+    monkeypatch.setattr("fleetsweep.ssh.connection.PENALIZED_DELAYS_S", (0.01, 0.02, 0.03, 0.04))
+    accepted: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drop_each() -> None:
+            while True:
+                try:
+                    stream, _ = listener.accept()
+                except OSError:
+                    return
+                with stream:
+                    stream.sendall(b"Not allowed at this time\r\n")
+                    accepted.append("connection")
+                    stream.shutdown(socket.SHUT_WR)
+                    while stream.recv(4096):
+                        pass
+
+        thread = threading.Thread(target=drop_each, daemon=True)
+        thread.start()
+        with pytest.raises(HostError) as caught, connected(Sshd(int(listener.getsockname()[1])), tmp_path):
+            pass
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(20)
+    assert len(accepted) == 5
+    assert (caught.value.phase, caught.value.kind) == (Phase.CONNECT, "hung-up")
+    assert "its message: 'Not allowed at this time' (attempt 5)" in caught.value.message
+    for setting in ("MaxStartups", "PerSourcePenalties", "PerSourcePenaltyExemptList"):
+        assert setting in caught.value.remedy
 
 
 def test_streams_are_of_the_stream_local_kind(tmp_path: Path) -> None:

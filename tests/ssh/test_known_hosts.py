@@ -78,3 +78,14 @@ def test_a_file_that_was_appended_to_or_edited_is_read_again(tmp_path: Path) -> 
     assert status_now(line("box", "good") + "\n" + line("*", "good", "@revoked")) == (KeyStatus.REVOKED, f"{file}:2")
     file.unlink()
     assert read_known_hosts((str(file),)).status_of("box", 22, TYPE, blob("good"))[0] is KeyStatus.UNKNOWN
+
+
+def test_authorities_and_revocations_match_with_and_without_the_port() -> None:
+    text = "\n".join(
+        [line("[box]:2222", "a", "@cert-authority"), line("b*", "b", "@cert-authority"), line("other", "c")]
+    )
+    known = KnownHosts(parse(text + "\n" + line("*", "d", "@revoked"), "file"))
+    assert [entry.key for entry in known.authorities("box", 2222)] == [blob("a"), blob("b")]
+    assert [entry.key for entry in known.authorities("box", 22)] == [blob("b")]
+    assert [entry.key for entry in known.revocations("box", 2222)] == [blob("d")]
+    assert known.authorities("other", 22) == ()

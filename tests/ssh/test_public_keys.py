@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.ssh.public_keys import parse_line, plain_key, public_half
+from fleetsweep.ssh.public_keys import certificate_signature, key_type, parse_line, plain_key, public_half
 
 
 def keygen(*words: str) -> None:
@@ -40,6 +40,9 @@ def test_the_plain_key_of_a_certificate_is_that_of_its_key(tmp_path: Path, words
     certificate = blob_of((tmp_path / "key-cert.pub").read_text())
     assert certificate != plain
     assert plain_key(certificate) == plain_key(plain) == plain
+    authority, signature = certificate_signature(certificate)
+    assert authority == plain
+    assert signature == (b"rsa-sha2-512" if words[0] == "rsa" else key_type(plain))
 
 
 def test_the_public_half_of_an_encrypted_key_is_inside_it_or_beside_it(tmp_path: Path) -> None:

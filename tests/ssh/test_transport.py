@@ -60,6 +60,32 @@ def test_authenticated_ciphers_are_preferred() -> None:
         assert "gcm" in server.transports[0].local_cipher
 
 
+def test_a_mismatch_names_both_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    with sshd() as server, transport_to(server) as transport:
+        assert transport.find_mismatch() is None
+        monkeypatch.setattr(transport, "_preferred_kex", ("strange-kex",))
+        found = transport.find_mismatch()
+    assert found is not None
+    assert (found.kind, found.ours) == ("key exchange", ("strange-kex",))
+    assert "ecdh-sha2-nistp256" in found.theirs
+
+
+def test_the_rfcs_name_of_curve25519_is_offered_before_the_older_one() -> None:
+    names = StreamlocalTransport._preferred_kex
+    assert names.index("curve25519-sha256") + 1 == names.index("curve25519-sha256@libssh.org")
+
+
+def test_certificates_are_asked_for_last_unless_they_are_preferred() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = StreamlocalTransport(ours)
+        plain, certificate = "ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com"
+        assert transport.preferred_keys.index(plain) < transport.preferred_keys.index(certificate)
+        transport.prefer_certificates()
+        assert transport.preferred_keys[0] == certificate
+        assert transport.preferred_keys.index(plain) == len(transport.preferred_keys) // 2
+
+
 def test_lines_before_the_version_line_are_the_greeting() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
