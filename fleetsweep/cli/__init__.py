@@ -20,6 +20,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "baseline": "Save what is there before a job.",
     "doctor": "Check each phase of reaching each host, with the remedy.",
     "explain": "Print each rule's verdict on one CONTAINER.",
+    "gate": "Print a proxy's configuration that lets only fleetsweep's requests pass.",
     "history": "List past runs, the newest first.",
     "hold": "Keep a container for a while, with a reason.",
     "hosts": "Print the selected hosts and how they are reached.",

@@ -1,7 +1,8 @@
-"""Generated schedules: systemd units, a crontab entry, and workflows for Gitea and GitHub."""
+"""Files for other programs: schedules for systemd, cron, Gitea and GitHub, and a gate before an engine's socket."""
 
+from fleetsweep.schedule.gate import Gate, Proxy, render_gate
 from fleetsweep.schedule.plan import Job, Kind, RunOptions, Schedule, plan
 from fleetsweep.schedule.render import File, render
 from fleetsweep.schedule.write import write
 
-__all__ = ["File", "Job", "Kind", "RunOptions", "Schedule", "plan", "render", "write"]
+__all__ = ["File", "Gate", "Job", "Kind", "Proxy", "RunOptions", "Schedule", "plan", "render", "render_gate", "write"]

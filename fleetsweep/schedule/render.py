@@ -39,7 +39,7 @@ def _files(schedule: Schedule, job: Job) -> list[File]:
     if schedule.kind is Kind.SYSTEMD:
         values = _unit(schedule, job)
         return [
-            File(f"fleetsweep-{job}.{suffix}", _fill(f"systemd.{suffix}", values)) for suffix in ("service", "timer")
+            File(f"fleetsweep-{job}.{suffix}", fill(f"systemd.{suffix}", values)) for suffix in ("service", "timer")
         ]
     if schedule.kind is Kind.CRON:
         command = quoting.cron_words(schedule.command(job))
@@ -50,9 +50,9 @@ def _files(schedule: Schedule, job: Job) -> list[File]:
             "state_dir": quoting.shell_words([schedule.state_dir]),
         }
         # Without a suffix: cron ignores files with a dot in their name.
-        return [File(f"fleetsweep-{job}", _fill("cron", values))]
+        return [File(f"fleetsweep-{job}", fill("cron", values))]
     template = "workflow-teardown.yml" if job is Job.TEARDOWN else "workflow.yml"
-    return [File(f"fleetsweep-{job}.yml", _fill(template, _workflow(schedule, job)))]
+    return [File(f"fleetsweep-{job}.yml", fill(template, _workflow(schedule, job)))]
 
 
 def _unit(schedule: Schedule, job: Job) -> dict[str, object]:
@@ -92,7 +92,8 @@ def _workflow(schedule: Schedule, job: Job) -> dict[str, object]:
     }
 
 
-def _fill(name: str, values: Mapping[str, object]) -> str:
+def fill(name: str, values: Mapping[str, object]) -> str:
+    """Return a template of this room filled with values. Its name is without the suffix ``.j2``."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     # Not Jinja2's own delimiters: workflow expressions use {{ }}. No HTML escaping: values are quoted for their format.

@@ -16,7 +16,7 @@ from tests.lab.process import remove_tree
 
 PACKAGES = ("docker.io", "openssh-server", "busybox-static", "iproute2")
 
-TEST_PACKAGES = ("podman", "sudo", "systemd", "prometheus", "prometheus-pushgateway", "faketime")
+TEST_PACKAGES = ("podman", "sudo", "systemd", "prometheus", "prometheus-pushgateway", "faketime", "haproxy", "nginx")
 """Needed by some tests only, not by the demo or the bench. Of systemd only systemd-analyze runs, of prometheus only
 promtool."""
 
@@ -32,6 +32,7 @@ def missing(*, for_tests: bool = False) -> list[str]:
     if for_tests:
         wanted += [("podman", "podman"), ("sudo", "sudo"), ("systemd-analyze", "systemd"), ("promtool", "prometheus")]
         wanted += [("prometheus-pushgateway", "prometheus-pushgateway"), ("faketime", "faketime")]
+        wanted += [("haproxy", "haproxy"), ("nginx", "nginx")]
     for program, package in wanted:
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
             lacking.append(f"{program} (apt-get install --no-install-recommends {package})")

@@ -272,4 +272,6 @@ def test_the_templates_are_part_of_the_package() -> None:
         "cron.j2",
         "workflow.yml.j2",
         "workflow-teardown.yml.j2",
+        "gate.haproxy.j2",
+        "gate.nginx.j2",
     }
