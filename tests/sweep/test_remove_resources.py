@@ -65,20 +65,23 @@ def remove(
 
 
 @pytest.mark.parametrize(
-    ("engine", "outcome", "error", "requested"),
+    ("looks", "reply", "outcome", "error", "requested"),
     [
-        (Engine(VOLUME, None), Outcome.REMOVED, None, True),
-        (Engine(VOLUME, replace(VOLUME, created="later")), Outcome.REMOVED, None, True),
-        (Engine(VOLUME, VOLUME), Outcome.FAILED, "the engine still has it", True),
-        (Engine(None), Outcome.GONE, None, False),
-        (Engine(VOLUME, reply=MISSING), Outcome.GONE, None, True),
-        (Engine(VOLUME, reply=BUSY), Outcome.FAILED, BUSY.message, True),
-        (Engine(VOLUME, reply=LOST), Outcome.UNKNOWN, LOST.message, True),
-        (Engine(BUSY), Outcome.FAILED, f"not removed: it could not be inspected again: {BUSY.message}", False),
-        (Engine(VOLUME, BUSY), Outcome.UNKNOWN, f"it could not be inspected afterwards: {BUSY.message}", True),
+        ([VOLUME, None], None, Outcome.REMOVED, None, True),
+        ([VOLUME, replace(VOLUME, created="later")], None, Outcome.REMOVED, None, True),
+        ([VOLUME, VOLUME], None, Outcome.FAILED, "the engine still has it", True),
+        ([None], None, Outcome.GONE, None, False),
+        ([VOLUME], MISSING, Outcome.GONE, None, True),
+        ([VOLUME], BUSY, Outcome.FAILED, BUSY.message, True),
+        ([VOLUME], LOST, Outcome.UNKNOWN, LOST.message, True),
+        ([BUSY], None, Outcome.FAILED, f"not removed: it could not be inspected again: {BUSY.message}", False),
+        ([VOLUME, BUSY], None, Outcome.UNKNOWN, f"it could not be inspected afterwards: {BUSY.message}", True),
     ],
 )
-def test_each_response_has_its_outcome(engine: Engine, outcome: Outcome, error: str | None, requested: bool) -> None:
+def test_each_response_has_its_outcome(
+    looks: list[Look], reply: HostError | None, outcome: Outcome, error: str | None, requested: bool
+) -> None:
+    engine = Engine(*looks, reply=reply)
     assert remove(engine) == (Removal("volume:data", outcome, error),)
     assert engine.removed == (["data"] if requested else [])
 

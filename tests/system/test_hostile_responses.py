@@ -101,7 +101,11 @@ def test_a_list_refused_with_a_body_of_any_shape_is_that_hosts_error_in_its_word
     pair.engines[BAD].on("GET /containers/json", lambda _: answer_of(403, body))
     code, rows = pair.sweep()
     assert_only_the_bad_one_failed(pair, code, rows)
-    assert (error_of(rows[BAD])["kind"], error_of(rows[BAD])["message"]) == ("refused", said)
+    message = f"the proxy or authorization plugin before the engine forbids this GET ({said})"
+    found = error_of(rows[BAD])
+    assert found["kind"] == "refused"
+    # A long body is cut, and with it the closing bracket.
+    assert found["message"] == message or (found["message"].endswith("…)") and len(said) > 100)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b"7", b"<html>no</html>", b"", b"\xff", b'{"message":{}}'])
