@@ -6,7 +6,9 @@ A server counts each refused key as a failed attempt and disconnects after a few
 from __future__ import annotations
 
 import copy
+import io
 import os
+import re
 import socket
 import stat
 from collections.abc import Sequence
@@ -17,6 +19,16 @@ from typing import Final
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, SECP521R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
 from paramiko.agent import AgentKey, AgentSSH
 from paramiko.pkey import UnknownKeyType
 
@@ -190,7 +202,13 @@ class PublicKeyAuth:
 
     def authenticate(self, transport: paramiko.Transport) -> list[str]:
         """Log in. Raises HostError if the server refused every key, and paramiko's error if the connection ended."""
+        accepted: list[str] = []
+        used: set[bytes] = set()
         for key in self.keys:
+            plain = public_keys.plain_key(_offered_blob(key))
+            # The server takes a key once, with or without a certificate.
+            if plain in used:
+                continue
             self.offered.append(_description(key))
             try:
                 further = transport.auth_publickey(self.user, key)
@@ -215,12 +233,20 @@ class PublicKeyAuth:
                 if "timeout" in str(error).lower():
                     raise
                 continue
-            if further:
+            if not further:
+                return []
+            accepted.append(self.offered[-1])
+            used.add(plain)
+            if "publickey" not in further:
                 raise self._denied(
-                    f"accepted the key {self.offered[-1]} and also requires {', '.join(further)}",
+                    f"accepted the key {', '.join(accepted)} and also requires {', '.join(further)}",
                     f"allow a key alone for {self.user} in its sshd_config (AuthenticationMethods)",
                 )
-            return []
+        if accepted:
+            raise self._denied(
+                f"accepted the key {', '.join(accepted)} and also requires another one (AuthenticationMethods)",
+                "name all keys in the SSH configuration, one IdentityFile line each, or load them into the agent",
+            )
         old = any(shown.startswith("ssh-rsa ") for shown in self.offered)
         raise self._denied(
             f"refused {self.names} ({', '.join(self.offered[:3])}{', …' if len(self.offered) > 3 else ''})",
@@ -259,7 +285,14 @@ def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
         raise KeyFileError(
             path, "is encrypted", f"ssh-add {quoted(path)}", public_keys.public_half(path, _content(path))
         ) from None
-    except (UnsupportedAlgorithm, UnknownKeyType):
+    except UnknownKeyType:
+        raise KeyFileError(
+            path,
+            "is not an RSA, ECDSA or Ed25519 key that SSH knows",
+            "create one: ssh-keygen -t ed25519",
+            public_keys.public_half(path, _content(path)),
+        ) from None
+    except UnsupportedAlgorithm:
         raise KeyFileError(
             path,
             "is of a type that only an agent can use",
@@ -272,12 +305,37 @@ def load_private_keys(name: str) -> tuple[paramiko.PKey, ...]:
         raise _no_private_key(path, _content(path), error) from error
 
 
+_PRIVATE_KEY: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----", re.DOTALL)
+
+
+def parse_private_key(data: bytes) -> paramiko.PKey:
+    """Return the first private key in OpenSSH's, PEM or PKCS#8 format. Other text and blocks are skipped.
+
+    Raises ValueError, TypeError if the key is encrypted, and UnsupportedAlgorithm or UnknownKeyType for other types.
+    """
+    found = _PRIVATE_KEY.search(data)
+    block = (found[0] if found is not None else data) + b"\n"
+    is_openssh = found is not None and found[1] == b"OPENSSH "
+    loaded = load_ssh_private_key(block, None) if is_openssh else load_pem_private_key(block, None)
+    if isinstance(loaded, RSAPrivateKey):
+        return paramiko.RSAKey(key=loaded)
+    if isinstance(loaded, EllipticCurvePrivateKey) and isinstance(loaded.curve, (SECP256R1, SECP384R1, SECP521R1)):
+        return paramiko.ECDSAKey(vals=(loaded, loaded.public_key()))
+    if isinstance(loaded, Ed25519PrivateKey):
+        # paramiko takes these in one format alone.
+        text = loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+        return paramiko.Ed25519Key(file_obj=io.StringIO(text))
+    raise UnknownKeyType(key_type=type(loaded).__name__, key_bytes=b"")
+
+
 @single_flight
 def _loaded(path: str, state: FileState) -> tuple[paramiko.PKey, ...]:
     """Load a file once. ``state`` is part of the cache key, so that a changed file is read again."""
-    key = paramiko.PKey.from_path(path)
-    if key.public_blob is None:
+    key = parse_private_key(_content(Path(path)))
+    certificate = _certificate_beside(Path(path))
+    if not certificate.exists():
         return (key,)
+    key.load_certificate(str(certificate))
     plain = copy.copy(key)
     plain.public_blob = None
     return key, plain

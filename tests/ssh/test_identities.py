@@ -7,10 +7,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from fleetsweep.errors import HostError
-from fleetsweep.ssh.identities import KeyFileError, Keyring, load_private_keys
+from fleetsweep.ssh.identities import KeyFileError, Keyring, load_private_keys, parse_private_key
 from fleetsweep.ssh.regular_file import CONFIG_LIMIT
 from tests.ssh.sshd import USER_KEY
 from tests.ssh.unblocked import error_of
@@ -119,3 +120,24 @@ def test_a_file_that_is_no_private_key_is_named_for_what_it_is(tmp_path: Path, c
     with pytest.raises(KeyFileError, match=message) as caught:
         load_private_keys(str(tmp_path / "file"))
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("algorithm", ["RSA", "ED25519", "EC -pkeyopt ec_paramgen_curve:P-384"])
+def test_a_pkcs8_key_with_text_before_it_is_parsed(algorithm: str) -> None:
+    words = ["openssl", "genpkey", "-algorithm", *algorithm.split()]
+    made = subprocess.run(words, check=True, capture_output=True).stdout
+    parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    key = parse_private_key(b"Subject: a key\r\n\r\n" + parameters + made.replace(b"\n", b"\r\n") + b"after it")
+    public = paramiko.PKey.from_type_string(key.get_name(), key.asbytes())
+    assert public.verify_ssh_sig(b"data", paramiko.Message(key.sign_ssh_data(b"data").asbytes()))
+
+
+def test_a_key_on_another_curve_or_of_another_type_is_reported(tmp_path: Path) -> None:
+    for algorithm in ("EC -pkeyopt ec_paramgen_curve:secp256k1", "ED448"):
+        words = ["openssl", "genpkey", "-algorithm", *algorithm.split()]
+        made = subprocess.run(words, check=True, capture_output=True).stdout
+        path = tmp_path / algorithm.partition(" ")[0]
+        path.touch(0o600)
+        path.write_bytes(made)
+        with pytest.raises(KeyFileError, match="is not an RSA, ECDSA or Ed25519 key"):
+            load_private_keys(str(path))

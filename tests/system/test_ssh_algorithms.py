@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import socket
 import subprocess
 import threading
@@ -10,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from fleetsweep.errors import Phase
 from tests.lab.process import wait_for
-from tests.lab.ssh_boxes import SshBoxes, make_key, own_threads
+from tests.lab.ssh_agents import ssh_agent
+from tests.lab.ssh_boxes import SshBoxes, logins, make_key, own_threads
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,19 @@ def boxes(all_boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshB
     yield all_boxes
     public.write_text(before)
     wait_for(lambda: own_threads() == set(), "the threads ending", 10)
+
+
+def ssh_version() -> tuple[int, int]:
+    shown = subprocess.run(["ssh", "-V"], check=True, capture_output=True, text=True).stderr
+    found = re.search(r"OpenSSH_(\d+)\.(\d+)", shown)
+    assert found is not None
+    return int(found[1]), int(found[2])
+
+
+def public_line(key: Path) -> str:
+    """Return the line of authorized_keys for a private key."""
+    loaded = load_pem_private_key(key.read_bytes(), None)
+    return loaded.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 def authorize(boxes: SshBoxes, *lines: str) -> None:
@@ -133,12 +150,11 @@ def greeting(boxes: SshBoxes, text: bytes) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def pump(source: socket.socket, sink: socket.socket) -> None:
-            try:
+            with contextlib.suppress(OSError):
                 while data := source.recv(65536):
                     sink.sendall(data)
+            with contextlib.suppress(OSError):
                 sink.shutdown(socket.SHUT_WR)
-            except OSError:
-                return
 
         def serve() -> None:
             while True:
@@ -209,3 +225,82 @@ def test_a_server_that_takes_no_keys_is_reported(boxes: SshBoxes) -> None:
     fault = boxes.survey([boxes.host(0)]).fault("b0")
     assert (fault.phase, fault.kind) == (Phase.AUTH, "denied")
     assert "accepts no keys" in fault.message
+
+
+def test_two_keys_after_each_other_log_in(boxes: SshBoxes, tmp_path: Path) -> None:
+    keys = [make_key(tmp_path / name) for name in ("one", "two")]
+    other = make_key(tmp_path / "other", kind="ecdsa")
+    authorize(boxes, *(key.with_name(f"{key.name}.pub").read_text() for key in keys))
+    required = "AuthenticationMethods publickey,publickey"
+    boxes.restart(0, required)
+    names = [keys[0], other, keys[1]]
+    config = str(boxes.configure("".join(f"IdentityFile {name}\n" for name in names)))
+    found = boxes.survey([boxes.host(0, key_file=None)], ssh_config=config)
+    assert set(found.surveys) == {"b0"}, found.faults
+    log = boxes.boxes[0].sshd_log
+    assert (log.count("Partial publickey"), log.count("Failed publickey"), logins(boxes.boxes[0])) == (1, 1, 1)
+    assert ssh_logs_in(boxes, *(word for name in names for word in ("-i", str(name))))
+    with ssh_agent(tmp_path / "agent", *names) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSH_AUTH_SOCK", address)
+        assert set(boxes.survey([boxes.host(0, key_file=None)]).surveys) == {"b0"}
+
+
+def test_one_key_with_and_without_its_certificate_does_not_count_as_two(boxes: SshBoxes, tmp_path: Path) -> None:
+    key, authority = make_key(tmp_path / "key"), make_key(tmp_path / "authority")
+    authorize(boxes, key.with_name("key.pub").read_text())
+    subprocess.run(["ssh-keygen", "-q", "-s", str(authority), "-I", "me", "-n", "root", f"{key}.pub"], check=True)
+    boxes.restart(0, "AuthenticationMethods publickey,publickey", f"TrustedUserCAKeys {authority}.pub")
+    fault = boxes.survey([boxes.host(0, key_file=str(key))]).fault("b0")
+    assert (fault.phase, fault.kind) == (Phase.AUTH, "denied")
+    assert "accepted the key ssh-ed25519-cert-v01@openssh.com SHA256:" in fault.message
+    assert "also requires another one" in fault.message
+    assert "one IdentityFile line each" in fault.remedy
+    assert not ssh_logs_in(boxes, "-i", str(key))
+
+
+# Formats of keys
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "ssh_since"),
+    [
+        ("-algorithm RSA -pkeyopt rsa_keygen_bits:2048", "", (0, 0)),
+        ("-algorithm EC -pkeyopt ec_paramgen_curve:P-256", "", (0, 0)),
+        ("-algorithm EC -pkeyopt ec_paramgen_curve:P-521", "Bag Attributes\n    localKeyID: 54 69\n", (0, 0)),
+        ("-algorithm ED25519", "", (9, 6)),
+        ("-algorithm ED25519", "the runners' key\r\n\r\n", (9, 6)),
+    ],
+)
+def test_a_key_of_openssls_is_used(
+    boxes: SshBoxes, tmp_path: Path, options: str, text: str, ssh_since: tuple[int, int]
+) -> None:
+    key = tmp_path / "key"
+    made = subprocess.run(["openssl", "genpkey", *options.split()], check=True, capture_output=True, text=True).stdout
+    key.write_text(text + made)
+    key.chmod(0o600)
+    authorize(boxes, f"{public_line(key)}\n")
+    found = boxes.survey([boxes.host(0, key_file=str(key))])
+    assert set(found.surveys) == {"b0"}, found.faults
+    if ssh_version() >= ssh_since:
+        assert ssh_logs_in(boxes, "-i", str(key))
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+@pytest.mark.parametrize("form", ["RFC4716", "PEM", "PKCS8"])
+def test_text_before_a_key_is_skipped(boxes: SshBoxes, tmp_path: Path, kind: str, form: str) -> None:
+    key = make_key(tmp_path / "key", "-m", form, kind=kind)
+    authorize(boxes, key.with_name("key.pub").read_text())
+    key.write_text("Made by: the operators\nKey-Of: runners\n\n" + key.read_text() + "and text after it\n")
+    found = boxes.survey([boxes.host(0, key_file=str(key))])
+    assert set(found.surveys) == {"b0"}, found.faults
+    # ssh skips text in PEM files alone.
+    key.with_name("key.pub").unlink()
+    assert ssh_logs_in(boxes, "-i", str(key)) is ("OPENSSH" not in key.read_text())
+
+
+def test_an_encrypted_key_of_openssls_is_reported_with_the_remedy(boxes: SshBoxes, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    words = ["openssl", "genpkey", "-algorithm", "ED25519", "-aes-256-cbc", "-pass", "pass:secret", "-out", str(key)]
+    subprocess.run(words, check=True, capture_output=True)
+    fault = boxes.survey([boxes.host(0, key_file=str(key))]).fault("b0")
+    assert (fault.kind, fault.message, fault.remedy) == ("key-file", f"key file {key} is encrypted", f"ssh-add {key}")
