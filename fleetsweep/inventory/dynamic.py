@@ -1,4 +1,4 @@
-"""Run inventory scripts and plugins under a deadline, with bounded output, and read their JSON into the graph.
+"""Run inventory scripts under a deadline, with bounded output, and read their JSON into the graph.
 
 https://docs.ansible.com/ansible/latest/dev_guide/developing_inventory.html#developing-inventory-scripts
 """
@@ -8,23 +8,22 @@ from __future__ import annotations
 import errno
 import os
 import selectors
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.files import Warnings
 from fleetsweep.inventory.graph import Graph
-from fleetsweep.inventory.yaml_text import parse_json
+from fleetsweep.inventory.yaml_text import Document, parse_json
 from fleetsweep.runtime.children import Child
 
 SCRIPT_SECONDS: Final = 30.0
 HOSTS_SECONDS: Final = 300.0
 """Seconds for all calls with --host together, where a script returns no _meta."""
-PLUGIN_SECONDS: Final = 300.0
-"""Seconds for ansible-inventory: a plugin may query a slow cloud API."""
 OUTPUT_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of standard output."""
 _STDERR_LIMIT: Final = 2000
@@ -35,70 +34,72 @@ class NotAProgramError(InventoryError):
     """The file has the executable bit, but is no program: a text file on a file system without modes."""
 
 
-def read_script(path: Path, graph: Graph, *, cwd: Path) -> None:
+def read_script(path: Path, graph: Graph, *, cwd: Path, warnings: Warnings) -> None:
     """Run an inventory script and add its output to the graph. Raises InventoryError."""
     where = str(path)
     text = run([where, "--list"], where, cwd=cwd, seconds=SCRIPT_SECONDS)
     by_host_until = time.monotonic() + HOSTS_SECONDS
 
-    def host_variables(name: str) -> object:
+    def host_variables(name: str) -> Document:
         seconds = min(SCRIPT_SECONDS, by_host_until - time.monotonic())
         if seconds <= 0:
             raise InventoryError(
                 where, f"--host took more than {HOSTS_SECONDS:.0f} s for all hosts: return _meta from --list"
             )
         output = run([where, "--host", name], where, cwd=cwd, seconds=seconds)
-        return parse_json(output, f"{where} --host {name}") if output.strip() else {}
+        return replace(parse_json(output if output.strip() else "{}", f"{where} --host {name}"), path=where)
 
-    read_output(parse_json(text, f"{where} --list"), where, graph, host_variables)
-
-
-def read_plugin(path: Path, graph: Graph, *, cwd: Path) -> None:
-    """Have ansible-inventory build the inventory from a plugin's configuration. Raises InventoryError."""
-    program = shutil.which("ansible-inventory")
-    if program is None:
-        raise InventoryError(
-            str(path), "is for an Ansible inventory plugin: install ansible-core, so that ansible-inventory is on PATH"
-        )
-    where = f"ansible-inventory -i {path}"
-    # Without these, ansible-inventory only warns about a source that it can't read, and returns an empty inventory.
-    strict = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True", "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True"}
-    command = [program, "-i", str(path), "--list", "--export"]
-    text = run(command, where, cwd=cwd, seconds=PLUGIN_SECONDS, environment=strict)
-    read_output(parse_json(text, where), where, graph, None)
+    document = replace(parse_json(text, f"{where} --list"), path=where)
+    read_output(document, graph, host_variables, warnings)
 
 
-def read_output(output: object, where: str, graph: Graph, host_variables: Callable[[str], object] | None) -> None:
+def read_output(
+    document: Document, graph: Graph, host_variables: Callable[[str], Document], warnings: Warnings
+) -> None:
     """Add the parsed output of --list; ``host_variables`` returns one host's, where there is no _meta.
 
     Raises InventoryError.
     """
+    output, where = document.value, document.path
     if not isinstance(output, dict):
         raise InventoryError(where, "the output of --list is not a JSON object")
-    meta = _variables_by_host(output.get("_meta"), where)
+    document.refuse_duplicates(output)
+    meta = _variables_by_host(output.get("_meta"), document)
     hosts: dict[str, None] = {}
     for name, body in output.items():
         if name != "_meta":
-            hosts.update(dict.fromkeys(_read_group(name, body, where, graph)))
+            hosts.update(dict.fromkeys(_read_group(name, body, document, graph)))
     for host in hosts:
-        variables = meta.get(host, {}) if meta is not None else host_variables(host) if host_variables else {}
-        if not isinstance(variables, dict):
-            raise InventoryError(where, f"the variables of {host} are not a JSON object")
-        for key, value in variables.items():
-            graph.set_variable(host, key, value, where)
+        if meta is not None:
+            _set_host_variables(host, meta.get(host, {}), document, graph)
+        else:
+            own = host_variables(host)
+            _set_host_variables(host, own.value, own, graph)
+            warnings.duplicates(own)
+    warnings.duplicates(document)
 
 
-def _variables_by_host(meta: object, where: str) -> Mapping[str, object] | None:
+def _set_host_variables(host: str, variables: object, document: Document, graph: Graph) -> None:
+    if not isinstance(variables, dict):
+        raise InventoryError(document.path, f"the variables of {host} are not a JSON object")
+    for key, value in variables.items():
+        graph.set_variable(host, key, value, document.origin(variables, key))
+
+
+def _variables_by_host(meta: object, document: Document) -> Mapping[str, object] | None:
     if meta is None:
         return None
     found = meta.get("hostvars") if isinstance(meta, dict) else None
     if not isinstance(found, dict):
-        raise InventoryError(where, "_meta has no hostvars object")
+        raise InventoryError(document.path, "_meta has no hostvars object")
+    document.refuse_duplicates(meta)
+    document.refuse_duplicates(found)
     return found
 
 
-def _read_group(name: str, body: object, where: str, graph: Graph) -> Sequence[str]:
+def _read_group(name: str, body: object, document: Document, graph: Graph) -> Sequence[str]:
     """Add one group of the output; return its hosts."""
+    where = document.path
     group = graph.add_group(name, where)
     if isinstance(body, list):
         body = {"hosts": body}
@@ -107,6 +108,7 @@ def _read_group(name: str, body: object, where: str, graph: Graph) -> Sequence[s
     elif not body.keys() & {"hosts", "vars", "children"}:
         # Ansible's oldest form: a group that is a host of the same name, with these variables.
         body = {"hosts": [name], "vars": body}
+    document.refuse_duplicates(body)
     hosts, children, variables = (
         body.get(key, empty) for key, empty in (("hosts", []), ("children", []), ("vars", {}))
     )
@@ -117,7 +119,7 @@ def _read_group(name: str, body: object, where: str, graph: Graph) -> Sequence[s
         raise InventoryError(where, f"vars of group {name} is not an object")
     named = [graph.add_host(host, group, where) for host in hosts]
     for key, value in variables.items():
-        graph.set_variable(name, key, value, where)
+        graph.set_variable(name, key, value, document.origin(variables, key))
     for child in children:
         graph.add_child(group, graph.add_group(child, where), where)
     return named

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.errors import InventoryError
+
+if TYPE_CHECKING:
+    from fleetsweep.inventory.yaml_text import Document
 
 SIZE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of one file."""
 VAULT_HEADER: Final = "$ANSIBLE_VAULT"
+_PATHS: Final = 5
+"""The most files that a warning about several of them names."""
 
 
 class Warnings:
@@ -19,6 +25,7 @@ class Warnings:
 
     def __init__(self) -> None:
         self._messages: dict[str, None] = {}
+        self._encrypted: dict[str, None] = {}
 
     def add(self, where: str, message: str) -> None:
         """Add a warning about a file."""
@@ -33,9 +40,30 @@ class Warnings:
         if mode & stat.S_IWOTH:
             self.add(str(path), "is world-writable: chmod o-w")
 
+    def duplicates(self, document: Document) -> None:
+        """Warn about the duplicate keys of a document that no reader refused."""
+        warning = document.duplicate_warning()
+        if warning is not None:
+            self.add(*warning)
+
+    def encrypted(self, path: Path) -> None:
+        """Warn about a variable file that Ansible Vault encrypted; one warning names all of them."""
+        self._encrypted[str(path)] = None
+
     def all(self) -> tuple[str, ...]:
-        """Return every warning so far, in order."""
-        return tuple(self._messages)
+        """Return every warning so far, in order; last the one about encrypted files."""
+        return (*self._messages, *self._about_encrypted())
+
+    def _about_encrypted(self) -> Sequence[str]:
+        if not self._encrypted:
+            return ()
+        first, *others = self._encrypted
+        if not others:
+            return (f"{first}: is encrypted with Ansible Vault: its variables are ignored",)
+        paths = ", ".join([first, *others[: _PATHS - 1]])
+        more = f" and {len(others) + 1 - _PATHS} more" if len(others) >= _PATHS else ""
+        count = len(self._encrypted)
+        return (f"{count} files are encrypted with Ansible Vault: their variables are ignored: {paths}{more}",)
 
 
 def read_text(path: Path, warnings: Warnings) -> str:

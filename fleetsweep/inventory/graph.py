@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.ranges import check_name
-from fleetsweep.inventory.values import VaultValue
+from fleetsweep.inventory.values import AmbiguousOrigin, VaultValue
 from fleetsweep.model.numerals import whole
 
 __all__ = ["ALL", "UNGROUPED", "Graph", "Group", "HostEntry", "Layer", "VariableSource", "VaultValue"]
@@ -116,12 +116,20 @@ class Graph:
         if group is None:
             entry: Group | HostEntry = self.hosts[owner]
         elif name == "ansible_group_priority":
+            if isinstance(where, AmbiguousOrigin):
+                raise InventoryError(str(where), f"{where.reason}: remove one")
             group.priority = _priority(value, where)
             return
         else:
             entry = group
         entry.variables[name] = value
         entry.origins[name] = where
+
+    def set_host_variable(self, host: str, key: str, value: object, where: str) -> None:
+        """Set a variable of a host, even if a group has the same name."""
+        entry = self.hosts[host]
+        entry.variables[key] = value
+        entry.origins[key] = where
 
     def seal(self, variable_sources: Sequence[VariableSource] = ()) -> None:
         """Apply Ansible's membership rules for ``all`` and ``ungrouped``, once every source was read.

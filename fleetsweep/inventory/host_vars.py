@@ -150,8 +150,9 @@ def _settings(read: _Reader, variables: Mapping[str, object]) -> dict[str, objec
             near = difflib.get_close_matches(setting, SETTINGS, n=1, cutoff=0.0)[0]
             hint = _NOT_PER_HOST.get(setting, f"did you mean fleetsweep_{near}?")
             raise InventoryError(read.variables.origin(variable), f"{variable} of {read.host} is not a setting: {hint}")
+        value = read.variables.get(variable)
         if variables[variable] is not None:
-            rendered[variable] = read.variables.get(variable)
+            rendered[variable] = value
     return rendered
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.exclusion import exclusion, unusable_hosts
 from fleetsweep.inventory.files import Warnings, read_text
 from fleetsweep.inventory.graph import ALL, UNGROUPED, Graph
 from fleetsweep.inventory.host_vars import to_host
 from fleetsweep.inventory.limits import INVENTORY_LIMIT_S, RenderTime
 from fleetsweep.inventory.patterns import matched, named
 from fleetsweep.inventory.sources import read_sources
+from fleetsweep.inventory.templates import TemplateTimeoutError
 from fleetsweep.model.host import Host
 
 DEFAULT_ENGINE: Final = "unix:///var/run/docker.sock"
@@ -84,19 +86,22 @@ class Inventory:
 
     def hosts(self) -> tuple[Host, ...]:
         """Return every host. Raises InventoryError."""
-        return tuple(self._host(name) for name in self.names)
+        return self._hosts(self.names, ())
 
     def named(self, names: Sequence[str]) -> tuple[Host, ...]:
         """Return the hosts with exactly these names, in inventory order. Raises InventoryError for an unknown name."""
-        return tuple(self._host(name) for name in named(names, self.names))
+        return self._hosts(named(names, self.names))
 
     def select(self, limits: Sequence[str] = ()) -> tuple[Host, ...]:
         """Return the hosts that the limit patterns select, in inventory order; all without a limit.
 
         Raises InventoryError.
         """
-        chosen = set(matched(limits, tuple(self._graph.hosts), _Members(self._graph), self._lines))
-        return tuple(self._host(name) for name in self.names if name in chosen)
+        chosen = self._matched(limits)
+        return self._hosts([name for name in self.names if name in chosen], limits)
+
+    def _matched(self, limits: Sequence[str]) -> set[str]:
+        return set(matched(limits, tuple(self._graph.hosts), _Members(self._graph), self._lines))
 
     def _lines(self, path: str) -> Sequence[str]:
         """Return the lines of a pattern file. Raises InventoryError."""
@@ -104,6 +109,35 @@ class Inventory:
             return read_text(self._cwd / path, self._warnings).split("\n")
         except InventoryError as error:
             raise InventoryError("--limit", f"{'@' + path[:100]!r}: {error}") from error
+
+    def _hosts(self, names: Sequence[str], limits: Sequence[str] | None = None) -> tuple[Host, ...]:
+        """Return these hosts. Raises one InventoryError for all hosts that can't be used.
+
+        ``limits`` are the limits that selected them; None if none did.
+        """
+        hosts: list[Host] = []
+        errors: dict[str, InventoryError] = {}
+        for name in names:
+            try:
+                hosts.append(self._host(name))
+            except TemplateTimeoutError:
+                # Others may take as long.
+                raise
+            except InventoryError as error:
+                errors[name] = error
+        if errors:
+            pattern = self._exclusion(errors, names, limits) if limits is not None and hosts else None
+            raise unusable_hosts(errors, len(names), pattern)
+        return tuple(hosts)
+
+    def _exclusion(self, unwanted: Mapping[str, object], names: Sequence[str], limits: Sequence[str]) -> str | None:
+        """Return the limit that, added to ``limits``, leaves out the unwanted hosts and no other."""
+        pattern = exclusion(unwanted, self.names, _Members(self._graph))
+        try:
+            left = self._matched([*limits, pattern]) if pattern else None
+        except InventoryError:
+            return None
+        return pattern if left == set(names) - unwanted.keys() else None
 
     def _host(self, name: str) -> Host:
         variables, origins = self._graph.variables_of(name)

@@ -19,6 +19,10 @@ INVENTORY_LIMIT_S: Final = 120.0
 _running: ContextVar[RenderTime | None] = ContextVar("_running", default=None)
 
 
+class OutOfTimeError(ValueError):
+    """The time budget of templates is spent."""
+
+
 class RenderTime:
     """A time budget for templates, in seconds.
 
@@ -52,14 +56,14 @@ class RenderTime:
                 self._within._left -= spent
 
     def check(self) -> None:
-        """Raise ValueError if the budget is spent."""
+        """Raise OutOfTimeError if the budget is spent."""
         if time.monotonic() > self._ends:
             exhausted = self if self._within is None or self._left <= self._within._left else self._within
-            raise ValueError(f"{exhausted._whose} took more than {exhausted._seconds:g} s")
+            raise OutOfTimeError(f"{exhausted._whose} took more than {exhausted._seconds:g} s")
 
 
 def tick() -> None:
-    """Raise ValueError if the budget of the running templates is spent. Called at each step of a template."""
+    """Raise OutOfTimeError if the budget of the running templates is spent. Called at each step of a template."""
     running = _running.get()
     if running is not None:
         running.check()

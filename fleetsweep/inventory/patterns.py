@@ -28,6 +28,8 @@ _SUBSCRIPT: Final = re.compile(
 _RANGE: Final = re.compile(r"\[(?:[0-9]+:[0-9]+|[a-z]:[a-z])(?::[0-9]+)?\]", re.IGNORECASE | re.ASCII)
 _HEX_RANGE: Final = re.compile(r"\[[0-9a-f]+:[0-9a-f]+(?::[0-9]+)?\]", re.IGNORECASE | re.ASCII)
 _LABEL: Final = re.compile(r"[^\W_]|\w[\w-]*[^\W_]")
+_IMPLICIT: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""The names of this machine, which Ansible knows without an inventory but has in no group."""
 _BEFORE_IPV4: Final = frozenset({"::", "::ffff:", "0:0:0:0:0:0:", "0:0:0:0:0:ffff:"})
 
 
@@ -196,6 +198,9 @@ class _Fleet:
         base = subscript["base"] if subscript else pattern
         found = self._literal(base) if _is_literal(base) else self._by_pattern(base, term)
         if found is None:
+            if term[0] == "!" and pattern in _IMPLICIT:
+                # Playbooks exclude it by habit. This machine isn't in the inventory, so the selection is the same.
+                return ()
             self._refuse(base, _quoted(term) if subscript is None else f"{_quoted(base)} of {_quoted(term)}")
         return found if subscript is None else _sliced(found, subscript, term)
 
@@ -278,7 +283,7 @@ def _sliced(found: Sequence[str], subscript: re.Match[str], term: str) -> Sequen
 
 
 def _hint(base: str) -> str:
-    if base in {"localhost", "127.0.0.1", "::1"}:
+    if base in _IMPLICIT:
         return ": it is not in the inventory; use --local for this machine's own engine"
     if base[0] == "~":
         return ": a regex matches from the start of the name, and a comma ends it (as does a colon outside brackets)"

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.dynamic import NotAProgramError, read_plugin, read_script
+from fleetsweep.inventory.dynamic import NotAProgramError, read_script
 from fleetsweep.inventory.files import VAULT_HEADER, Warnings, read_text
 from fleetsweep.inventory.graph import UNGROUPED, Graph
 from fleetsweep.inventory.ini import read_ini
+from fleetsweep.inventory.plugins import Plugins
 from fleetsweep.inventory.ranges import host_names
 from fleetsweep.inventory.variable_files import VariableFiles
 from fleetsweep.inventory.yaml_file import read_yaml
@@ -38,16 +39,18 @@ def read_sources(sources: Sequence[str], *, cwd: Path, warnings: Warnings) -> Gr
     """Read the sources, in order, into one sealed graph. Raises InventoryError."""
     graph = Graph()
     bases: dict[Path, None] = {}
+    reader = _Sources(graph, cwd, warnings)
     for source in sources:
         path = cwd / Path(os.path.expandvars(source)).expanduser()
         if not source.strip() or "\0" in source:
             raise InventoryError("--inventory", "the path of an inventory is empty: check -i/--inventory")
         if not os.path.lexists(path) and "," in source:
             _read_list(source, graph)
+            reader.done.append(source)
             continue
         # Symbolic links are not resolved: variable files are read beside the link.
         path = Path(os.path.normpath(path))
-        _Sources(graph, cwd, warnings).read(path)
+        reader.read_source(path)
         bases[path if path.is_dir() else path.parent] = None
     # One reader a directory, even if it occurs twice, so that a file is read once.
     files = {base: VariableFiles(base, warnings) for base in (*bases, Path(os.path.normpath(cwd)))}
@@ -77,14 +80,47 @@ def _check_has_groups(document: Document) -> None:
         raise InventoryError(document.path, "parses as YAML without any group: if it is INI, rename it to .ini")
 
 
+def _is_plugin(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("plugin"), str)
+
+
+def _check_not_plugin(text: str, path: Path) -> None:
+    """Raise InventoryError for a plugin's configuration with a suffix for which Ansible needs other settings."""
+    try:
+        value = parse(text, str(path)).value
+    except InventoryError:
+        return
+    if _is_plugin(value):
+        raise InventoryError(str(path), "is the configuration of an Ansible inventory plugin: rename it to .yml")
+
+
+def _check_not_output(document: Document) -> None:
+    """Raise InventoryError for the saved output of ``ansible-inventory --list``, which Ansible can't read either."""
+    top = document.value
+    if isinstance(top, dict) and isinstance(top.get("_meta"), dict) and "hostvars" in top["_meta"]:
+        raise InventoryError(
+            document.path,
+            "is the output of ansible-inventory --list or of an inventory script, not an inventory: give its source, or"
+            " save it with ansible-inventory -i SOURCE --list --export --yaml --output hosts.yml",
+        )
+
+
 class _Sources:
     def __init__(self, graph: Graph, cwd: Path, warnings: Warnings) -> None:
         self._graph = graph
         self._cwd = cwd
         self._warnings = warnings
         self._files = 0
+        self._plugins = Plugins(cwd)
+        self.done: list[str] = []
+        """The files and lists that were read so far, for plugins that need them."""
 
-    def read(self, path: Path, depth: int = 0) -> None:
+    def read_source(self, path: Path) -> None:
+        """Read one source: a file, or a directory of files. Raises InventoryError."""
+        self._files = 0
+        self._read(path)
+
+    def _read(self, path: Path, depth: int = 0) -> None:
         try:
             if path.is_dir():
                 self._read_directory(path, depth)
@@ -101,13 +137,15 @@ class _Sources:
         if path.is_file() and os.access(path, os.X_OK):
             self._warnings.writable(path)
             try:
-                read_script(path, self._graph, cwd=self._cwd)
+                read_script(path, self._graph, cwd=self._cwd, warnings=self._warnings)
             except NotAProgramError:
                 # Like Ansible, read it as text then.
                 pass
             else:
+                self.done.append(str(path))
                 return
         self._read_file(path)
+        self.done.append(str(path))
 
     def _read_directory(self, path: Path, depth: int) -> None:
         if depth > _DEPTH_LIMIT:
@@ -116,7 +154,7 @@ class _Sources:
         for entry in sorted(path.iterdir(), key=lambda entry: os.fsencode(entry.name)):
             name = entry.name
             if not name.startswith(".") and not name.endswith(_IGNORED_SUFFIXES) and name not in _IGNORED_NAMES:
-                self.read(entry, depth + 1)
+                self._read(entry, depth + 1)
         if not depth and not self._files:
             raise InventoryError(str(path), "has no inventory files: hidden files, .bak, .cfg and the like are ignored")
 
@@ -127,17 +165,27 @@ class _Sources:
                 str(path), "is encrypted with Ansible Vault: decrypt it, or move the secrets to group_vars"
             )
         if path.suffix == ".toml":
-            read_plugin(path, self._graph, cwd=self._cwd)
+            self._plugins.read(path, {}, self.done, self._graph)
             return
         document = self._as_yaml(text, path)
         if document is None:
-            read_ini(text, str(path), self._graph)
-        elif isinstance(document.value, dict) and isinstance(document.value.get("plugin"), str):
-            read_plugin(path, self._graph, cwd=self._cwd)
+            self._read_ini(text, path)
+        elif isinstance(document.value, dict) and _is_plugin(document.value):
+            if document.duplicates.found:
+                where, reason = document.duplicates.found[0]
+                raise InventoryError(where, f"{reason}: remove one")
+            self._plugins.read(path, document.value, self.done, self._graph)
         else:
             if not path.suffix:
                 _check_has_groups(document)
+            _check_not_output(document)
             read_yaml(document, self._graph)
+            self._warnings.duplicates(document)
+
+    def _read_ini(self, text: str, path: Path) -> None:
+        if path.suffix == ".config":
+            _check_not_plugin(text, path)
+        read_ini(text, str(path), self._graph)
 
     def _as_yaml(self, text: str, path: Path) -> Document | None:
         """Return the file's YAML document, or None if it is an INI file. A file without a suffix may be either."""

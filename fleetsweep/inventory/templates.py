@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.limits import HOST_LIMIT_S, Lazy, RenderTime, bounded
-from fleetsweep.inventory.values import UnsafeText, VaultValue
+from fleetsweep.inventory.limits import HOST_LIMIT_S, Lazy, OutOfTimeError, RenderTime, bounded
+from fleetsweep.inventory.values import AmbiguousOrigin, UnsafeText, VaultValue
 
 DEPTH_LIMIT: Final = 20
 """Nested references from template to template."""
@@ -29,6 +29,10 @@ RENDER_LIMIT: Final = 2_000
 """Templates rendered for one host."""
 
 _MARK: Final = re.compile(r"\{\{|\{%|\{#")
+
+
+class TemplateTimeoutError(InventoryError):
+    """The templates of a host, or of all hosts, took too long."""
 
 
 class _Omit:
@@ -86,6 +90,7 @@ class Variables:
 
     def get(self, name: str) -> object:
         """Return the variable's value, rendered; None if it is unset or omitted. Raises InventoryError."""
+        self._check_unambiguous(name)
         value = self._raw.get(name)
         if value is None:
             return None
@@ -103,16 +108,21 @@ class Variables:
             raise
         # A template may raise anything; report it as this variable's error.
         except Exception as error:
-            raise InventoryError(
-                self.origin(name), f"{name} of {self._host} can't be rendered: {_reason(error)}"
-            ) from None
+            kind = TemplateTimeoutError if isinstance(error, OutOfTimeError) else InventoryError
+            raise kind(self.origin(name), f"{name} of {self._host} can't be rendered: {_reason(error)}") from None
         return None if rendered is OMIT else rendered
+
+    def _check_unambiguous(self, name: str) -> None:
+        origin = self._origins.get(name)
+        if isinstance(origin, AmbiguousOrigin):
+            raise InventoryError(str(origin), f"{name} of {self._host}: {origin.reason}: remove one")
 
     def look_up(self, name: str) -> object:
         """Return the value of a name in a template: a magic variable, or a variable whose templates render lazily."""
         if name in self._magic:
             return self._magic[name]
         if name not in self._rendered:
+            self._check_unambiguous(name)
             value = self._raw[name]
             if isinstance(value, VaultValue):
                 raise ValueError(f"{name} ({self.origin(name)}) is encrypted with Ansible Vault")

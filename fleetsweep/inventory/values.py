@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,18 @@ class VaultValue:
     """A value that Ansible Vault encrypted. It is an error only if the value is needed."""
 
     ciphertext: str = field(repr=False)
+
+
+class AmbiguousOrigin(str):
+    """The ``path:line`` of a variable with a duplicate key in it. It is an error only if it is used."""
+
+    reason: str
+
+    def __new__(cls, origin: str, reason: str = "") -> Self:
+        """Return the origin; ``reason`` names the key and its first line."""
+        made = super().__new__(cls, origin)
+        made.reason = reason
+        return made
 
 
 class UnsafeText(str):

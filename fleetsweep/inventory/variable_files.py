@@ -73,9 +73,10 @@ class VariableFiles:
     def _layer_of(self, path: Path) -> Layer:
         text = read_text(path, self._warnings)
         if text.startswith(VAULT_HEADER):
-            self._warnings.add(str(path), "is encrypted with Ansible Vault: its variables are ignored")
+            self._warnings.encrypted(path)
             return {}, {}
         document = parse(text, str(path))
+        self._warnings.duplicates(document)
         values = document.value
         if not values:
             return {}, {}
@@ -83,7 +84,7 @@ class VariableFiles:
             raise InventoryError(str(path), "is not a mapping of variables: write key: value")
         return (
             {str(key): value for key, value in values.items()},
-            {str(key): document.where(values, key) for key in values},
+            {str(key): document.origin(values, key) for key in values},
         )
 
 

@@ -17,12 +17,16 @@ _SECTIONS: Final = ("hosts", "vars", "children")
 
 
 def read_yaml(document: Document, graph: Graph) -> None:
-    """Add the contents of a YAML inventory to the graph. Raises InventoryError."""
+    """Add the contents of a YAML inventory to the graph. Raises InventoryError.
+
+    A duplicate key that decides which hosts or groups there are is an error. One in variables is left to their use.
+    """
     top = document.value
     if top is None:
         return
     if not isinstance(top, dict):
         raise InventoryError(document.path, "has no groups at the top level: start with 'all:'")
+    document.refuse_duplicates(top)
     for name, body in top.items():
         _read_group(name, body, document, document.where(top, name), graph)
 
@@ -33,6 +37,7 @@ def _read_group(name: object, body: object, document: Document, where: str, grap
         return group
     if not isinstance(body, dict):
         raise InventoryError(where, f"group {group.name} is not a mapping: a group has hosts, vars and children")
+    document.refuse_duplicates(body)
     for section, content in body.items():
         line = document.where(body, section)
         if section not in _SECTIONS:
@@ -42,8 +47,10 @@ def _read_group(name: object, body: object, document: Document, where: str, grap
         entries = _entries(content, f"{section} of {group.name}", line)
         if section == "vars":
             for key, value in entries.items():
-                graph.set_variable(group.name, key, value, document.where(entries, key))
-        elif section == "children":
+                graph.set_variable(group.name, key, value, document.origin(entries, key))
+            continue
+        document.refuse_duplicates(content)
+        if section == "children":
             for child, child_body in entries.items():
                 at = document.where(entries, child) if entries is content else line
                 graph.add_child(group, _read_group(child, child_body, document, at, graph), at)
@@ -65,7 +72,7 @@ def _read_host(pattern: object, body: object, group: Group, where: str, document
     for name in names:
         graph.add_host(name, group, where, port)
         for key, value in variables.items():
-            graph.set_variable(name, key, value, document.where(variables, key))
+            graph.set_variable(name, key, value, document.origin(variables, key))
 
 
 def _entries(content: object, what: str, where: str) -> Mapping[object, object]:

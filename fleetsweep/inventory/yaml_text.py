@@ -1,20 +1,22 @@
 """Parse YAML and JSON into plain values, with the line of every key: bounded, and without tags that build objects.
 
 Values are typed as by PyYAML's safe loader (YAML 1.1: ``yes`` is true, ``0777`` is octal), but built here from the
-parser's events. That bounds memory where aliases multiply, refuses duplicate keys, records lines, and takes a third of
-the time.
+parser's events. That bounds memory where aliases multiply, finds duplicate keys, records lines, and takes a third of
+the time. Of a duplicate key the last value counts, as in Ansible; the reader of the document decides whether that is an
+error.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.values import VaultValue, unsafe
+from fleetsweep.inventory.values import AmbiguousOrigin, VaultValue, unsafe
 
 if TYPE_CHECKING:
     import yaml
@@ -30,6 +32,18 @@ _MERGE: Final = object()
 _NUL: Final = "\0"
 
 
+@dataclass(slots=True)
+class DuplicateKeys:
+    """The keys that occur twice in a document. Mappings are identified by their ``id()``."""
+
+    found: list[tuple[str, str]] = field(default_factory=list)
+    """The place and the description of each, in order."""
+    own: dict[int, dict[object, str]] = field(default_factory=dict)
+    """For each mapping, its keys that occur twice."""
+    within: dict[int, dict[object, str]] = field(default_factory=dict)
+    """For each mapping, its keys that occur twice or whose value has such a key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A file's value. ``lines`` maps the ``id()`` of each mapping in it to the lines of its keys."""
@@ -37,11 +51,31 @@ class Document:
     value: object
     path: str
     lines: Mapping[int, Mapping[object, int]] = field(default_factory=dict)
+    duplicates: DuplicateKeys = field(default_factory=DuplicateKeys)
 
     def where(self, mapping: object, key: object) -> str:
         """Return ``path:line`` of a key of a mapping in the value; for JSON the path alone."""
         line = self.lines.get(id(mapping), {}).get(key)
         return self.path if line is None else f"{self.path}:{line}"
+
+    def origin(self, mapping: object, variable: object) -> str:
+        """Return ``path:line`` of a variable; an AmbiguousOrigin if a key occurs twice there."""
+        where = self.where(mapping, variable)
+        reason = self.duplicates.within.get(id(mapping), {}).get(variable) if self.duplicates.found else None
+        return where if reason is None else AmbiguousOrigin(where, reason)
+
+    def refuse_duplicates(self, mapping: object) -> None:
+        """Raise InventoryError if a key of this mapping itself occurs twice."""
+        for key, reason in self.duplicates.own.get(id(mapping), {}).items():
+            raise InventoryError(self.where(mapping, key), f"{reason}: remove one")
+
+    def duplicate_warning(self) -> tuple[str, str] | None:
+        """Return the place and the text of one warning about all duplicate keys; None without any."""
+        if not self.duplicates.found:
+            return None
+        (where, reason), *others = self.duplicates.found
+        more = f", and {len(others)} more such keys in this file" if others else ""
+        return where, f"{reason}{more}: the last value counts, as in Ansible"
 
 
 class NotYamlError(InventoryError):
@@ -53,7 +87,7 @@ def parse(text: str, path: str) -> Document:
     if text.lstrip()[:1] in {"{", "["}:
         # Like Ansible, try JSON first: 1e3 is a number there, but text in YAML.
         try:
-            return Document(parse_json(text, path), path)
+            return parse_json(text, path)
         except _NotJsonError:
             pass
     return _Builder(path).build(text)
@@ -63,19 +97,36 @@ class _NotJsonError(InventoryError):
     """The text is not JSON."""
 
 
-def parse_json(text: str, path: str) -> object:
-    """Return the value of a JSON text. Raises InventoryError."""
+def parse_json(text: str, path: str) -> Document:
+    """Parse a JSON text. Raises InventoryError."""
+    duplicates = DuplicateKeys()
+    # Objects with a duplicate key are kept, so that no other object gets their id().
+    kept: list[dict[str, object]] = []
 
     def build(pairs: list[tuple[str, object]]) -> object:
         built = dict(pairs)
+        own: dict[object, str] = {}
         if len(built) < len(pairs):
-            seen: set[str] = set()
-            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-            raise InventoryError(path, f"the key {twice[:80]!r} occurs twice in one object: remove one")
+            counts = Counter(key for key, _ in pairs)
+            own = {key: f"the key {key[:80]!r} occurs twice in one object" for key, n in counts.items() if n > 1}
+            duplicates.found.extend((path, reason) for reason in own.values())
         for key in ("__ansible_vault", "__ansible_unsafe"):
             if isinstance(built.get(key), str):
+                if own:
+                    raise InventoryError(path, f"{next(iter(own.values()))}: remove one")
                 return VaultValue(str(built[key])) if key == "__ansible_vault" else unsafe(built[key])
+        if duplicates.found:
+            # Of a duplicate key each value is inspected: the overwritten one may hold a duplicate, too.
+            within = own | {key: reason for key, value in pairs if (reason := duplicate_in(value)) is not None}
+            if within:
+                duplicates.own[id(built)], duplicates.within[id(built)] = own, within
+                kept.append(built)
         return built
+
+    def duplicate_in(value: object) -> str | None:
+        if isinstance(value, list):
+            return next((reason for item in value if (reason := duplicate_in(item)) is not None), None)
+        return next(iter(duplicates.within.get(id(value), {}).values()), None)
 
     try:
         value: object = json.loads(text, object_pairs_hook=build)
@@ -86,7 +137,7 @@ def parse_json(text: str, path: str) -> object:
     except ValueError as error:
         raise InventoryError(path, f"invalid JSON: {error}") from error
     _check_depth(value, path)
-    return value
+    return Document(value, path, duplicates=duplicates)
 
 
 def _check_depth(value: object, path: str) -> None:
@@ -116,13 +167,23 @@ class _Frame:
     key: object = _MISSING
     key_line: int = 0
     merges: list[dict[object, object]] = field(default_factory=list)
+    own: dict[object, str] = field(default_factory=dict)
+    """Keys that occur twice."""
+    within: dict[object, str] = field(default_factory=dict)
+    """Keys that occur twice or whose value has such a key."""
+    duplicate: str | None = None
+    """The first duplicate key anywhere in it."""
 
 
 class _Builder:
     def __init__(self, path: str) -> None:
         self._path = path
         self._lines: dict[int, dict[object, int]] = {}
-        self._anchors: dict[str, tuple[object, int]] = {}
+        self._anchors: dict[str, tuple[object, int, str | None]] = {}
+        self._duplicates = DuplicateKeys()
+        self._duplicate: str | None = None
+        # Mappings with a duplicate key are kept, so that no other mapping gets their id().
+        self._kept: list[object] = []
         self._stack: list[_Frame] = []
         self._nodes = 0
         self._line = 1
@@ -158,7 +219,7 @@ class _Builder:
             mark = getattr(error, "problem_mark", None)
             where = f"{self._path}:{mark.line + 1}" if mark else self._path
             raise NotYamlError(where, f"invalid YAML: {getattr(error, 'problem', None) or error}") from error
-        return Document(root, self._path, self._lines)
+        return Document(root, self._path, self._lines, self._duplicates)
 
     def _error(self, message: str) -> InventoryError:
         return InventoryError(f"{self._path}:{self._line}", message)
@@ -181,7 +242,7 @@ class _Builder:
         else:
             value = self._tagged(tag.removeprefix(_CORE), text)
         if event.anchor is not None:
-            self._anchors[event.anchor] = (value, 1)
+            self._anchors[event.anchor] = (value, 1, None)
         return value
 
     def _tagged(self, tag: str, text: str) -> object:
@@ -214,22 +275,31 @@ class _Builder:
             merged: dict[object, object] = {}
             for earlier in frame.merges:
                 merged.update(earlier)
-            lines = {key: self._lines[id(part)].get(key, 0) for part in frame.merges for key in part} | lines
+            lines = {key: self._lines_of(part).get(key, 0) for part in frame.merges for key in part} | lines
             value = merged | value
         if frame.unsafe:
             value = unsafe(value)
         if isinstance(value, dict):
             self._lines[id(value)] = lines
+            if frame.within:
+                self._kept.append(value)
+                self._duplicates.own[id(value)], self._duplicates.within[id(value)] = frame.own, frame.within
+        self._duplicate = frame.duplicate
         if frame.anchor is not None:
             # Registered only when complete: a value can't contain itself.
-            self._anchors[frame.anchor] = (value, self._nodes - frame.first_node + 1)
+            self._anchors[frame.anchor] = (value, self._nodes - frame.first_node + 1, frame.duplicate)
         return value
+
+    def _lines_of(self, mapping: object) -> Mapping[object, int]:
+        # A mapping that was copied to mark it unsafe has no lines.
+        return self._lines.get(id(mapping), {})
 
     def _alias(self, name: str) -> object:
         anchored = self._anchors.get(name)
         if anchored is None:
             raise self._error(f"the alias *{name[:80]} is undefined, or refers to a value that contains it")
         self._count(anchored[1])
+        self._duplicate = anchored[2]
         return anchored[0]
 
     def _check_not_merge(self, value: object) -> object:
@@ -240,6 +310,9 @@ class _Builder:
     def _place(self, value: object) -> None:
         frame = self._stack[-1]
         container = frame.container
+        if self._duplicate is not None:
+            self._note_duplicate(frame, value, self._duplicate)
+            self._duplicate = None
         if isinstance(container, list):
             container.append(self._check_not_merge(value))
         elif frame.key is _MISSING:
@@ -258,11 +331,21 @@ class _Builder:
         except TypeError as error:
             raise self._error("a list or mapping can't be a key") from error
         if twice:
-            first = frame.lines[key]
-            raise self._error(
-                f"the key {str(key)[:80]!r} occurs twice in one mapping, first in line {first}: remove one"
-            )
+            reason = f"the key {str(key)[:80]!r} occurs twice in one mapping, first in line {frame.lines[key]}"
+            frame.own[key] = frame.within[key] = frame.duplicate = reason
+            self._duplicates.found.append((f"{self._path}:{self._line}", reason))
         frame.key, frame.key_line = key, self._line
+
+    def _note_duplicate(self, frame: _Frame, value: object, reason: str) -> None:
+        """Record that the value that is added to a container has a duplicate key."""
+        frame.duplicate = frame.duplicate or reason
+        if frame.key is _MERGE:
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, dict):
+                    frame.own.update(self._duplicates.own.get(id(part), {}))
+                    frame.within.update(self._duplicates.within.get(id(part), dict.fromkeys(part, reason)))
+        elif frame.key is not _MISSING:
+            frame.within[frame.key] = reason
 
     def _to_merge(self, value: object) -> list[dict[object, object]]:
         if isinstance(value, dict):

@@ -22,7 +22,7 @@ from fleetsweep.inventory.ini import literal, read_ini
 from fleetsweep.inventory.ranges import host_names
 from fleetsweep.inventory.sources import read_sources
 from fleetsweep.inventory.yaml_file import read_yaml
-from fleetsweep.inventory.yaml_text import parse, parse_json
+from fleetsweep.inventory.yaml_text import Document, parse, parse_json
 from tests.inventory.corpus import CORPUS
 from tests.inventory.strategies import PYTHONIC, YAMLISH, ini_texts, yaml_texts
 
@@ -104,7 +104,7 @@ JSON = st.recursive(
 def test_the_output_of_a_script(output: object, by_host: object) -> None:
     graph = Graph()
     try:
-        read_output(output, "inv", graph, lambda _: by_host)
+        read_output(Document(output, "inv"), graph, lambda _: Document(by_host, "inv"), Warnings())
         query_all(graph)
     except InventoryError:
         pass

@@ -99,6 +99,7 @@ FILES = {
     "nested": "@two\narm-1\n",
     "all": "all\n",
     "unknown": "nobody\n",
+    "away": "ci\n!localhost\n",
     "twice": "web-01\nweb-01\n",
 }
 
@@ -119,12 +120,13 @@ NO_DIFFERENCE = {
         !~web all,!~db-[12] !ci[0] ci,!ci[0] ci:!ci[1:] runners:!ci[0:1] ci,!drained all:!drained
         ci,&eu &eu,ci ci:&eu runners:&eu &ci,&eu &eu eu,&ci &web-* ci,&web-02 ci:&~web-02 ci,&ci[0] ci:&ci[0:1] &ci
         runners,&ci,!web-01 !web-01,&ci,runners runners:&ci:!web-01 all,&eu,!db eu,db,&runners,!drained
+        !localhost ci,!localhost all:!localhost !127.0.0.1,!::1 ci,!web-01,!localhost ci:!localhost @away
         ci,db,&eu,!web-02 arm,!10.1.0.2 &web-02 !10.1.0.* ci,drained
         @two @windows @narrow @without @globs @all @twice @two,db db,@two @two,!web-01 @two:db @narrow,!web-01
     """,
     "odd": """
         web web-1 web* web*[0] web*[0:2] web*[-1] web*[2:] web*[1:3] both both[0] both[1:] x1 x* x1,web x1[0] !x1
-        both,!x1
+        both,!x1 web,!localhost
         both,&web-1 !web-1 ~x ~web ~web,!web-2 box.example.com !box.example.com all-in-one addresses fe80::1 ::1
         2001:db8::a addresses,!fe80::1 fe80::1,web-1 !::1 &::1 fe80* ~fe80 ~2001 late early late,&zz zz zz[0] early[0]
         e* e? e?[0] all[0:3] zz:!e1 zz,!e1 addresses[0] addresses[1:2]
@@ -145,7 +147,7 @@ DIFFERENT = {
         "fleet": """
             nobody nobody,ci ci,nobody ci,!nobody ci,&nobody all:!nobody nobody:ci CI Web-01 web eb-01 web-1 web-01.
             nob* ci,nob* ~nob ci,!~nob ~rm-1 [ci] *.EXAMPLE.com [!a-z]*,zz* web-01:22 ci:22 ci,22
-            localhost ci,localhost !localhost 127.0.0.1 ::1 ci,!!db ci,&!db ci,!&db ci,!@two
+            localhost ci,localhost 127.0.0.1 ::1 ci,!!db ci,&!db ci,!&db ci,!@two
             web-[1:3] nobody[0] ~ci[0],~db[0:1] ci[],db ci[a],db ci[1:2:3],db ci[-1:],db web-0[1:3] ci[0:-1],db
             ~web-0{1,2},ci @comment @commas @nested @unknown ci[0],nobody[0] @two,nobody
         """,

@@ -1,8 +1,7 @@
-"""Inventory scripts and plugins: bounded in time and output, and never run through a shell."""
+"""Inventory scripts: bounded in time and output, and never run through a shell."""
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -76,46 +75,3 @@ def test_a_text_with_the_executable_bit_is_read_as_ansible_reads_it(ansible: Ans
     (tmp_path / "hosts").write_text("[web]\na v=1\n")
     (tmp_path / "hosts").chmod(0o755)
     assert_agreed(ansible, [str(tmp_path / "hosts")], tmp_path)
-
-
-PLUGIN = """\
-plugin: ansible.builtin.generator
-hosts: {name: "box-{{ place }}", parents: [{name: "in_{{ place }}", parents: [{name: sites}],
-  vars: {place: "{{ place }}"}}]}
-layers: {place: [north, south]}
-"""
-
-
-def test_a_plugin_configuration_goes_through_ansible_inventory(
-    ansible: Ansible, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path / "home"))
-    (tmp_path / "fleet.yml").write_text(PLUGIN)
-    (tmp_path / "group_vars").mkdir()
-    (tmp_path / "group_vars" / "sites.yml").write_text("v: 1\nplace: nowhere\n")
-    sources = [str(tmp_path / "fleet.yml")]
-    seen = ansible.ask(sources, cwd=tmp_path)
-    graph = read_sources(sources, cwd=tmp_path, warnings=Warnings())
-    assert set(graph.members("all")) == set(seen.hosts) == {"box-north", "box-south"}
-    assert {host: graph.groups_of(host) for host in seen.hosts} == seen.group_names
-    assert {host: graph.variables_of(host)[0].keys() for host in seen.hosts} == {
-        host: variables.keys() for host, variables in seen.variables.items()
-    }
-
-
-def test_a_plugin_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path / "home"))
-    (tmp_path / "fleet.yml").write_text("plugin: no_such_plugin\n")
-    with pytest.raises(InventoryError, match=r"ansible-inventory -i .*fleet\.yml: exited with status 1"):
-        load([str(tmp_path / "fleet.yml")], cwd=tmp_path)
-
-
-def test_without_ansible_a_plugin_configuration_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    (tmp_path / "fleet.yml").write_text(PLUGIN)
-    with pytest.raises(InventoryError, match=r"fleet\.yml: .*install ansible-core"):
-        load([str(tmp_path / "fleet.yml")], cwd=tmp_path)

@@ -6,7 +6,7 @@ import pytest
 
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory import yaml_text
-from fleetsweep.inventory.values import UnsafeText, VaultValue
+from fleetsweep.inventory.values import AmbiguousOrigin, UnsafeText, VaultValue
 from fleetsweep.inventory.yaml_text import NotYamlError, parse, parse_json
 
 MERGES = "a: &a {" + ", ".join(f"k{n}: 1" for n in range(999)) + "}\n"
@@ -67,7 +67,7 @@ def test_each_key_has_its_line() -> None:
 
 
 def test_ansibles_own_json_objects_are_vaulted_and_unsafe_values() -> None:
-    found = parse_json('{"s": {"__ansible_vault": "x"}, "t": {"__ansible_unsafe": "{{ a }}"}}', "out")
+    found = parse_json('{"s": {"__ansible_vault": "x"}, "t": {"__ansible_unsafe": "{{ a }}"}}', "out").value
     assert found == {"s": VaultValue("x"), "t": "{{ a }}"}
     assert isinstance(found, dict)
     assert isinstance(found["t"], UnsafeText)
@@ -76,8 +76,6 @@ def test_ansibles_own_json_objects_are_vaulted_and_unsafe_values() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\na: 2\n", "hosts.yml:2: the key 'a' occurs twice in one mapping, first in line 1"),
-        ('{"a": 1, "a": 2}', "the key 'a' occurs twice in one object"),
         ("a: *b\n", r"the alias \*b is undefined"),
         ("a: &a [*a]\n", r"the alias \*a is undefined, or refers to a value that contains it"),
         ("a: !!python/object:os.system x\n", "the tag .* is not supported in inventories"),
@@ -88,6 +86,46 @@ def test_ansibles_own_json_objects_are_vaulted_and_unsafe_values() -> None:
 def test_what_could_be_read_in_two_ways_is_an_error(text: str, message: str) -> None:
     with pytest.raises(InventoryError, match=message):
         parse(text, "hosts.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "twice", "places"),
+    [
+        ("v: 1\nv: 2\nw: 3\n", {"v"}, ["hosts.yml:2"]),
+        ("v: {k: 1, k: 2}\nw: 3\n", {"v"}, ["hosts.yml:1"]),
+        ("v:\n- w:\n  - {k: 1}\n  - {k: 1, l: 2, k: 3}\nw: 3\n", {"v"}, ["hosts.yml:4"]),
+        ("v: &a {k: 1, k: 2}\nw: [*a]\nx: 1\n", {"v", "w"}, ["hosts.yml:1"]),
+        ("v: &a {k: 1, k: 2, l: 1}\n<<: *a\n", {"v", "k"}, ["hosts.yml:1"]),
+        ("v: {k: 1, k: 2}\nv: 1\n", {"v"}, ["hosts.yml:1", "hosts.yml:2"]),
+        ("v: !unsafe {k: 1, k: 2}\nw: 1\n", {"v"}, ["hosts.yml:1"]),
+        ("<<: !unsafe [{k: 1, k: 2, l: 1}]\nw: 1\n", {"k", "l"}, ["hosts.yml:1"]),
+        ('{"v": [{"k": 1, "k": 2}], "w": {"k": 1}}', {"v"}, ["hosts.yml"]),
+        ('{"v": {"k": 1, "k": 2}, "v": 1, "w": {}, "x": {}}', {"v"}, ["hosts.yml", "hosts.yml"]),
+        ("v: {k: 1}\nw: {k: 2}\n", set(), []),
+    ],
+)
+def test_a_duplicate_key_marks_each_variable_that_holds_it(text: str, twice: set[str], places: list[str]) -> None:
+    document = parse(text, "hosts.yml")
+    assert isinstance(document.value, dict)
+    marked = {key for key in document.value if isinstance(document.origin(document.value, key), AmbiguousOrigin)}
+    assert marked == twice
+    assert [where for where, _ in document.duplicates.found] == places
+    assert (document.duplicate_warning() is None) == (not places)
+
+
+def test_of_a_duplicate_key_the_last_value_counts_and_the_lines_are_named() -> None:
+    document = parse("a: 1\nb: 2\na: 3\n", "hosts.yml")
+    assert document.value == {"a": 3, "b": 2}
+    with pytest.raises(InventoryError, match=r"hosts\.yml:3: the key 'a' occurs twice in one mapping, first in line 1"):
+        document.refuse_duplicates(document.value)
+
+
+def test_one_warning_stands_for_all_duplicate_keys_of_a_file() -> None:
+    assert parse("a: {k: 1, k: 2, k: 3}\n", "hosts.yml").duplicate_warning() == (
+        "hosts.yml:1",
+        "the key 'k' occurs twice in one mapping, first in line 1, and 1 more such keys in this file: "
+        "the last value counts, as in Ansible",
+    )
 
 
 def test_text_that_is_no_yaml_has_an_error_of_its_own() -> None:
