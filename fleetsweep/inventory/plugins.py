@@ -96,10 +96,8 @@ def _parse(text: str, where: str) -> _Output:
     top = document.value
     if not isinstance(top, dict):
         raise InventoryError(where, "the output is not a JSON object")
-    meta = top.get("_meta", {})
-    found = _Output(
-        variables={host: _mapping(own, where) for host, own in _mapping(meta.get("hostvars"), where).items()}
-    )
+    by_host = _mapping(_mapping(top.get("_meta"), where).get("hostvars"), where)
+    found = _Output(variables={host: _mapping(own, where) for host, own in by_host.items()})
     waiting = [ALL, *top]
     while waiting:
         name = waiting.pop(0)

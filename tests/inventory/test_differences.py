@@ -36,7 +36,7 @@ UNUSED = [
     ("passwords", "ansible_become_password", "hunter2"),
     ("host-keys", "ansible_host_key_checking", False),
 ]
-OWN_TESTS = {"ansible-cfg", "vault"}
+OWN_TESTS = {"ansible-cfg", "plugin-order", "vault"}
 
 
 def reached(variables: dict[str, object]) -> Host:
