@@ -41,6 +41,12 @@ bench: lab-needs ## audits next to their peers, an inventory next to Ansible, a 
 bench-tables: lab-needs ## the same, written into docs/performance.md
 	$(BIN)/python -m tests.bench --write
 
+compat: test-needs ## engines and SSH servers of three generations, in chroots (root, minutes)
+	$(BIN)/python -m tests.compat
+
+compat-tables: test-needs ## the same, written into docs/engines.md
+	$(BIN)/python -m tests.compat --write
+
 fuzz: $(VENV)/.installed ## any text to the readers of inventories (minutes; FUZZ_EXAMPLES says how many)
 	$(BIN)/python -m pytest -q --timeout=3600 tests/fuzz/parsers.py
 
@@ -57,6 +63,6 @@ dist: $(VENV)/.installed ## the wheel and the source archive
 	$(BIN)/python -m build -q
 
 clean: ## delete what was made
-	rm -rf $(VENV) .floors build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
+	rm -rf $(VENV) .compat .floors build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs test-needs demo test floors check bench bench-tables fuzz mutate lab dist clean
+.PHONY: help lab-needs test-needs demo test floors check bench bench-tables compat compat-tables fuzz mutate lab dist clean

@@ -1,0 +1,1 @@
+"""fleetsweep against real engines and SSH servers of several generations: ``make compat``."""
