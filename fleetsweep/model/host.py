@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fleetsweep.model.redact import digest_of
+from fleetsweep.model.ssh_settings import SshOption
 
 
 class Connection(StrEnum):
@@ -22,7 +23,8 @@ class Host:
 
     Fields that are None are left to the SSH configuration. ``proxy_jump`` is OpenSSH's list
     (``user@bastion:22,inner``); ``proxy_command`` its command template. ``known_hosts`` and ``ssh_config``
-    are files that replace the usual ones for this host. ``engine`` is the engine's address as seen from the
+    are files that replace the usual ones for this host. ``ssh_options`` are other options of its ssh arguments.
+    ``engine`` is the engine's address as seen from the
     box; ``become`` means that it takes sudo to use it. ``variables`` are the merged inventory variables, ``origins``
     the file (and line, if there is one) that each of them comes from.
     """
@@ -37,6 +39,7 @@ class Host:
     proxy_command: str | None = None
     known_hosts: str | None = None
     ssh_config: str | None = None
+    ssh_options: tuple[SshOption, ...] = ()
     become: bool = False
     engine: str = "unix:///var/run/docker.sock"
     groups: tuple[str, ...] = ()

@@ -117,7 +117,8 @@ class Bastions:
             return _through(self._connect(hops[:-1], proxy_command, deadline, timeout_s), hops[-2], hops[-1], deadline)
         if proxy_command is not None:
             return dial_command(proxy_command, hops[0].public_words)
-        return dial(hops[0].connection.host, hops[0].connection.port, deadline, timeout_s)
+        first = hops[0]
+        return dial(first.connection.host, first.connection.port, deadline, timeout_s, family=first.family)
 
 
 def _key(hops: tuple[Hop, ...], proxy_command: str | None) -> tuple[tuple[str, ...], ...]:

@@ -238,4 +238,4 @@ def _dial_route(
         dialled = dial_command(route.proxy_command, target.public_words)
         observe(Phase.RESOLVE, {"through": "ProxyCommand"})
         return dialled
-    return dial(target.connection.host, target.connection.port, deadline, timeout_s, observe)
+    return dial(target.connection.host, target.connection.port, deadline, timeout_s, observe, target.family)

@@ -54,13 +54,20 @@ class Dialled:
             self._command.end()
 
 
-def dial(name: str, port: int, deadline: Deadline, timeout_s: float, observe: PhaseObserver = ignore_phase) -> Dialled:
-    """Open a TCP connection. Raises HostError, phase resolve or connect."""
+def dial(
+    name: str,
+    port: int,
+    deadline: Deadline,
+    timeout_s: float,
+    observe: PhaseObserver = ignore_phase,
+    family: int = socket.AF_UNSPEC,
+) -> Dialled:
+    """Open a TCP connection in an address family. Raises HostError, phase resolve or connect."""
     failure: OSError | None = None
-    found = _resolve(name, port, deadline, timeout_s)
+    found = _resolve(name, port, deadline, timeout_s, family)
     observe(Phase.RESOLVE, {"address": ", ".join(dict.fromkeys(str(address[0]) for _, address in found))})
-    for left, (family, address) in zip(range(len(found), 0, -1), found, strict=True):
-        sock = socket.socket(family, socket.SOCK_STREAM)
+    for left, (kind, address) in zip(range(len(found), 0, -1), found, strict=True):
+        sock = socket.socket(kind, socket.SOCK_STREAM)
         try:
             # A name may have an unreachable IPv6 address: each address gets its share of the time.
             sock.settimeout(max(0.001, deadline.remaining() / left))
@@ -101,14 +108,16 @@ def dial_command(command: str, known: Collection[str] = ()) -> Dialled:
             raise
 
 
-def _resolve(name: str, port: int, deadline: Deadline, timeout_s: float) -> list[tuple[int, tuple[object, ...]]]:
+def _resolve(
+    name: str, port: int, deadline: Deadline, timeout_s: float, family: int
+) -> list[tuple[int, tuple[object, ...]]]:
     """Return the addresses of a name. getaddrinfo has no timeout, so it runs in a thread that can be abandoned."""
     results: list[list[tuple[int, tuple[object, ...]]] | OSError | UnicodeError] = []
 
     def look_up(flags: int = 0) -> None:
         try:
-            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
-            results.append([(family, address) for family, _, _, _, address in found])
+            found = socket.getaddrinfo(name, port, family, type=socket.SOCK_STREAM, flags=flags)
+            results.append([(item[0], item[4]) for item in found])
         except (OSError, UnicodeError) as error:
             results.append(error)
 

@@ -7,18 +7,25 @@ import fcntl
 import os
 import shlex
 import stat
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import paramiko
 
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.runtime.files import quoted
+from fleetsweep.ssh.algorithms import is_short_rsa, select
 from fleetsweep.ssh.cache import FileState, file_state, single_flight
 from fleetsweep.ssh.known_hosts import Entry, KeyStatus, KnownHosts, fingerprint, lookup_name, parse
 from fleetsweep.ssh.options import Trust
+from fleetsweep.ssh.public_keys import certificate_signature, key_type
 from fleetsweep.ssh.regular_file import KNOWN_HOSTS_LIMIT, expanded, read_regular
+from fleetsweep.ssh.revoked_keys import check_not_revoked
 from fleetsweep.ssh.transport import StreamlocalTransport
+
+if TYPE_CHECKING:
+    from fleetsweep.ssh.host_certificates import Problem
 
 USER_KNOWN_HOSTS: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 GLOBAL_KNOWN_HOSTS: Final = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -80,6 +87,20 @@ def _parsed(name: str, text: str) -> tuple[Entry, ...]:
     return entries
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRules:
+    """Further rules for a host's key.
+
+    ``save_to`` is the file for a new key, None if there is none. ``revoked_keys`` is RevokedHostKeys, ``min_rsa_bits``
+    RequiredRSASize, ``ca_algorithms`` CASignatureAlgorithms.
+    """
+
+    save_to: str | None
+    revoked_keys: str | None = None
+    min_rsa_bits: int = 0
+    ca_algorithms: str | None = None
+
+
 class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
     """Accepts a host key that known_hosts has or that an authority in known_hosts certifies.
 
@@ -87,8 +108,17 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
     presented certificate; ``verified`` is whether it was accepted.
     """
 
-    def __init__(self, files: tuple[str, ...], name: str, port: int, trust: Trust, scan: str = "") -> None:
+    def __init__(
+        self,
+        files: tuple[str, ...],
+        name: str,
+        port: int,
+        trust: Trust,
+        scan: str = "",
+        rules: KeyRules | None = None,
+    ) -> None:
         """``scan`` is the command that prints the host's keys, for remedies."""
+        self._rules = rules or KeyRules(files[0] if files else None)
         self._files = files
         self._name = name
         self._port = port
@@ -104,6 +134,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         status, entries = self._status(known, key)
         transport = client.get_transport()
         certificate = transport.host_certificate if isinstance(transport, StreamlocalTransport) else None
+        self._check_rules(key, certificate)
         if certificate is not None and self._certified(certificate, known, status):
             self.verified = True
             return
@@ -127,6 +158,8 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         # ssh looks for the name in lower case, and for an alias too.
         problem = find_problem(certificate, self._name.lower(), authorities, revocations)
         if problem is None:
+            problem = self._forbidden_signature(certificate)
+        if problem is None:
             return True
         if problem.final or (authorities and status is not KeyStatus.KNOWN):
             raise HostError(
@@ -137,14 +170,42 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
             )
         return False
 
+    def _forbidden_signature(self, certificate: bytes) -> Problem | None:
+        from fleetsweep.ssh.host_certificates import Problem
+
+        algorithm = certificate_signature(certificate)[1].decode("utf-8", "replace")
+        if select(self._rules.ca_algorithms, (algorithm,)):
+            return None
+        return Problem(f"signed with {algorithm}, which CASignatureAlgorithms forbids", "sign it with another key")
+
+    def _check_rules(self, key: paramiko.PKey, certificate: bytes | None) -> None:
+        """Raise HostError for a key that RevokedHostKeys or RequiredRSASize forbids, whatever known_hosts has."""
+        if self._rules.revoked_keys is not None:
+            check_not_revoked(self._rules.revoked_keys, key.get_name(), key.asbytes())
+            if certificate is not None:
+                authority, _ = certificate_signature(certificate)
+                check_not_revoked(
+                    self._rules.revoked_keys, key_type(certificate).decode("utf-8", "replace"), certificate, authority
+                )
+        if is_short_rsa(key, self._rules.min_rsa_bits):
+            raise HostError(
+                Phase.HOST_KEY,
+                FaultKind.DENIED,
+                f"{lookup_name(self._name, self._port)} presented an RSA key of {key.get_bits()} bits, and "
+                f"RequiredRSASize is {self._rules.min_rsa_bits}",
+                "create a longer host key on the box: ssh-keygen -A, or lower RequiredRSASize",
+            )
+
     def _status(self, known: KnownHosts, key: paramiko.PKey) -> tuple[KeyStatus, tuple[Entry, ...]]:
         return known.status_of(self._name, self._port, key.get_name(), key.asbytes())
 
     def _accept(self, key: paramiko.PKey) -> tuple[KeyStatus, tuple[Entry, ...]]:
         """Save a new host's key. Checks again under the lock: another process may have saved one meanwhile."""
-        if not self._files:
-            raise self._not_saved("there is no known_hosts file")
-        path = expanded(self._files[0])
+        if self._rules.save_to is None:
+            raise self._not_saved("UserKnownHostsFile names no file")
+        path = expanded(self._rules.save_to)
+        if not path.is_absolute():
+            raise self._not_saved(f"{path} is relative, so it depends on the directory of each run")
         line = f"{lookup_name(self._name, self._port)} {key.get_name()} {key.get_base64()}\n"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -161,12 +222,14 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         return KeyStatus.KNOWN, ()
 
     def _not_saved(self, reason: str) -> HostError:
-        first = self._files[0] if self._files else "a file"
+        first = self._rules.save_to
+        usable = first is not None and expanded(first).is_absolute() and not expanded(first).is_dir()
+        way_out = f"make {first} a file that you may write to, or name" if usable and first != "/dev/null" else "name"
         return HostError(
             Phase.HOST_KEY,
             FaultKind.KNOWN_HOSTS,
             f"{reason}: the new key of {lookup_name(self._name, self._port)} can't be saved",
-            f"make {first} writable to you, or name another with --known-hosts",
+            f"{way_out} another with --known-hosts or UserKnownHostsFile, or use --host-key strict",
         )
 
     def _refusal(self, status: KeyStatus, entries: tuple[Entry, ...], key: paramiko.PKey) -> HostError:
@@ -250,3 +313,5 @@ def _append(descriptor: int, line: str) -> None:
             os.ftruncate(descriptor, size)
     if not whole:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if os.pread(descriptor, len(data), size) != data:
+        raise OSError(errno.EINVAL, "does not keep what is written to it")

@@ -51,7 +51,15 @@ class Keyring:
     CertificateFile and IdentityAgent of ssh_config(5). Raises HostError, phase auth, if there is no key to offer.
     """
 
-    def __init__(self, configured: Sequence[str], certificate: str | None = None, agent: str | None = None) -> None:
+    def __init__(
+        self,
+        configured: Sequence[str],
+        certificate: str | None = None,
+        agent: str | None = None,
+        defaults: Sequence[str] = DEFAULT_KEYS,
+    ) -> None:
+        """``defaults`` are the key files that are offered, after the agent's keys, if none is configured."""
+        self._default_files = defaults
         self._agent_named = agent
         self._agent: _Agent | None = None
         self._agent_trouble = ""
@@ -102,7 +110,7 @@ class Keyring:
         found: list[paramiko.PKey] = [*self._agent_keys()]
         held = {key.asbytes() for key in found}
         trouble = [self._agent_trouble or f"the agent has {len(found) or 'no'} keys"]
-        for name in DEFAULT_KEYS:
+        for name in self._default_files:
             try:
                 found += [key for key in load_private_keys(name) if key.asbytes() not in held or key.public_blob]
             except KeyFileError as error:

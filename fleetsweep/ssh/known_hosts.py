@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from fleetsweep.ssh.canonical import numeric_address
 from fleetsweep.ssh.public_keys import plain_key
 
 _SPECIAL = frozenset("*?!|")
@@ -52,7 +53,7 @@ class KnownHosts:
                 self._patterned.append(entry)
             else:
                 for pattern in entry.patterns:
-                    self._plain.setdefault(pattern.lower(), []).append(entry)
+                    self._plain.setdefault(_one_form(pattern.lower()), []).append(entry)
 
     def key_types(self, name: str, port: int) -> tuple[str, ...]:
         """Return the key types known for a host, which should be negotiated first."""
@@ -96,10 +97,20 @@ class KnownHosts:
         return tuple(entry for entry in self._matching(spelling) if not entry.marker)
 
     def _matching(self, spelling: str) -> list[Entry]:
-        spelling = spelling.lower()
+        spelling = _one_form(spelling.lower())
         found = list(self._plain.get(spelling, ()))
         found.extend(entry for entry in self._patterned if _matches(entry.patterns, spelling))
         return found
+
+
+def _one_form(spelling: str) -> str:
+    """Return a spelling with its IPv6 address in the usual form, and without the port 22, which is never written."""
+    if spelling.startswith("["):
+        host, _, port = spelling[1:].rpartition("]:")
+        if port == "22":
+            return _one_form(host)
+        return f"[{numeric_address(host) or host}]:{port}" if ":" in host else spelling
+    return numeric_address(spelling) or spelling if spelling.count(":") > 1 else spelling
 
 
 def lookup_name(name: str, port: int) -> str:

@@ -16,9 +16,10 @@ from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.survey import PhaseObserver, ignore_phase
 from fleetsweep.runtime.capacity import out_of_room
 from fleetsweep.runtime.deadline import Deadline
+from fleetsweep.ssh.algorithms import signature_algorithms, usable_keys
 from fleetsweep.ssh.dial import Dialled, Socket, describe
-from fleetsweep.ssh.host_keys import HostKeyPolicy, read_known_hosts
-from fleetsweep.ssh.identities import Keyring, PublicKeyAuth
+from fleetsweep.ssh.host_keys import HostKeyPolicy, KeyRules, read_known_hosts
+from fleetsweep.ssh.identities import DEFAULT_KEYS, Keyring, PublicKeyAuth
 from fleetsweep.ssh.known_hosts import KnownHosts, fingerprint
 from fleetsweep.ssh.route import Hop
 from fleetsweep.ssh.transport import GreetingTooLongError, HostKeyError, StreamlocalTransport
@@ -46,7 +47,12 @@ class Server:
 
 def check_keys(hop: Hop) -> None:
     """Raise HostError, phase auth, if there is no key to offer. Contacts no host."""
-    Keyring(hop.key_files, hop.certificate, hop.agent).close()
+    with _keyring(hop) as keyring:
+        usable_keys(keyring.keys, hop.pubkey_algorithms, hop.min_rsa_bits)
+
+
+def _keyring(hop: Hop) -> Keyring:
+    return Keyring(hop.key_files, hop.certificate, hop.agent, DEFAULT_KEYS if hop.offers_defaults else ())
 
 
 class ServerDisconnected(HostError):
@@ -83,8 +89,9 @@ def log_in(
     Raises HostError, phase connect, host-key or auth, and closes the stream then.
     """
     try:
-        with Keyring(hop.key_files, hop.certificate, hop.agent) as keyring:
-            auth = PublicKeyAuth(str(hop.connection.user), keyring.keys, _key_names(hop), hop.where)
+        with _keyring(hop) as keyring:
+            keys = usable_keys(keyring.keys, hop.pubkey_algorithms, hop.min_rsa_bits)
+            auth = PublicKeyAuth(str(hop.connection.user), keys, _key_names(hop), hop.where)
             return _log_in(hop, auth, dialled, deadline, timeout_s, observe)
     except HostError as error:
         explained = dialled.explain(error)
@@ -101,7 +108,14 @@ def _log_in(
     hop: Hop, auth: PublicKeyAuth, dialled: Dialled, deadline: Deadline, timeout_s: float, observe: PhaseObserver
 ) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
     connection = hop.connection
-    policy = HostKeyPolicy(hop.known_hosts, hop.key_name, hop.key_port, hop.trust, hop.scan)
+    policy = HostKeyPolicy(
+        hop.known_hosts,
+        hop.key_name,
+        hop.key_port,
+        hop.trust,
+        hop.scan,
+        KeyRules(hop.save_to, hop.revoked_keys, hop.min_rsa_bits, hop.ca_algorithms),
+    )
     client: paramiko.SSHClient = connection.client
     # fabric would accept any key.
     client.set_missing_host_key_policy(policy)
@@ -173,6 +187,10 @@ def _transport_factory(known: KnownHosts, hop: Hop) -> Callable[..., Streamlocal
         # A revoked authority is seen only in a certificate.
         if known.authorities(hop.key_name, hop.key_port) or known.revocations(hop.key_name, hop.key_port):
             transport.prefer_certificates()
+        if hop.host_key_algorithms is not None:
+            transport.allow_host_keys(hop.host_key_algorithms)
+        if hop.pubkey_algorithms is not None:
+            transport.accept_signatures(signature_algorithms(hop.pubkey_algorithms))
         return transport
 
     return make

@@ -5,15 +5,11 @@ fabric looks up the SSH configuration. As in ssh(1), flags and the inventory tak
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import shlex
-import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from pathlib import Path
 from typing import Final
 
 import fabric
@@ -21,23 +17,29 @@ import paramiko
 
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.host import Host
-from fleetsweep.model.numerals import whole
 from fleetsweep.ssh.cache import single_flight
+from fleetsweep.ssh.config_lookup import HostSettings, look_up
+from fleetsweep.ssh.config_tokens import expand_all, expand_tokens
 from fleetsweep.ssh.host_keys import GLOBAL_KNOWN_HOSTS, USER_KNOWN_HOSTS
+from fleetsweep.ssh.identities import DEFAULT_KEYS
 from fleetsweep.ssh.options import SshOptions, Trust
-from fleetsweep.ssh.ssh_config import config_error, read_ssh_config
+from fleetsweep.ssh.regular_file import expanded
+from fleetsweep.ssh.ssh_config import Line, config_error, port_of, read_options, read_ssh_config
 
 MAX_HOPS: Final = 8
 
-Tokens = Callable[[], Mapping[str, str]]
-"""Returns the values of a hop's tokens. Called only if a value has a token: most of thousands of hosts have none."""
-
 _JUMP: Final = re.compile(
-    r"(?:ssh://)?(?:([^\s/]+)@)?(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:@\[\]/-][^\s:@\[\]/]*)(?::(\d{1,5}))?", re.ASCII
+    r"(?:ssh://)?(?:([^\s/]+)@)?(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:@\[\]/-][^\s:@\[\]/]*)(?::(\w[\w-]*))?", re.ASCII
 )
 
 # Stricter than OpenSSH's own check of names that reach a shell.
 _SHELL_SAFE: Final = re.compile(r"[\w.:@%+\[\]][\w.:@%+\[\]-]*", re.ASCII)
+
+
+_NAME: Final = re.compile(r"[^\s,\[\]/-][^\s,\[\]/]*")
+
+MIN_RSA_BITS: Final = 1024
+"""Bits of the shortest RSA key that is accepted: OpenSSH's default of RequiredRSASize."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +49,11 @@ class Hop:
     ``connection`` is fabric's, not yet open. known_hosts has the host key under ``key_name`` and ``key_port``.
     ``key_files``, if any, are the only keys that are offered, in this order. ``certificate`` and ``agent`` are
     CertificateFile and IdentityAgent of ssh_config(5). ``jumps`` are the ``jump_spec`` of each bastion before it.
+    ``save_to`` is the file for a new host key. ``revoked_keys``, ``host_key_algorithms``, ``pubkey_algorithms``,
+    ``ca_algorithms`` and ``min_rsa_bits`` are RevokedHostKeys, HostKeyAlgorithms, PubkeyAcceptedAlgorithms,
+    CASignatureAlgorithms and RequiredRSASize. ``family``
+    is the address family, 0 for any. ``offers_defaults`` is whether the default key files are offered where
+    ``key_files`` is empty.
     """
 
     connection: fabric.Connection
@@ -58,6 +65,14 @@ class Hop:
     certificate: str | None = None
     agent: str | None = None
     jumps: tuple[str, ...] = ()
+    save_to: str | None = None
+    revoked_keys: str | None = None
+    host_key_algorithms: str | None = None
+    pubkey_algorithms: str | None = None
+    ca_algorithms: str | None = None
+    min_rsa_bits: int = MIN_RSA_BITS
+    family: int = 0
+    offers_defaults: bool = True
 
     @property
     def scan(self) -> str:
@@ -97,8 +112,24 @@ class Hop:
         return (
             f"{self.connection.user}@{self.where}",
             *(f"{self.key_name} {self.key_port} {self.trust}", *self.key_files, "", *self.known_hosts),
-            *("", self.certificate or "", self.agent or ""),
+            *("", self.certificate or "", self.agent or "", self.save_to or "", self.revoked_keys or ""),
+            *(
+                self.host_key_algorithms or "",
+                self.pubkey_algorithms or "",
+                self.ca_algorithms or "",
+                str(self.min_rsa_bits),
+            ),
+            *(str(self.family), str(self.offers_defaults)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Jump:
+    """One hop of a ProxyJump list, with its tokens replaced."""
+
+    user: str | None
+    name: str
+    port: int | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,23 +153,13 @@ class Route:
 def find_route(host: Host, options: SshOptions) -> Route:
     """Return the route to a host. Raises HostError, phase resolve. Contacts no host."""
     ssh_config = host.ssh_config or options.ssh_config
-    target, configured = _hop(
-        host.address,
-        options.user or host.user,
-        host.port,
-        ssh_config,
-        options,
-        key_file=options.key_file or host.key_file,
-        known_hosts=host.known_hosts,
-    )
-    jumps, command = host.proxy_jump, host.proxy_command
-    if jumps is None and command is None:
-        jumps, command = _proxies(configured)
-    here = (target.connection.original_host, target.connection.port)
-    bastions, first_command = _bastions(_unless_none(jumps), ssh_config, options, (here,))
+    target, settings = _hop(host.address, options.user or host.user, host.port, ssh_config, options, host)
+    here = (settings.original, settings.port)
+    jumps = _jumps(settings)
+    bastions, first_command = _bastions(jumps, ssh_config, options, (here,))
     if bastions:
         return Route(_with_jumps((*bastions, target)), first_command)
-    return Route((target,), _proxy_command(_unless_none(command), target))
+    return Route((target,), _proxy_command(settings.proxy_command, settings))
 
 
 def _with_jumps(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
@@ -153,53 +174,65 @@ def _ssh(hops: tuple[str, ...]) -> str:
     return f"ssh {through}ssh://{hops[-1]}"
 
 
-def _unless_none(value: str | None) -> str | None:
-    return None if value is None or value.lower() == "none" else value
+def _jumps(settings: HostSettings) -> tuple[_Jump, ...]:
+    """Return the hops of a ProxyJump list. Raises HostError."""
+    text = settings.proxy_jump
+    if text is None:
+        return ()
+    return tuple(_jump(jump, settings) for jump in text.split(","))
 
 
-def _proxies(configured: Mapping[str, object]) -> tuple[str | None, str | None]:
-    """Return ProxyJump or ProxyCommand of the SSH configuration, whichever comes first; ``none`` counts as one."""
-    for key, value in configured.items():
-        if key == "proxyjump":
-            return _unless_none(str(value)), None
-        if key == "proxycommand":
-            return None, _unless_none(str(value))
-    return None, None
+def _jump(jump: str, settings: HostSettings) -> _Jump:
+    parts = _JUMP.fullmatch(jump.strip())
+    if parts is None:
+        raise _invalid_jump(jump, "")
+    try:
+        port = port_of(parts[3]) if parts[3] else None
+        user = expand_tokens(parts[1], lambda: _proxy_tokens(settings)) if parts[1] else None
+        # A % in brackets begins an IPv6 zone.
+        bracketed = parts[2].startswith("[")
+        name = parts[2].strip("[]") if bracketed else expand_tokens(parts[2], lambda: _proxy_tokens(settings))
+    except ValueError as error:
+        raise _invalid_jump(jump, f": {error}") from None
+    for value in (user, name):
+        if value is not None and _NAME.fullmatch(value) is None:
+            raise _invalid_jump(jump, f": {value!r} is not a user or a host")
+    return _Jump(user, name, port)
+
+
+def _invalid_jump(jump: str, reason: str) -> HostError:
+    return HostError(
+        Phase.RESOLVE,
+        FaultKind.PROXY_JUMP,
+        f"{jump!r} is not [user@]host[:port]{reason}",
+        "check ProxyJump or -J, and the host's address and user",
+    )
 
 
 def _bastions(
-    jumps: str | None, ssh_config: str | None, options: SshOptions, above: tuple[tuple[str, int], ...]
+    jumps: tuple[_Jump, ...], ssh_config: str | None, options: SshOptions, above: tuple[tuple[str, int], ...]
 ) -> tuple[tuple[Hop, ...], str | None]:
     """Return the hops of a ProxyJump list, and the ProxyCommand to the first.
 
     As with ssh -J, only the first hop's own ProxyJump or ProxyCommand is used.
     """
-    if jumps is None:
-        return (), None
     hops: list[Hop] = []
     command: str | None = None
-    for number, jump in enumerate(jumps.split(",")):
-        found = _JUMP.fullmatch(jump.strip())
-        if found is None or not 0 < int(found[3] or 22) < 65536:
-            raise HostError(
-                Phase.RESOLVE, FaultKind.PROXY_JUMP, f"{jump!r} is not [user@]host[:port]", "check ProxyJump or -J"
-            )
-        user, name, port = found[1], found[2].strip("[]"), found[3]
-        hop, configured = _hop(name, user, int(port) if port else None, ssh_config, options)
-        here = (name, hop.connection.port)
+    for number, jump in enumerate(jumps):
+        hop, settings = _hop(jump.name, jump.user, jump.port, ssh_config, options)
+        here = (jump.name, settings.port)
         if here in above or len(above) + number > MAX_HOPS:
             raise HostError(
                 Phase.RESOLVE,
                 FaultKind.PROXY_JUMP,
-                f"the route through {name} is circular or too long",
+                f"the route through {jump.name} is circular or too long",
                 "check ProxyJump: give the bastion a Host block with ProxyJump none, or exclude it from the pattern",
             )
         if number == 0:
-            own_jumps, own_command = _proxies(configured)
-            first, command = _bastions(own_jumps, ssh_config, options, (*above, here))
+            first, command = _bastions(_jumps(settings), ssh_config, options, (*above, here))
             hops.extend(first)
             if not first:
-                command = _proxy_command(own_command, hop)
+                command = _proxy_command(settings.proxy_command, settings)
         hops.append(hop)
     return tuple(hops), command
 
@@ -210,124 +243,123 @@ def _hop(
     port: int | None,
     ssh_config: str | None,
     options: SshOptions,
-    *,
-    key_file: str | None = None,
-    known_hosts: str | None = None,
-) -> tuple[Hop, Mapping[str, object]]:
+    host: Host | None = None,
+) -> tuple[Hop, HostSettings]:
+    """Return one hop and its settings. ``host`` is the inventory's, for the box itself."""
+    settings = look_up(address, _first_lines(user, port, host), read_ssh_config(ssh_config))
+    connection = _connection(settings)
+    known_hosts = host.known_hosts if host is not None else None
+    save_to: str | None
+    if options.known_hosts:
+        files, save_to = options.known_hosts, os.path.abspath(expanded(options.known_hosts[0]))  # noqa: PTH100
+    elif known_hosts:
+        files, save_to = (known_hosts,), known_hosts
+    else:
+        files, save_to = _known_hosts_of(settings)
+    # "no" would accept a changed key, so it counts as strict.
+    accepts = (settings.text("stricthostkeychecking") or "").lower() == "accept-new"
+    alias = settings.alias
+    key_file = (options.key_file or host.key_file) if host is not None else None
+    revoked = _files(settings, "RevokedHostKeys")
+    hop = Hop(
+        connection,
+        alias or settings.hostname,
+        # known_hosts has an alias without a port.
+        22 if alias else settings.port,
+        (key_file,) if key_file else _key_files_of(settings),
+        files,
+        options.host_key or (Trust.ACCEPT_NEW if accepts else Trust.STRICT),
+        _first_file(settings, "CertificateFile"),
+        _first_file(settings, "IdentityAgent"),
+        save_to=save_to,
+        revoked_keys=revoked[0] if revoked else None,
+        host_key_algorithms=settings.text("hostkeyalgorithms"),
+        pubkey_algorithms=settings.text("pubkeyacceptedalgorithms"),
+        ca_algorithms=settings.text("casignaturealgorithms"),
+        min_rsa_bits=int(settings.text("requiredrsasize") or MIN_RSA_BITS),
+        family=settings.family,
+        offers_defaults=not settings.lists.get("identityfile"),
+    )
+    return hop, settings
+
+
+def _first_lines(user: str | None, port: int | None, host: Host | None) -> list[Line]:
+    """Return what beats the files: the user and the port, and for the box itself the inventory's ssh arguments."""
+    given = [("user", user), ("port", None if port is None else str(port))]
+    if host is not None:
+        given += [("proxyjump", host.proxy_jump), ("proxycommand", host.proxy_command)]
+    lines = [Line(key, (value,), "the inventory") for key, value in given if value is not None]
+    return [*lines, *read_options(host.ssh_options)] if host is not None and host.ssh_options else lines
+
+
+def _connection(settings: HostSettings) -> fabric.Connection:
     try:
         connection = _Connection(
-            address,
-            user=user,
-            port=port,
-            config=_fabric_config(ssh_config, user),
+            settings.original,
+            user=settings.user,
+            port=settings.port,
+            config=_fabric_config(),
             gateway=False,
             forward_agent=False,
             # No timeout of fabric's own: the host's deadline shuts the socket.
             connect_timeout=0,
         )
     except (paramiko.SSHException, KeyError, ValueError, OSError) as error:
-        raise config_error(f"{address}: {error}") from error
-    configured: Mapping[str, object] = connection.ssh_config
-    if port is None and not 0 < (whole(str(configured.get("port", 22))) or 0) < 65536:
-        raise config_error(f"{address}: Port {configured['port']!r} is not a number from 1 to 65535")
-    alias = _unless_none(str(configured["hostkeyalias"])) if "hostkeyalias" in configured else None
-    tokens = partial(_tokens, connection, alias)
-    if options.known_hosts:
-        files = options.known_hosts
-    elif known_hosts:
-        files = (known_hosts,)
-    else:
-        files = _known_hosts_of(configured, tokens)
-    checking = str(configured.get("stricthostkeychecking", "")).lower()
-    # "no" would accept a changed key, so it counts as strict.
-    trust = options.host_key or (Trust.ACCEPT_NEW if checking == "accept-new" else Trust.STRICT)
-    hop = Hop(
-        connection,
-        alias or str(connection.host),
-        # known_hosts has an alias without a port.
-        22 if alias else int(connection.port),
-        (key_file,) if key_file else _key_files_of(configured, tokens),
-        files,
-        trust,
-        _setting(configured, "CertificateFile", tokens),
-        _setting(configured, "IdentityAgent", tokens),
+        raise config_error(f"{settings.original}: {error}") from error
+    connection.host = settings.hostname
+    return connection
+
+
+def _key_files_of(settings: HostSettings) -> tuple[str, ...]:
+    """Return the configured keys; with ``IdentitiesOnly yes`` and none configured, the default files that exist."""
+    lines = settings.lists.get("identityfile", ())
+    if not lines and settings.flag("identitiesonly"):
+        return tuple(name for name in DEFAULT_KEYS if expanded(name).exists()) or DEFAULT_KEYS
+    return tuple(
+        _expanded(settings, line, "IdentityFile", line.value) for line in lines if line.value.lower() != "none"
     )
-    return hop, configured
 
 
-def _key_files_of(configured: Mapping[str, object], tokens: Tokens) -> tuple[str, ...]:
-    files = configured.get("identityfile")
-    if not isinstance(files, list):
+def _files(settings: HostSettings, setting: str) -> tuple[str, ...]:
+    """Return the files of a setting with tokens and variables replaced; none for ``none``."""
+    line = settings.values.get(setting.lower())
+    if line is None:
         return ()
-    return tuple(_replace_tokens(str(name), tokens, "IdentityFile") for name in files if str(name).lower() != "none")
+    if line.value.lower() == "none":
+        return ()
+    return tuple(_expanded(settings, line, setting, word) for word in line.words)
 
 
-def _setting(configured: Mapping[str, object], setting: str, tokens: Tokens) -> str | None:
-    given = configured.get(setting.lower())
-    return None if given is None else _replace_tokens(str(given), tokens, setting)
+def _first_file(settings: HostSettings, setting: str) -> str | None:
+    key = setting.lower()
+    kept = settings.lists.get(key)
+    line = kept[0] if kept else settings.values.get(key)
+    if line is None or (key == "certificatefile" and line.value.lower() == "none"):
+        return None
+    return _expanded(settings, line, setting, line.value)
 
 
-def _known_hosts_of(configured: Mapping[str, object], tokens: Tokens) -> tuple[str, ...]:
-    """Return the user's and the system's known_hosts files. A new key is saved in the first one."""
-    found: list[str] = []
-    for setting, usual in (
-        ("UserKnownHostsFile", USER_KNOWN_HOSTS),
-        ("GlobalKnownHostsFile", GLOBAL_KNOWN_HOSTS),
-    ):
-        given = configured.get(setting.lower())
-        try:
-            names = usual if given is None else shlex.split(str(given))
-        except ValueError as error:
-            raise config_error(f"{setting}: {error}") from error
-        found += [_replace_tokens(name, tokens, setting) for name in names if name.lower() != "none"]
-    return tuple(found)
+def _known_hosts_of(settings: HostSettings) -> tuple[tuple[str, ...], str | None]:
+    """Return the user's and the system's known_hosts files, and the one of the user's where a new key is saved."""
+    users = _files(settings, "UserKnownHostsFile") if "userknownhostsfile" in settings.values else USER_KNOWN_HOSTS
+    system = (
+        _files(settings, "GlobalKnownHostsFile") if "globalknownhostsfile" in settings.values else GLOBAL_KNOWN_HOSTS
+    )
+    return (*users, *system), users[0] if users else None
 
 
-def _tokens(connection: fabric.Connection, alias: str | None) -> Mapping[str, str]:
-    """Return the values of the tokens of ssh_config(5), except %l, %C and %j."""
-    return {
-        "%": "%",
-        "h": str(connection.host),
-        "n": str(connection.original_host),
-        "p": str(connection.port),
-        "r": str(connection.user),
-        "k": alias or str(connection.original_host),
-        "u": _local_user(),
-        "d": str(Path("~").expanduser()),
-        "i": str(os.getuid()),
-        "L": socket.gethostname().partition(".")[0],
-    }
-
-
-@lru_cache(maxsize=1)
-def _local_user() -> str:
+def _expanded(settings: HostSettings, line: Line, setting: str, word: str) -> str:
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+        return expand_all(word, settings.tokens)
+    except ValueError as error:
+        raise config_error(f"{line.where}: {setting} {word!r}: {error}") from None
 
 
-def _replace_tokens(value: str, tokens: Tokens, setting: str) -> str:
-    """Return a value with its tokens replaced. Raises HostError for an unknown token, as ssh does."""
-    if "%" not in value:
-        return value
-    known = tokens()
-
-    def replace_token(found: re.Match[str]) -> str:
-        if found[1] not in known:
-            # A ProxyCommand may hold a password.
-            shown = setting if setting == "ProxyCommand" else f"{setting} {value!r}"
-            raise config_error(f"{shown}: token {found[0]} is not supported")
-        return known[found[1]]
-
-    return re.sub(r"%(.?)", replace_token, value)
-
-
-def _proxy_command(command: str | None, hop: Hop) -> str | None:
+def _proxy_command(command: str | None, settings: HostSettings) -> str | None:
     """Return a ProxyCommand with its tokens replaced. Raises HostError for a value with shell metacharacters."""
     if command is None:
         return None
-    tokens = {key: value for key, value in _tokens(hop.connection, None).items() if key in "%hnpr"}
+    tokens = _proxy_tokens(settings)
     for letter, value in tokens.items():
         if f"%{letter}" in command and letter != "%" and _SHELL_SAFE.fullmatch(value) is None:
             raise HostError(
@@ -336,7 +368,15 @@ def _proxy_command(command: str | None, hop: Hop) -> str | None:
                 f"{value!r} has shell metacharacters, so it can't replace %{letter} in a ProxyCommand",
                 "check the host's address and user in the inventory",
             )
-    return _replace_tokens(command, lambda: tokens, "ProxyCommand")
+    try:
+        return expand_tokens(command, lambda: tokens)
+    except ValueError as error:
+        # The command may hold a password.
+        raise config_error(f"ProxyCommand: {error}") from None
+
+
+def _proxy_tokens(settings: HostSettings) -> Mapping[str, str]:
+    return {key: value for key, value in settings.tokens().items() if key in "%hnpr"}
 
 
 class _Connection(fabric.Connection):  # type: ignore[misc]  # fabric is untyped
@@ -356,10 +396,18 @@ class _Config(fabric.Config):  # type: ignore[misc]  # fabric is untyped
         return self
 
 
+class _NoSshConfig:
+    """In place of paramiko's SSH configuration: the settings are found here."""
+
+    def lookup(self, name: str) -> Mapping[str, object]:
+        """Return nothing."""
+        return {}
+
+
 @single_flight
-def _fabric_config(ssh_config: str | None, user: str | None) -> fabric.Config:
-    """Return fabric's configuration from the SSH configuration files alone, made once a run and never changed.
+def _fabric_config() -> fabric.Config:
+    """Return fabric's configuration, made once a run and never changed.
 
     fabric's own files and environment variables are not read: a sweep must not depend on them.
     """
-    return _Config(lazy=True, ssh_config=read_ssh_config(ssh_config, user))
+    return _Config(lazy=True, ssh_config=_NoSshConfig())

@@ -1,25 +1,26 @@
-"""The SSH configuration files, read for one user: paramiko's parser with the missing parts of ssh_config(5).
+"""The files of ssh_config(5), read into lines: keywords, words, includes in place, and each line's file and number.
 
-paramiko does not follow ``Include``, treats an unknown ``Match`` criterion as a match, and replaces tokens by the
-file's values although the inventory may override them (with a DNS lookup for a name that is never used).
+``config_lookup`` finds the settings of one host in them.
 """
 
 from __future__ import annotations
 
 import glob
+import os
 import re
-import shlex
-import subprocess
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
-
-import paramiko
+from typing import Final
 
 from fleetsweep.errors import FaultKind, HostError, Phase
-from fleetsweep.model.redact import program_of
-from fleetsweep.runtime.children import Child
+from fleetsweep.model.ssh_settings import ALIASES, SETTINGS, SshOption, Verdict
+from fleetsweep.ssh.cache import single_flight
+from fleetsweep.ssh.config_match import Criterion, parse_match
+from fleetsweep.ssh.config_text import split_first, split_words
+from fleetsweep.ssh.config_tokens import expand_all
 from fleetsweep.ssh.regular_file import CONFIG_LIMIT, expanded, read_regular
 
 MAX_INCLUDES: Final = 16
@@ -30,83 +31,40 @@ MAX_FILES: Final = 1_000
 
 MAX_BYTES: Final = 16 << 20
 
-EXEC_TIMEOUT_S: Final = 5.0
-
-_SETTING: Final = re.compile(r"(\w+)(?:\s*=\s*|\s+)(\S.*)")
-_CRITERIA: Final = frozenset({"all", "canonical", "final", "exec", "host", "originalhost", "user", "localuser"})
-_ALONE: Final = frozenset({"all", "canonical", "final"})
-
 _DEFAULT_FILES: Final = (("~/.ssh/config", "~/.ssh"), ("/etc/ssh/ssh_config", "/etc/ssh"))
 
+_COMMANDS: Final = frozenset({"knownhostscommand", "localcommand", "proxycommand", "remotecommand"})
+"""Settings whose value is the rest of the line, quotes and all."""
 
-class SshConfig(paramiko.SSHConfig):
-    """paramiko's configuration, with tokens left to the caller, which knows the final port and user.
+_SEVERAL: Final = frozenset(
+    {"canonicaldomains", "canonicalizepermittedcnames", "globalknownhostsfile", "host", "include", "userknownhostsfile"}
+)
+"""Honoured settings with more than one value."""
 
-    ``Match exec`` runs here with a timeout and without the operator's standard input, which paramiko would pass on.
-    """
-
-    TOKENS_BY_CONFIG_KEY = {  # noqa: RUF012 - the name and kind are paramiko's
-        "hostname": ["%h"],
-        "match-exec": paramiko.SSHConfig.TOKENS_BY_CONFIG_KEY["match-exec"],
-    }
-
-    def _does_match(
-        self,
-        match_list: list[Mapping[str, Any]],
-        target_hostname: str,
-        canonical: bool,
-        final: bool,
-        options: Mapping[str, Any],
-    ) -> bool:
-        """Whether a Match block applies. Its commands run last, and only if all its other criteria match."""
-        rest = [criterion for criterion in match_list if criterion["type"] != "exec"]
-        if rest and not super()._does_match(rest, target_hostname, canonical, final, options):  # type: ignore[misc]
-            return False
-        commands = [criterion for criterion in match_list if criterion["type"] == "exec"]
-        return bool(match_list) and all(
-            _succeeds(self._tokenize(options, target_hostname, "match-exec", criterion["param"]))  # type: ignore[attr-defined]
-            is not criterion["negate"]
-            for criterion in commands
-        )
+_FLAG: Final = frozenset({"yes", "true", "no", "false"})
+_CHOICES: Final = {
+    "addressfamily": frozenset({"any", "inet", "inet6"}),
+    "canonicalizefallbacklocal": _FLAG,
+    "canonicalizehostname": _FLAG | {"always"},
+    "identitiesonly": _FLAG,
+    "stricthostkeychecking": _FLAG | {"ask", "off", "accept-new"},
+}
 
 
-def _succeeds(command: str) -> bool:
-    devnull = subprocess.DEVNULL
-    # Messages show the program alone: its arguments may hold a password.
-    name = f"Match exec ({program_of(command)})".removesuffix(" ()")
-    try:
-        child = Child(["/bin/sh", "-c", command], stdin=devnull, stdout=devnull, stderr=devnull)
-    except (OSError, ValueError) as error:
-        raise config_error(f"{name}: {error.strerror if isinstance(error, OSError) else error}") from error
-    try:
-        status = child.status(EXEC_TIMEOUT_S)
-    finally:
-        child.end()
-    if status is None:
-        raise config_error(f"{name} did not end within {EXEC_TIMEOUT_S:g} s")
-    return status == 0
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """One line: its keyword in lower case, its words, and the file and number. ``inner`` are an Include's lines."""
 
+    key: str
+    words: tuple[str, ...]
+    where: str
+    inner: tuple[tuple[Line, ...], ...] = ()
+    criteria: tuple[Criterion, ...] = ()
 
-def read_ssh_config(file: str | None, user: str | None) -> SshConfig:
-    """Return the configuration of ``file``, or of the user's and the system's file, for log-ins as ``user``.
-
-    Raises HostError, phase resolve.
-    """
-    # The first value of a setting counts. Match user must see the final user.
-    lines = [f'User "{user}"'] if user else []
-    if file is not None:
-        lines += _read_lines(expanded(file), "~/.ssh", _ReadLimit())
-    else:
-        for usual, base in _DEFAULT_FILES:
-            path = expanded(usual)
-            if path.exists():
-                lines += ["Host *", *_read_lines(path, base, _ReadLimit())]
-    config = SshConfig()
-    try:
-        config.parse(iter(lines))
-    except (paramiko.SSHException, ValueError) as error:
-        raise config_error(f"{file or 'the SSH configuration'}: {error}") from error
-    return config
+    @property
+    def value(self) -> str:
+        """The first word."""
+        return self.words[0]
 
 
 def config_error(
@@ -114,6 +72,25 @@ def config_error(
 ) -> HostError:
     """Return the error for an unusable SSH configuration."""
     return HostError(Phase.RESOLVE, FaultKind.SSH_CONFIG, message, remedy)
+
+
+@single_flight
+def read_ssh_config(file: str | None) -> tuple[tuple[Line, ...], ...]:
+    """Return the lines of ``file``, or of the user's and of the system's file: one tuple a file.
+
+    Raises HostError, phase resolve.
+    """
+    if file is not None:
+        return (_read_lines(expanded(file), "~/.ssh", _ReadLimit()),)
+    found = ((expanded(usual), base) for usual, base in _DEFAULT_FILES)
+    return tuple(_read_lines(path, base, _ReadLimit()) for path, base in found if path.exists())
+
+
+@single_flight
+def read_options(options: tuple[SshOption, ...]) -> tuple[Line, ...]:
+    """Return the lines of ``-o`` options, which come before every file. Raises HostError, phase resolve."""
+    lines = (parse_line(f"{option.name} {option.value}", option.where) for option in options)
+    return tuple(line for line in lines if line is not None)
 
 
 class _ReadLimit:
@@ -135,76 +112,99 @@ class _ReadLimit:
         self._bytes -= len(content)
         if self._files < 0 or self._bytes < 0:
             raise config_error(f"{path}: more than {MAX_FILES} files, or {MAX_BYTES >> 20} MiB, are included")
-        return content.decode("utf-8", "replace")
+        return content.decode("utf-8", "surrogateescape")
 
 
-def _read_lines(path: Path, base: str, limit: _ReadLimit, outer: str = "", depth: int = 0) -> Iterator[str]:
-    """Yield the lines of a file with its includes in place. ``outer`` are the criteria of the including block."""
+def _read_lines(path: Path, base: str, limit: _ReadLimit, depth: int = 0) -> tuple[Line, ...]:
     if depth > MAX_INCLUDES:
         raise config_error(f"{path} is included too deeply: does it include itself?")
-    text = limit.read(path)
-    criteria = outer
-    for number, raw in enumerate(text.split("\n"), 1):
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
-        where = f"{path}:{number}"
-        found = _SETTING.fullmatch(line)
-        if found is None:
-            first = re.split(r"[\s=]", line, maxsplit=1)[0]
-            raise config_error(f"{where}: {first[:60]!r} is not a setting with a value")
-        key, value = found[1].lower(), _without_comment(found[1].lower(), found[2])
-        if key in {"host", "match"}:
-            own = _criteria(key, _split(value, where), where)
-            criteria = " ".join(filter(None, (outer, own)))
-            yield _header(criteria)
-        elif key == "include":
-            for pattern in _split(value, where):
-                for included in _matching(pattern, base):
-                    yield from _read_lines(included, base, limit, criteria, depth + 1)
-                    # The next lines belong to the block with the Include again.
-                    yield _header(criteria)
-        else:
-            yield f"{key} {value}"
+
+    def include(pattern: str) -> Iterable[tuple[Line, ...]]:
+        return (_read_lines(included, base, limit, depth + 1) for included in _matching(pattern, base))
+
+    numbered = enumerate(limit.read(path).split("\n"), 1)
+    lines = (parse_line(text, f"{path}:{number}", include) for number, text in numbered)
+    return tuple(line for line in lines if line is not None)
 
 
-def _without_comment(key: str, value: str) -> str:
-    """Return a value without its trailing comment. A # in a command is no comment."""
-    if key in {"proxycommand", "match"} or '"' in value:
-        return value
-    return re.split(r"\s+#", value, maxsplit=1)[0]
+def _no_include(pattern: str) -> Iterable[tuple[Line, ...]]:
+    raise config_error(f"Include {pattern} is not possible here")
 
 
-def _split(value: str, where: str) -> list[str]:
+def parse_line(
+    text: str, where: str, include: Callable[[str], Iterable[tuple[Line, ...]]] = _no_include
+) -> Line | None:
+    """Return a line of the configuration, or None for an empty one or a comment. Raises HostError."""
+    text = text.strip(" \t\r\n\f")
+    if not text or text.startswith("#"):
+        return None
+    split = split_first(text)
+    if split is None or not split[1]:
+        shown = text.split(None, 1)[0].partition("=")[0]
+        raise config_error(f"{where}: {shown[:60]!r} is not a setting with a value")
+    key, rest = split[0].lower(), split[1]
+    key = ALIASES.get(key, key)
     try:
-        return shlex.split(value)
+        words = tuple(split_words(rest))
+        if key == "match":
+            return Line(key, (rest,), where, criteria=parse_match(rest))
+        if key in _COMMANDS:
+            return Line(key, (rest.lstrip(" \t="),), where)
+        if key == "proxyjump":
+            return Line(key, (rest.partition("#")[0].lstrip(" \t=").rstrip(),), where)
+        _check(key, words)
+        if key == "include":
+            found = [inner for word in words for inner in include(expand_variables(word))]
+            return Line(key, words, where, tuple(found))
     except ValueError as error:
-        raise config_error(f"{where}: {error}") from error
+        raise config_error(f"{where}: {split[0][:60]}: {error}") from None
+    return Line(key, words, where)
 
 
-def _criteria(key: str, words: list[str], where: str) -> str:
-    """Return a block's condition in the syntax of Match; empty if it applies to every host."""
-    if key == "host":
-        return "" if words == ["*"] else f"originalhost {shlex.quote(','.join(words))}"
-    kept = []
-    rest = iter(words)
-    for word in rest:
-        criterion = word.lstrip("!").lower()
-        if criterion not in _CRITERIA:
-            raise config_error(f"{where}: Match {criterion} is not supported")
-        if criterion == "all":
-            continue
-        kept.append(word.lower())
-        if criterion not in _ALONE:
-            kept.append(shlex.quote(next(rest, "")))
-    return " ".join(kept)
+def expand_variables(word: str) -> str:
+    """Return an Include's pattern with its variables replaced. Raises ValueError."""
+    return expand_all(word, lambda: {"%": "%"})
 
 
-def _header(criteria: str) -> str:
-    return f"Match {criteria}" if criteria else "Host *"
+def _check(key: str, words: tuple[str, ...]) -> None:
+    """Raise ValueError unless an honoured setting can have these values. Others are not checked."""
+    if not words:
+        raise ValueError("a value is missing")
+    setting = SETTINGS.get(key)
+    if setting is None or setting.verdict is not Verdict.HONOURED:
+        return
+    if not all(words):
+        raise ValueError("a value is empty")
+    value = words[0]
+    if len(words) > 1 and key not in _SEVERAL:
+        raise ValueError(f"one value is expected, but {words[1][:60]!r} follows: put a value with spaces into quotes")
+    if key in _CHOICES and value.lower() not in _CHOICES[key]:
+        raise ValueError(f"{value!r} is none of {', '.join(sorted(_CHOICES[key]))}")
+    if key == "port":
+        port_of(value)
+    if len(words) > 1 and "none" in map(str.lower, words) and key.endswith("knownhostsfile"):
+        raise ValueError("none must be alone")
+    if key in {"canonicalizemaxdots", "requiredrsasize"} and not re.fullmatch(r"[0-9]{1,9}", value):
+        raise ValueError(f"{value!r} is not a number")
+    if key == "user" and re.search(r"%|\$\{", value):
+        raise ValueError(f"{value!r}: write the name without tokens, which only some versions of OpenSSH replace")
+
+
+def port_of(text: str) -> int:
+    """Return a port, given as a number or as a service's name. Raises ValueError."""
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        port = int(text)
+    else:
+        try:
+            port = socket.getservbyname(text, "tcp")
+        except (OSError, UnicodeError):
+            port = 0
+    if not 0 < port < 65536:
+        raise ValueError(f"{text!r} is not a port: write a number from 1 to 65535, or a service's name")
+    return port
 
 
 def _matching(pattern: str, base: str) -> list[Path]:
     """Return the files that an Include names, in order. ``**`` means the same as ``*``, as in glob(7)."""
-    found = sorted(islice(glob.iglob(str(expanded(base) / expanded(pattern))), MAX_FILES + 1))  # noqa: PTH207
+    found = sorted(islice(glob.iglob(os.path.join(expanded(base), expanded(pattern))), MAX_FILES + 1))  # noqa: PTH118, PTH207
     return [path for path in map(Path, found) if path.exists() and not path.is_dir()]

@@ -16,6 +16,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.common import DEFAULT_MAX_PACKET_SIZE, DEFAULT_WINDOW_SIZE, cMSG_CHANNEL_OPEN
 from paramiko.packet import Packetizer
 
+from fleetsweep.errors import FaultKind, HostError, Phase
+from fleetsweep.ssh.algorithms import select
 from fleetsweep.ssh.dial import Socket
 from fleetsweep.ssh.public_keys import CERTIFICATE_SUFFIX, key_type, plain_key
 
@@ -147,6 +149,7 @@ class StreamlocalTransport(paramiko.Transport):
         self.disconnect_message = ""
         self.host_certificate: bytes | None = None
         self._certificates_first = False
+        self._host_keys_allowed: str | None = None
         self._offered: dict[str, list[str]] | None = None
 
     @property
@@ -204,7 +207,8 @@ class StreamlocalTransport(paramiko.Transport):
         """The host key algorithms to ask for. A certificate of any is last: some servers have nothing else."""
         plain = self._filter_algorithm("keys")
         certificates = tuple(f"{name}{CERTIFICATE_SUFFIX}" for name in plain)
-        return (*certificates, *plain) if self._certificates_first else (*plain, *certificates)
+        names = (*certificates, *plain) if self._certificates_first else (*plain, *certificates)
+        return names if self._host_keys_allowed is None else select(self._host_keys_allowed, names)
 
     def _verify_key(self, host_key: bytes, sig: bytes) -> None:
         """Verify the signature of a key exchange. Raises HostKeyError."""
@@ -228,6 +232,21 @@ class StreamlocalTransport(paramiko.Transport):
             raise paramiko.SSHException(f"Signature verification ({self.host_key_type}) failed.")
         self.host_key = key
         self.host_certificate = certificate
+
+    def allow_host_keys(self, algorithms: str) -> None:
+        """Ask only for what HostKeyAlgorithms allows. Raises HostError, phase connect, if that is nothing."""
+        self._host_keys_allowed = algorithms
+        if not self.preferred_keys:
+            raise HostError(
+                Phase.CONNECT,
+                FaultKind.INCOMPATIBLE,
+                f"HostKeyAlgorithms {algorithms} allows no algorithm that is known here",
+                f"allow one of {', '.join(self._filter_algorithm('keys'))} in the SSH configuration",
+            )
+
+    def accept_signatures(self, algorithms: tuple[str, ...]) -> None:
+        """Log in with these signature algorithms alone. paramiko has no public way to set them."""
+        self._preferred_pubkeys = algorithms
 
     def auth_publickey(self, username: str, key: paramiko.PKey, event: threading.Event | None = None) -> list[str]:
         """Authenticate as paramiko does, and record the key."""

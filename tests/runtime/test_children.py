@@ -15,7 +15,9 @@ import pytest
 
 from fleetsweep.errors import HostError
 from fleetsweep.runtime import children
-from fleetsweep.ssh import ssh_config
+from fleetsweep.ssh import config_match
+from fleetsweep.ssh.config_lookup import look_up
+from fleetsweep.ssh.ssh_config import read_ssh_config
 
 
 def wait_for(done: Callable[[], bool], what: str, seconds: float = 20) -> None:
@@ -64,12 +66,12 @@ def test_a_signal_before_the_run_begins_ends_the_inventory_program_and_its_child
 
 
 def test_a_match_exec_past_its_time_ends_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ssh_config, "EXEC_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(config_match, "EXEC_TIMEOUT_S", 0.5)
     script = SLEEPERS.format(pids=tmp_path / "pids")
     (tmp_path / "script").write_text(script)
     (tmp_path / "config").write_text(f'Match exec "sh {tmp_path}/script secret; true"\n User u\n')
     with pytest.raises(HostError) as caught:
-        ssh_config.read_ssh_config(str(tmp_path / "config"), None).lookup("box")
+        look_up("box", (), read_ssh_config(str(tmp_path / "config")))
     assert "Match exec (sh) did not end" in caught.value.message
     assert "secret" not in caught.value.message
     pids = pids_in(tmp_path / "pids")

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from fleetsweep.ssh.host_keys import read_known_hosts
@@ -89,3 +90,21 @@ def test_authorities_and_revocations_match_with_and_without_the_port() -> None:
     assert [entry.key for entry in known.authorities("box", 22)] == [blob("b")]
     assert [entry.key for entry in known.revocations("box", 2222)] == [blob("d")]
     assert known.authorities("other", 22) == ()
+
+
+@pytest.mark.parametrize("listed", ["::1", "[::1]:22", "0:0:0:0:0:0:0:1", "[0:0::1]:22"])
+@pytest.mark.parametrize("name", ["::1", "0:0:0:0:0:0:0:1"])
+def test_addresses_are_compared_as_numbers(listed: str, name: str) -> None:
+    key = paramiko.ECDSAKey.generate()
+    entries = parse(f"{listed} {key.get_name()} {key.get_base64()}\n", "known")
+    assert KnownHosts(entries).status_of(name, 22, key.get_name(), key.asbytes())[0] is KeyStatus.KNOWN
+    assert KnownHosts(entries).key_types(name, 22) == (key.get_name(),)
+    revoked = parse(f"@revoked {listed} {key.get_name()} {key.get_base64()}\n", "known")
+    assert KnownHosts(revoked).status_of(name, 22, key.get_name(), key.asbytes())[0] is KeyStatus.REVOKED
+
+
+def test_an_address_with_another_port_is_another_entry() -> None:
+    key = paramiko.ECDSAKey.generate()
+    entries = parse(f"[0:0::1]:2222 {key.get_name()} {key.get_base64()}\n", "known")
+    assert KnownHosts(entries).status_of("::1", 2222, key.get_name(), key.asbytes())[0] is KeyStatus.KNOWN
+    assert KnownHosts(entries).status_of("::1", 22, key.get_name(), key.asbytes())[0] is KeyStatus.UNKNOWN

@@ -131,7 +131,7 @@ def test_an_unsupported_match_is_refused_with_its_line(find: Find) -> None:
 
 def test_a_command_in_a_match_runs_only_if_the_rest_matches(find: Find, home: Path) -> None:
     ran = home / "ran"
-    text = f"Match exec 'touch {ran}' host other\n Port 1\nMatch !exec false user root\n Port 2\n"
+    text = f"Match host other exec 'touch {ran}'\n Port 1\nMatch !exec false user root\n Port 2\n"
     assert find(text, Host("box", "box", user="root")).target.connection.port == 2
     assert not ran.exists()
 
@@ -187,10 +187,16 @@ def test_the_inventorys_bastion_overrides_the_configurations(find: Find) -> None
     assert [hop.connection.host for hop in route.bastions] == ["inventory"]
 
 
-@pytest.mark.parametrize("text", ["ProxyJump none\nProxyCommand x\n", "ProxyCommand none\nProxyJump x\n"])
+@pytest.mark.parametrize(
+    "text", ["ProxyJump none\nProxyJump x\n", "ProxyCommand none\nProxyJump x\n", "ProxyCommand none\nProxyCommand x\n"]
+)
 def test_none_means_a_direct_route_whatever_follows(find: Find, text: str) -> None:
     route = find(text)
     assert (route.bastions, route.proxy_command) == ((), None)
+
+
+def test_a_proxy_command_counts_after_proxy_jump_none_as_in_ssh(find: Find) -> None:
+    assert find("ProxyJump none\nProxyCommand x\n").proxy_command == "x"
 
 
 @pytest.mark.parametrize("host", [Host("box", "box", proxy_jump="none"), Host("box", "box", proxy_command="None")])

@@ -9,15 +9,17 @@ import pytest
 
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model.host import Host
+from fleetsweep.ssh.config_lookup import look_up
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import find_route
-from fleetsweep.ssh.ssh_config import MAX_INCLUDES, read_ssh_config
+from fleetsweep.ssh.ssh_config import MAX_INCLUDES, Line, read_ssh_config
 from tests.ssh.unblocked import error_of
 
 
-def looked_up(path: Path, text: str, user: str | None = None, host: str = "box") -> dict[str, object]:
+def looked_up(path: Path, text: str, user: str | None = None, host: str = "box") -> dict[str, str]:
     path.write_text(text)
-    return dict(read_ssh_config(str(path), user).lookup(host))
+    first = [Line("user", (user,), "inventory")] if user else []
+    return {key: line.value for key, line in look_up(host, first, read_ssh_config(str(path))).values.items()}
 
 
 @pytest.fixture
@@ -54,8 +56,8 @@ def test_the_command_of_match_exec_reads_no_input_and_decides(tmp_path: Path) ->
     ("text", "message"),
     [
         ("Port\n", "config:1: 'Port' is not a setting with a value"),
-        ("Host a\nMatch canonical tagged x\n", "config:2: Match tagged is not supported"),
-        ('Host "a\n', "config:1: No closing quotation"),
+        ("Host a\nMatch localnetwork 10.0.0.0/8\n", "config:2: Match localnetwork is not supported"),
+        ('Host "a\n', "config:1: Host: a quote is not closed"),
     ],
 )
 def test_an_invalid_line_is_refused_with_its_number(tmp_path: Path, text: str, message: str) -> None:
@@ -69,10 +71,10 @@ def test_includes_may_be_nested_as_deeply_as_in_openssh(tmp_path: Path) -> None:
     for level in range(MAX_INCLUDES):
         (tmp_path / str(level)).write_text(f"Include {tmp_path}/{level + 1}\n")
     (tmp_path / str(MAX_INCLUDES)).write_text("Port 7\n")
-    assert read_ssh_config(str(tmp_path / "0"), None).lookup("box")["port"] == "7"
+    assert look_up("box", (), read_ssh_config(str(tmp_path / "0"))).port == 7
     (tmp_path / "more").write_text(f"Include {tmp_path}/0\n")
     with pytest.raises(HostError, match="too deeply"):
-        read_ssh_config(str(tmp_path / "more"), None)
+        read_ssh_config(str(tmp_path / "more"))
 
 
 @pytest.mark.parametrize("text", ["Include {}\n", "Host b*\n Include {}\n"])

@@ -337,7 +337,7 @@ def test_what_is_no_certificate_is_reported_before_any_connection(boxes: SshBoxe
 # The agent that the configuration names
 
 
-@pytest.mark.parametrize("spelled", ["~/a b", '"~/a b"', "%d/a b", "$MY_AGENT", "${MY_AGENT}", "SSH_AUTH_SOCK"])
+@pytest.mark.parametrize("spelled", ["~/a\\ b", '"~/a b"', "'%d/a b'", "$MY_AGENT", "${MY_AGENT}", "SSH_AUTH_SOCK"])
 def test_the_agent_that_the_configuration_names_is_asked(
     boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spelled: str
 ) -> None:
