@@ -203,13 +203,13 @@ def _connect_with_retries(
             return _connect_once(route, deadline, timeout_s, bastions, observe)
         except ServerDisconnected as error:
             greeted += error.greeted
-            longest = min(MAX_BACKOFF_S, 0.1 * 2**attempt)
+            longest, shortest = min(MAX_BACKOFF_S, 0.1 * 2**attempt), 0.2
             last = greeted >= MAX_GREETED_ATTEMPTS
             if error.penalized:
                 last = last or penalized >= len(PENALIZED_DELAYS_S)
-                longest = longest if last else PENALIZED_DELAYS_S[penalized]
+                longest, shortest = (longest if last else PENALIZED_DELAYS_S[penalized]), 0.5
                 penalized += 1
-            pause = longest * random.uniform(0.2, 1.0)  # noqa: S311 - jitter, no secret
+            pause = longest * random.uniform(shortest, 1.0)  # noqa: S311 - jitter, no secret
             if last or pause >= deadline.remaining():
                 if attempt > 1:
                     error.message += f" (attempt {attempt})"

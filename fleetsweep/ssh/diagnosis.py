@@ -38,6 +38,8 @@ def _on_controller(hop: Hop, fault: Fault) -> str:
     name, port = str(hop.connection.host), str(hop.connection.port)
     known_hosts = quoted(hop.known_hosts[0]) if hop.known_hosts else "known_hosts"
     key = quoted(hop.key_files[0]) if hop.key_files else ""
+    # A scan for certificates prints no names that sed could replace.
+    scan = hop.scan.partition(" | sed ")[0].replace("ssh-keyscan", "ssh-keyscan -c", 1)
     commands = {
         (Phase.RESOLVE, FaultKind.UNKNOWN_NAME): f"getent ahosts {shlex.quote(name)}",
         (Phase.RESOLVE, FaultKind.NO_DNS): f"getent ahosts {shlex.quote(name)}",
@@ -47,6 +49,7 @@ def _on_controller(hop: Hop, fault: Fault) -> str:
         (Phase.HOST_KEY, FaultKind.UNKNOWN): f"{make_directory(hop.known_hosts)}{hop.scan} | tee -a {known_hosts}",
         (Phase.HOST_KEY, FaultKind.CHANGED): f"ssh-keygen -R {shlex.quote(lookup_name(hop.key_name, int(port)))}"
         f" -f {known_hosts}",
+        (Phase.HOST_KEY, FaultKind.CERTIFICATE): f"{scan} | ssh-keygen -L -f -",
         (Phase.AUTH, FaultKind.DENIED): f"ssh-copy-id {f'-i {key} ' if key else ''}-p {port}"
         f" {shlex.quote(f'{hop.connection.user}@{name}')}",
         (Phase.AUTH, FaultKind.KEY_FILE): f"ls -l {key}",

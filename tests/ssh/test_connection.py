@@ -51,7 +51,7 @@ def test_the_phases_are_observed_in_order_with_the_verified_key(tmp_path: Path) 
             assert seen == [Phase.RESOLVE, Phase.CONNECT, Phase.HOST_KEY, Phase.AUTH]
 
 
-def test_a_forbidden_stream_is_told_from_one_whose_far_end_refuses(tmp_path: Path) -> None:
+def test_a_forbidden_stream_and_one_whose_far_end_refuses_are_distinguished(tmp_path: Path) -> None:
     with sshd() as server, connected(server, tmp_path) as (connection, deadline):
         with socket.create_server(("127.0.0.1", 0)) as unused:
             port = int(unused.getsockname()[1])

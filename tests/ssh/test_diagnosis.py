@@ -34,6 +34,7 @@ def suggested(options: SshOptions, phase: Phase | None, kind: str, host: Host = 
         (Phase.CONNECT, "refused", "nc -vz 10.0.0.7 2222"),
         (Phase.AUTH, "denied", "ssh-copy-id -p 2222 deploy@10.0.0.7"),
         (Phase.HOST_KEY, "changed", "ssh-keygen -R [10.0.0.7]:2222 -f {known}"),
+        (Phase.HOST_KEY, "certificate", "ssh-keyscan -c -p 2222 10.0.0.7 | ssh-keygen -L -f -"),
         (Phase.HOST_KEY, "unknown", "ssh-keyscan -p 2222 10.0.0.7 | tee -a {known}"),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_key_that_the_server_refuses_is_denied_with_its_name(tmp_path: Path) -
     assert f"refused {other}" in fault.message
 
 
-def test_a_server_that_closes_the_connection_is_told_from_one_that_is_no_ssh_server(tmp_path: Path) -> None:
+def test_a_server_that_closes_the_connection_and_one_that_is_no_ssh_server_are_distinguished(tmp_path: Path) -> None:
     options = options_for(tmp_path)
     early, greeted = disconnected(options), disconnected(options, b"SSH-2.0-busy\r\n")
     assert isinstance(early, ServerDisconnected)

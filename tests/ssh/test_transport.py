@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import paramiko
 import pytest
@@ -73,6 +75,21 @@ def test_a_mismatch_names_both_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_rfcs_name_of_curve25519_is_offered_before_the_older_one() -> None:
     names = StreamlocalTransport._preferred_kex
     assert names.index("curve25519-sha256") + 1 == names.index("curve25519-sha256@libssh.org")
+
+
+def test_the_manual_lists_the_algorithms_in_their_order() -> None:
+    section = Path("docs/ssh.md").read_text().partition("### Algorithms")[2].partition("\n## ")[0]
+    rows = [row.split(" | ") for row in section.splitlines() if row.startswith("| `")]
+    listed = {row[0].split("`")[1]: re.findall("`([^`]+)`", row[1]) for row in rows}
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = StreamlocalTransport(ours)
+        assert listed == {
+            "KexAlgorithms": [*transport.preferred_kex],
+            "HostKeyAlgorithms": [name for name in transport.preferred_keys if "cert" not in name],
+            "Ciphers": [*transport.preferred_ciphers],
+            "MACs": [*transport.preferred_macs],
+        }
 
 
 def test_certificates_are_asked_for_last_unless_they_are_preferred() -> None:

@@ -201,7 +201,7 @@ def test_a_bastion_killed_in_mid_run_fails_the_hosts_behind_it_and_no_other(boxe
         wait_for(lambda: gate.waiting == 2, "both requests being held")
         for pid in sessions(boxes.boxes[0]):
             os.kill(pid, signal.SIGKILL)
-        gate.let_go_when(lambda: not sessions(boxes.boxes[0]))
+        gate.release_when(lambda: not sessions(boxes.boxes[0]))
         run.join(30)
     assert set(found[0].surveys) == {"straight", "b2"}, found[0].faults
     fault = found[0].fault("behind")
@@ -210,7 +210,7 @@ def test_a_bastion_killed_in_mid_run_fails_the_hosts_behind_it_and_no_other(boxe
     assert "check the bastion" in fault.remedy
 
 
-def test_a_host_whose_turn_comes_after_its_bastions_death_has_it_reached_again(boxes: SshBoxes) -> None:
+def test_a_host_surveyed_after_its_bastions_connection_ended_opens_a_new_one(boxes: SshBoxes) -> None:
     gate = Held(boxes.boxes[1].socket)
     with gate.serve(boxes.directory / "again.sock") as url:
         hosts = [boxes.host(1, "first", proxy_jump="bastion-0", engine=url), through(boxes, 2, 0, name="second")]
@@ -220,7 +220,7 @@ def test_a_host_whose_turn_comes_after_its_bastions_death_has_it_reached_again(b
         wait_for(lambda: gate.waiting == 1, "the request being held")
         for pid in sessions(boxes.boxes[0]):
             os.kill(pid, signal.SIGKILL)
-        gate.let_go_when(lambda: not sessions(boxes.boxes[0]))
+        gate.release_when(lambda: not sessions(boxes.boxes[0]))
         run.join(30)
     assert (set(found[0].surveys), set(found[0].faults)) == ({"second"}, {"first"})
     assert logins(boxes.boxes[0]) == 2
@@ -248,7 +248,7 @@ def test_a_bastion_that_stops_in_mid_run_delays_no_host_past_the_deadline(boxes:
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
-            gate.let_go_when(lambda: True)
+            gate.release_when(lambda: True)
     assert set(found[0].surveys) == {"b2"}
     for host in hosts:
         fault = found[0].fault(host.name)
@@ -269,23 +269,23 @@ def test_a_box_and_its_bastion_may_have_ipv6_addresses(boxes: SshBoxes) -> None:
 
 
 class Held:
-    """A Unix socket in front of an engine that holds every connection until it is told to let go."""
+    """A Unix socket in front of an engine that holds every connection until it is released."""
 
     def __init__(self, target: Path) -> None:
         self.waiting = 0
         self._target = target
-        self._go = threading.Event()
+        self._released = threading.Event()
 
-    def let_go_when(self, condition: Callable[[], bool]) -> None:
-        wait_for(condition, "the moment to let go", 10)
-        self._go.set()
+    def release_when(self, condition: Callable[[], bool]) -> None:
+        wait_for(condition, "the condition for the release", 10)
+        self._released.set()
 
     def serve(self, path: Path) -> HeldSocket:
         return HeldSocket(self, path)
 
     def carry(self, client: socket.socket) -> None:
         self.waiting += 1
-        self._go.wait(30)
+        self._released.wait(30)
         server = socket.socket(socket.AF_UNIX)
         server.connect(str(self._target))
         threading.Thread(target=pump, args=(server, client), daemon=True).start()
@@ -318,7 +318,7 @@ class HeldSocket:
 
 
 @pytest.mark.parametrize("known", ["unknown", "changed"])
-def test_a_bastion_whose_key_is_not_the_known_one_is_not_passed(boxes: SshBoxes, known: str) -> None:
+def test_a_bastion_with_another_key_than_the_known_one_is_not_used(boxes: SshBoxes, known: str) -> None:
     other = boxes.boxes[1].known_hosts_line.split()[2]
     lines = [box.known_hosts_line for box in boxes.boxes[1:]]
     if known == "changed":
@@ -409,7 +409,7 @@ def test_a_proxy_command_that_does_not_exist_is_reported_at_once(boxes: SshBoxes
 
 
 def test_a_proxy_command_that_dies_is_reported_with_its_output_shortened(boxes: SshBoxes) -> None:
-    # A megabyte on stderr, which nobody reads in time: it must not keep the command from ending.
+    # A megabyte on stderr, which is not read in time: it must not keep the command from ending.
     script = boxes.directory / "dies"
     script.write_text("#!/bin/sh\necho no way today >&2\nhead -c 1000000 /dev/zero | tr '\\0' x >&2\nexit 3\n")
     script.chmod(0o700)

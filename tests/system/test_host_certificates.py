@@ -17,7 +17,8 @@ import pytest
 
 from fleetsweep.errors import Phase
 from fleetsweep.model.survey import Fault
-from fleetsweep.ssh.options import Trust
+from fleetsweep.ssh.diagnosis import command_for
+from fleetsweep.ssh.options import SshOptions, Trust
 from tests.lab.box import Box
 from tests.lab.process import wait_for
 from tests.lab.ssh_boxes import SshBoxes, make_key, own_threads, tries
@@ -157,7 +158,7 @@ def test_a_server_without_a_certificate_is_judged_by_its_plain_key(boxes: SshBox
     assert f"no host certificate, for which {boxes.known_hosts}:1 has an authority" in fault.message
 
 
-def test_a_certificate_stands_in_for_a_changed_key_and_a_known_key_for_an_expired_certificate(boxes: SshBoxes) -> None:
+def test_a_certificate_is_enough_for_a_changed_key_and_a_known_key_for_an_expired_certificate(boxes: SshBoxes) -> None:
     box = certify(boxes, 0)
     other = key_of(boxes.directory / "ca_ed25519.pub")
     accepted(boxes, ca_line(boxes) + f"[127.0.0.1]:{box.port} {other}\n")
@@ -192,6 +193,15 @@ def test_an_invalid_certificate_is_refused_with_its_reason(
     assert fault.kind == "certificate"
     assert reason in fault.message
     assert "sign the host key again" in fault.remedy
+
+
+def test_the_command_that_doctor_prints_shows_the_certificate(boxes: SshBoxes) -> None:
+    certify(boxes, 0, "-V", "19990101:20000101")
+    fault = refused(boxes, ca_line(boxes))
+    options = SshOptions(ssh_config=str(boxes.ssh_config), known_hosts=(str(boxes.known_hosts),))
+    command = command_for(boxes.host(0), options, fault, None)
+    shown = subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, text=True, timeout=30).stdout
+    assert "Valid: from 1999-01-01T00:00:00 to 2000-01-01T00:00:00" in shown
 
 
 def test_a_certificate_for_any_host_is_refused_as_by_openssh_10_3(boxes: SshBoxes) -> None:

@@ -52,7 +52,7 @@ def public_line(key: Path) -> str:
 
 
 def authorize(boxes: SshBoxes, *lines: str) -> None:
-    """Let in these keys, and these alone."""
+    """Authorize these keys alone."""
     boxes.key.with_name("id.pub").write_text("".join(lines))
 
 
@@ -204,7 +204,7 @@ def test_a_greeting_without_end_is_bounded(boxes: SshBoxes) -> None:
 # Rules for the log-in
 
 
-def test_a_server_that_takes_rsa_keys_with_sha1_only_says_so(boxes: SshBoxes, tmp_path: Path) -> None:
+def test_a_server_that_accepts_rsa_keys_with_sha1_only_is_reported(boxes: SshBoxes, tmp_path: Path) -> None:
     key = make_key(tmp_path / "rsa", kind="rsa")
     authorize(boxes, key.with_name("rsa.pub").read_text())
     boxes.restart(0, "PubkeyAcceptedAlgorithms ssh-rsa")
@@ -212,7 +212,7 @@ def test_a_server_that_takes_rsa_keys_with_sha1_only_says_so(boxes: SshBoxes, tm
     assert (fault.phase, fault.kind) == (Phase.AUTH, "denied")
 
 
-def test_a_server_that_wants_more_than_a_key_is_reported(boxes: SshBoxes) -> None:
+def test_a_server_that_requires_more_than_a_key_is_reported(boxes: SshBoxes) -> None:
     boxes.restart(0, "KbdInteractiveAuthentication yes", "AuthenticationMethods publickey,keyboard-interactive")
     fault = boxes.survey([boxes.host(0)]).fault("b0")
     assert (fault.phase, fault.kind) == (Phase.AUTH, "denied")
@@ -220,7 +220,7 @@ def test_a_server_that_wants_more_than_a_key_is_reported(boxes: SshBoxes) -> Non
     assert "AuthenticationMethods" in fault.remedy
 
 
-def test_a_server_that_takes_no_keys_is_reported(boxes: SshBoxes) -> None:
+def test_a_server_that_accepts_no_keys_is_reported(boxes: SshBoxes) -> None:
     boxes.restart(0, "PubkeyAuthentication no", "KbdInteractiveAuthentication yes")
     fault = boxes.survey([boxes.host(0)]).fault("b0")
     assert (fault.phase, fault.kind) == (Phase.AUTH, "denied")

@@ -40,12 +40,12 @@ def boxes(all_boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.fixture(scope="module")
 def many(all_boxes: SshBoxes) -> list[Path]:
-    """Twenty keys that no box lets in."""
+    """Twenty keys that no box accepts."""
     return [make_key(all_boxes.directory / f"other{number}") for number in range(20)]
 
 
 def authorize(boxes: SshBoxes, *lines: str) -> None:
-    """Let in these keys, and these alone."""
+    """Authorize these keys alone."""
     boxes.key.with_name("id.pub").write_text("".join(lines))
 
 
@@ -58,8 +58,8 @@ def swept(boxes: SshBoxes, key_file: Path | None) -> None:
     assert set(found.surveys) == {"b0"}, found.faults
 
 
-def told_before_any_connection(boxes: SshBoxes, key_file: Path | None, ssh_config: str = "") -> Fault:
-    """Why a box is lost; nobody has knocked at its port, and box 1 is none the worse."""
+def fault_before_any_connection(boxes: SshBoxes, key_file: Path | None, ssh_config: str = "") -> Fault:
+    """Return the fault of box 0: nothing connected to its port, and box 1 was surveyed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         lost = boxes.host(0, key_file=str(key_file) if key_file else None, port=port, user="somebody")
@@ -73,7 +73,7 @@ def told_before_any_connection(boxes: SshBoxes, key_file: Path | None, ssh_confi
     return fault
 
 
-def test_of_an_agent_with_twenty_keys_and_a_configured_one_only_the_configured_is_offered(
+def test_with_twenty_keys_in_the_agent_only_the_configured_one_is_offered(
     boxes: SshBoxes, many: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ssh_agent(boxes.directory / "a1", *many) as address:
@@ -95,7 +95,7 @@ def test_a_configured_key_that_is_refused_is_not_followed_by_another(
     assert (tries(boxes.boxes[0]), logins(boxes.boxes[0])) == (1, 0)
 
 
-def test_of_several_configured_keys_each_is_offered_in_their_order(boxes: SshBoxes, many: list[Path]) -> None:
+def test_several_configured_keys_are_offered_in_their_order(boxes: SshBoxes, many: list[Path]) -> None:
     files = [boxes.directory / "none", many[0], many[1], boxes.key, many[2]]
     config = str(boxes.configure("".join(f"IdentityFile {file}\n" for file in files)))
     found = boxes.survey([boxes.host(0, key_file=None)], ssh_config=config)
@@ -103,7 +103,7 @@ def test_of_several_configured_keys_each_is_offered_in_their_order(boxes: SshBox
     assert (tries(boxes.boxes[0]), logins(boxes.boxes[0])) == (3, 1)
 
 
-def test_with_no_key_configured_the_agents_is_offered(boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_configured_key_the_agents_is_offered(boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch) -> None:
     with ssh_agent(boxes.directory / "a3", boxes.key) as address:
         use_agent(monkeypatch, address)
         swept(boxes, None)
@@ -121,28 +121,30 @@ def test_too_many_keys_of_an_agent_are_reported_with_the_fix(
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
-def test_with_neither_the_usual_files_are_offered(boxes: SshBoxes, kind: str) -> None:
+def test_without_an_agent_the_default_files_are_offered(boxes: SshBoxes, kind: str) -> None:
     key = make_key(Path(os.environ["HOME"]) / ".ssh" / f"id_{kind}", kind=kind)
     authorize(boxes, key.with_name(f"{key.name}.pub").read_text())
     swept(boxes, None)
     assert tries(boxes.boxes[0]) == 1
 
 
-def test_with_no_key_at_all_that_is_reported_before_any_connection(boxes: SshBoxes) -> None:
+def test_having_no_key_is_reported_before_any_connection(boxes: SshBoxes) -> None:
     make_key(Path(os.environ["HOME"]) / ".ssh" / "id_ed25519", phrase="secret")
-    fault = told_before_any_connection(boxes, None)
+    fault = fault_before_any_connection(boxes, None)
     assert fault.kind == "no-key"
     assert "SSH_AUTH_SOCK is not set" in fault.message
     assert "id_ed25519 is encrypted" in fault.message
 
 
-def test_an_agent_that_never_answers_is_left(boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_agent_that_does_not_respond_is_abandoned(
+    boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("fleetsweep.ssh.identities.AGENT_TIMEOUT_S", 0.5)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "s"))
         silent.listen()
         use_agent(monkeypatch, str(tmp_path / "s"))
-        fault = told_before_any_connection(boxes, None)
+        fault = fault_before_any_connection(boxes, None)
     assert (fault.kind, "does not respond" in fault.message) == ("no-key", True)
 
 
@@ -159,14 +161,14 @@ def test_an_agent_that_never_answers_is_left(boxes: SshBoxes, monkeypatch: pytes
         (b"\0\xff" * 100, "not a usable", "name the private key"),
     ],
 )
-def test_a_key_file_that_is_no_key_is_reported_before_any_connection(
+def test_a_key_file_without_a_key_is_reported_before_any_connection(
     boxes: SshBoxes, tmp_path: Path, content: bytes | None, what: str, remedy: str
 ) -> None:
     key = tmp_path / "key"
     if content is not None:
         key.write_bytes(content)
         key.chmod(0o600)
-    fault = told_before_any_connection(boxes, key)
+    fault = fault_before_any_connection(boxes, key)
     assert fault.kind == "key-file"
     assert f"{key} " in fault.message
     assert what in fault.message
@@ -176,12 +178,12 @@ def test_a_key_file_that_is_no_key_is_reported_before_any_connection(
 def test_a_directory_or_a_pipe_in_place_of_a_key_is_reported_without_waiting(boxes: SshBoxes, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
-        fault = told_before_any_connection(boxes, path)
+        fault = fault_before_any_connection(boxes, path)
         assert (fault.kind, "is not a file" in fault.message) == ("key-file", True)
 
 
 def test_a_public_key_in_place_of_the_private_one_is_reported(boxes: SshBoxes) -> None:
-    fault = told_before_any_connection(boxes, boxes.key.with_name("id.pub"))
+    fault = fault_before_any_connection(boxes, boxes.key.with_name("id.pub"))
     assert (fault.kind, "is a public key" in fault.message) == ("key-file", True)
 
 
@@ -190,10 +192,10 @@ def test_an_encrypted_key_is_reported_and_is_used_once_the_agent_has_it(
     boxes: SshBoxes, many: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
 ) -> None:
     key = make_key(tmp_path / "locked", *(("-m", "PEM") if form == "PEM" else ()), kind="rsa", phrase="secret")
-    fault = told_before_any_connection(boxes, key)
+    fault = fault_before_any_connection(boxes, key)
     assert (fault.kind, fault.remedy) == ("key-file", f"ssh-add {key}")
     assert "is encrypted" in fault.message
-    # The agent gets it as an operator would give it, with the pass phrase typed once.
+    # ssh-add would ask for the pass phrase; the agent gets an unlocked copy.
     unlocked = tmp_path / "unlocked"
     unlocked.write_bytes(key.read_bytes())
     unlocked.chmod(0o600)
@@ -205,7 +207,7 @@ def test_an_encrypted_key_is_reported_and_is_used_once_the_agent_has_it(
     assert tries(boxes.boxes[0]) == 1
 
 
-def test_a_public_key_names_the_one_of_the_agents_that_is_offered(
+def test_a_public_key_file_selects_the_agents_key_that_is_offered(
     boxes: SshBoxes, many: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ssh_agent(boxes.directory / "a5", *many, boxes.key) as address:
@@ -232,7 +234,7 @@ def test_a_security_keys_signature_is_taken_from_the_agent(
 
 @pytest.fixture
 def certified(boxes: SshBoxes, tmp_path: Path) -> Path:
-    """A key that nobody authorized, with a certificate of an authority that box 0 trusts."""
+    """A key that is not authorized, with a certificate of an authority that box 0 trusts."""
     authority = make_key(tmp_path / "ca")
     key = make_key(tmp_path / "mine")
     sign = ["ssh-keygen", "-q", "-s", str(authority), "-I", "me", "-n", "root", "-V", "+1h", f"{key}.pub"]
@@ -256,7 +258,7 @@ def test_a_certificate_in_the_agent_is_offered(
     assert "ED25519-CERT" in boxes.boxes[0].sshd_log
 
 
-def test_a_certificate_that_a_box_does_not_take_leaves_the_plain_key(boxes: SshBoxes, certified: Path) -> None:
+def test_the_plain_key_is_offered_after_a_refused_certificate(boxes: SshBoxes, certified: Path) -> None:
     boxes.restart(0)
     authorize(boxes, certified.with_name("mine.pub").read_text())
     swept(boxes, certified)
@@ -265,19 +267,19 @@ def test_a_certificate_that_a_box_does_not_take_leaves_the_plain_key(boxes: SshB
 
 @pytest.fixture
 def apart(certified: Path) -> Path:
-    """Its certificate, where nobody looks for one."""
+    """The certificate of that key, no longer beside it."""
     return certified.with_name("mine-cert.pub").rename(certified.with_name("elsewhere.pub"))
 
 
 def swept_as(boxes: SshBoxes, text: str, key_file: Path | None = None) -> None:
-    """Swept with an SSH configuration of its own."""
+    """Survey box 0 with this SSH configuration."""
     host = boxes.host(0, key_file=str(key_file) if key_file else None)
     found = boxes.survey([host], ssh_config=str(boxes.configure(text)))
     assert set(found.surveys) == {"b0"}, found.faults
 
 
 @pytest.mark.parametrize("named_by", ["ssh_config", "inventory"])
-def test_the_certificate_that_the_configuration_names_goes_with_its_key(
+def test_a_configured_certificate_is_offered_with_its_key(
     boxes: SshBoxes, certified: Path, apart: Path, named_by: str
 ) -> None:
     if named_by == "ssh_config":
@@ -288,7 +290,7 @@ def test_the_certificate_that_the_configuration_names_goes_with_its_key(
     assert tries(boxes.boxes[0]) == 1
 
 
-def test_it_goes_with_the_agents_key_too(
+def test_a_configured_certificate_is_offered_with_the_agents_key_too(
     boxes: SshBoxes, certified: Path, apart: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with ssh_agent(tmp_path / "a", certified) as address:
@@ -297,7 +299,7 @@ def test_it_goes_with_the_agents_key_too(
     assert "ED25519-CERT" in boxes.boxes[0].sshd_log
 
 
-def test_a_certificate_that_is_offered_anyway_is_offered_once(
+def test_a_configured_certificate_that_is_found_anyway_is_offered_once(
     boxes: SshBoxes, certified: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     named = f"CertificateFile {certified}-cert.pub\n"
@@ -326,11 +328,13 @@ def test_a_certificate_of_another_key_or_none_at_all_leaves_the_keys_as_they_are
 
 
 @pytest.mark.parametrize("text", ["", "junk", "the public key"])
-def test_what_is_no_certificate_is_reported_before_any_connection(boxes: SshBoxes, tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_certificate_is_reported_before_any_connection(
+    boxes: SshBoxes, tmp_path: Path, text: str
+) -> None:
     file = tmp_path / "cert.pub"
     file.write_text(boxes.key.with_name("id.pub").read_text() if text == "the public key" else text)
     config = boxes.configure(f"Match user somebody\nCertificateFile {file}\n")
-    fault = told_before_any_connection(boxes, boxes.key, ssh_config=str(config))
+    fault = fault_before_any_connection(boxes, boxes.key, ssh_config=str(config))
     assert (fault.kind, fault.message) == ("key-file", f"key file {file} is not a certificate")
 
 
@@ -338,7 +342,7 @@ def test_what_is_no_certificate_is_reported_before_any_connection(boxes: SshBoxe
 
 
 @pytest.mark.parametrize("spelled", ["~/a\\ b", '"~/a b"', "'%d/a b'", "$MY_AGENT", "${MY_AGENT}", "SSH_AUTH_SOCK"])
-def test_the_agent_that_the_configuration_names_is_asked(
+def test_the_configured_agent_is_used(
     boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spelled: str
 ) -> None:
     with ssh_agent(tmp_path / "a b", boxes.key) as address:
@@ -355,20 +359,20 @@ def test_the_agent_that_the_configuration_names_is_asked(
         ("/nowhere", "/nowhere does not respond"),
     ],
 )
-def test_an_agent_that_is_not_there_is_reported_and_the_environments_is_not_used(
+def test_a_missing_configured_agent_is_reported_and_the_environments_is_not_used(
     boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spelled: str, why: str
 ) -> None:
     with ssh_agent(tmp_path / "a", boxes.key) as address:
         use_agent(monkeypatch, address)
         config = boxes.configure(f"Match user somebody\nIdentityAgent {spelled}\n")
-        fault = told_before_any_connection(boxes, None, ssh_config=str(config))
+        fault = fault_before_any_connection(boxes, None, ssh_config=str(config))
     assert (fault.kind, why in fault.message) == ("no-key", True)
 
 
-# The agent is never lent out
+# Agent forwarding
 
 
-def test_agent_forwarding_is_never_asked_for(boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agent_forwarding_is_never_requested(boxes: SshBoxes, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes.restart(0, "AllowAgentForwarding yes", "LogLevel DEBUG3")
     config = str(boxes.configure("ForwardAgent yes\n"))
     with ssh_agent(boxes.directory / "a6", boxes.key) as address:
