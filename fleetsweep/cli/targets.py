@@ -63,8 +63,19 @@ def find_hosts(targets: TargetOptions) -> Selection:
         raise UsageError("--limit picks from an inventory, and there is none: give -i FILE")
     if not targets.hosts:
         samples = f" (./inventory holds samples: it has a {_SAMPLES.name})" if _SAMPLES.exists() else ""
-        raise UsageError(f"no inventory: give -i FILE, --host [user@]address, or --local{samples}")
+        raise UsageError(
+            f"no inventory: give -i FILE, --host [user@]address, or --local{samples}{_ansibles_inventory()}"
+        )
     return Selection(ad_hoc(targets.hosts, engine=targets.engine).hosts())
+
+
+def _ansibles_inventory() -> str:
+    """Return a hint at the inventory that Ansible would use in this directory; empty without one."""
+    from fleetsweep.inventory import AnsibleConfig
+
+    config = AnsibleConfig(Path.cwd(), os.environ)
+    inventory = config.inventory()
+    return f". Ansible's configuration, which is not read, names the inventory {inventory}" if inventory else ""
 
 
 def named_sources(given: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.ansible_cfg import AnsibleConfig
 from fleetsweep.inventory.exclusion import exclusion, unusable_hosts
 from fleetsweep.inventory.files import Warnings, read_text
 from fleetsweep.inventory.graph import ALL, UNGROUPED, Graph
@@ -30,7 +32,8 @@ def load(sources: Sequence[str], *, cwd: Path, engine: str | None = None) -> Inv
     A later source adds to the earlier ones. Relative paths start at ``cwd``, and its group_vars/ apply too.
     """
     warnings = Warnings()
-    return Inventory(read_sources(sources, cwd=cwd, warnings=warnings), engine or DEFAULT_ENGINE, warnings, cwd)
+    graph = read_sources(sources, cwd=cwd, warnings=warnings)
+    return Inventory(graph, engine or DEFAULT_ENGINE, warnings, cwd, AnsibleConfig(cwd, os.environ))
 
 
 def ad_hoc(targets: Sequence[str], *, engine: str | None = None) -> Inventory:
@@ -71,7 +74,12 @@ class _Members(Mapping[str, Sequence[str]]):
 class Inventory:
     """All hosts, in Ansible's order. A host's variables are merged when the host is requested."""
 
-    def __init__(self, graph: Graph, engine: str, warnings: Warnings, cwd: Path) -> None:
+    def __init__(
+        self, graph: Graph, engine: str, warnings: Warnings, cwd: Path, config: AnsibleConfig | None = None
+    ) -> None:
+        """``config`` is Ansible's configuration, which is not used; warnings name what it would change."""
+        self._config = config
+        self._config_warnings: tuple[str, ...] = ()
         self._cwd = cwd
         self._graph = graph
         self._engine = engine
@@ -82,7 +90,7 @@ class Inventory:
     @property
     def warnings(self) -> tuple[str, ...]:
         """The warnings so far. Variable files are read when a host is requested, so more may follow."""
-        return self._warnings.all()
+        return (*self._warnings.all(), *self._config_warnings)
 
     def hosts(self) -> tuple[Host, ...]:
         """Return every host. Raises InventoryError."""
@@ -128,6 +136,8 @@ class Inventory:
         if errors:
             pattern = self._exclusion(errors, names, limits) if limits is not None and hosts else None
             raise unusable_hosts(errors, len(names), pattern)
+        if self._config is not None:
+            self._config_warnings = self._config.warnings(hosts)
         return tuple(hosts)
 
     def _exclusion(self, unwanted: Mapping[str, object], names: Sequence[str], limits: Sequence[str]) -> str | None:

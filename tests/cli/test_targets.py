@@ -65,3 +65,12 @@ def test_another_number_of_hosts_than_expected_is_a_guard(capsys: pytest.Capture
     printed = capsys.readouterr()
     assert "  hosts (4):\n" in printed.out
     assert "4 hosts are selected" in printed.err
+
+
+def test_without_an_inventory_the_one_of_ansibles_configuration_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("ansible.cfg").write_text("[defaults]\ninventory = fleet.ini\n")
+    with pytest.raises(UsageError, match=r"no inventory: .*names the inventory fleet\.ini"):
+        find_hosts(TargetOptions())
+    monkeypatch.setenv("ANSIBLE_INVENTORY", "other.ini")
+    with pytest.raises(UsageError, match=r"names the inventory other\.ini"):
+        find_hosts(TargetOptions())

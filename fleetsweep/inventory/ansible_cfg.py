@@ -1,0 +1,190 @@
+"""Warn about settings of Ansible's configuration that change which hosts there are, or how they are reached.
+
+fleetsweep reads neither ansible.cfg nor ``ANSIBLE_…`` variables: what a run removes must not depend on the directory in
+which it starts. An operator who copied the inventory alone has to know what is missing.
+https://docs.ansible.com/ansible/latest/reference_appendices/config.html
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.files import Warnings, read_text
+from fleetsweep.inventory.ssh_args import TUNING, SshArgs
+from fleetsweep.model.host import Connection, Host
+
+_PLUGINS: Final = frozenset({"host_list", "script", "auto", "yaml", "ini", "toml"})
+"""The inventory plugins that Ansible enables by default."""
+_TRUE: Final = frozenset({"y", "yes", "on", "1", "true", "t"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A setting of ansible.cfg, the variable that sets the same for a host, and whether a value changes a host."""
+
+    key: str
+    section: str
+    environment: str
+    variable: str = ""
+    changes: Callable[[str, Host], bool] = lambda _, __: True
+
+
+def _over_ssh(host: Host) -> bool:
+    return host.connection is Connection.SSH
+
+
+def _is_true(value: str) -> bool:
+    return value.lower() in _TRUE
+
+
+def _new_user(_: str, host: Host) -> bool:
+    return _over_ssh(host) and host.user is None
+
+
+def _new_port(_: str, host: Host) -> bool:
+    return _over_ssh(host) and host.port is None
+
+
+def _new_key(_: str, host: Host) -> bool:
+    return _over_ssh(host) and host.key_file is None
+
+
+def _new_connection(value: str, host: Host) -> bool:
+    return value not in {"ssh", "smart", "paramiko"} and "ansible_connection" not in host.variables
+
+
+def _new_ssh_args(variable: str) -> Callable[[str, Host], bool]:
+    def changes(value: str, host: Host) -> bool:
+        if variable in host.variables or not _over_ssh(host):
+            return False
+        args = SshArgs()
+        try:
+            args.read(value, variable, "", ignored=TUNING)
+        except InventoryError:
+            return True
+        return args != SshArgs()
+
+    return changes
+
+
+def _new_become(value: str, host: Host) -> bool:
+    return _is_true(value) and "ansible_become" not in host.variables
+
+
+def _unchecked(value: str, host: Host) -> bool:
+    return _over_ssh(host) and not _is_true(value)
+
+
+def _merges(value: str, _: Host) -> bool:
+    return value == "merge"
+
+
+def _disables_plugins(value: str, _: Host) -> bool:
+    return not _PLUGINS.issubset(name.strip().removeprefix("ansible.builtin.") for name in value.split(","))
+
+
+SETTINGS: Final = (
+    _Setting("remote_user", "defaults", "ANSIBLE_REMOTE_USER", "ansible_user", _new_user),
+    _Setting("remote_port", "defaults", "ANSIBLE_REMOTE_PORT", "ansible_port", _new_port),
+    _Setting("private_key_file", "defaults", "ANSIBLE_PRIVATE_KEY_FILE", "ansible_ssh_private_key_file", _new_key),
+    _Setting("transport", "defaults", "ANSIBLE_TRANSPORT", "ansible_connection", _new_connection),
+    *(
+        _Setting(key, "ssh_connection", f"ANSIBLE_{key.upper()}", f"ansible_{key}", _new_ssh_args(f"ansible_{key}"))
+        for key in ("ssh_args", "ssh_common_args", "ssh_extra_args")
+    ),
+    _Setting("become", "privilege_escalation", "ANSIBLE_BECOME", "ansible_become", _new_become),
+    _Setting("host_key_checking", "defaults", "ANSIBLE_HOST_KEY_CHECKING", "", _unchecked),
+    _Setting("host_key_checking", "ssh_connection", "ANSIBLE_SSH_HOST_KEY_CHECKING", "", _unchecked),
+    _Setting("hash_behaviour", "defaults", "ANSIBLE_HASH_BEHAVIOUR", "", _merges),
+    _Setting("precedence", "defaults", "ANSIBLE_PRECEDENCE"),
+    _Setting("vars_plugins_enabled", "defaults", "ANSIBLE_VARS_ENABLED"),
+    _Setting("yaml_valid_extensions", "defaults", "ANSIBLE_YAML_FILENAME_EXT"),
+    _Setting("enable_plugins", "inventory", "ANSIBLE_INVENTORY_ENABLED", "", _disables_plugins),
+    _Setting("ignore_extensions", "inventory", "ANSIBLE_INVENTORY_IGNORE"),
+    _Setting("inventory_ignore_extensions", "defaults", "ANSIBLE_INVENTORY_IGNORE"),
+    _Setting("ignore_patterns", "inventory", "ANSIBLE_INVENTORY_IGNORE_REGEX"),
+    _Setting("inventory_ignore_patterns", "defaults", "ANSIBLE_INVENTORY_IGNORE_REGEX"),
+)
+"""In the order in which a warning names them."""
+
+
+class AnsibleConfig:
+    """The settings of Ansible's configuration file and environment for a working directory."""
+
+    def __init__(self, cwd: Path, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.path = config_file(cwd, environ)
+        self._warnings = Warnings()
+        self._file = _read(self.path, self._warnings) if self.path else {}
+
+    def warnings(self, hosts: Sequence[Host]) -> tuple[str, ...]:
+        """Return a warning about each source of settings that would change these hosts."""
+        found = Warnings()
+        for where, values in ((str(self.path), self._in_file()), ("environment", self._in_environment())):
+            named: list[str] = []
+            without: list[str] = []
+            for name, setting, value in values:
+                if value.strip() and any(setting.changes(value.strip(), host) for host in hosts):
+                    (named if setting.variable else without).append(
+                        f"{name} ({setting.variable})" if setting.variable else name
+                    )
+            parts = []
+            if named:
+                parts.append(f"set in the inventory what these hosts need of {', '.join(named)}")
+            if without:
+                parts.append(f"{', '.join(without)} have no effect" if without[1:] else f"{without[0]} has no effect")
+            if parts:
+                found.add(where, f"Ansible's configuration is not read: {'; '.join(parts)}")
+        return (*self._warnings.all(), *found.all())
+
+    def inventory(self) -> str | None:
+        """Return the inventory that the configuration names, as it is written; None if it names none."""
+        value = self._environ.get("ANSIBLE_INVENTORY") or self._file.get("defaults", {}).get("inventory")
+        return value.strip() or None if value else None
+
+    def _in_file(self) -> Iterator[tuple[str, _Setting, str]]:
+        for setting in SETTINGS:
+            value = self._file.get(setting.section, {}).get(setting.key)
+            if value is not None and setting.environment not in self._environ:
+                yield setting.key, setting, value
+
+    def _in_environment(self) -> Iterator[tuple[str, _Setting, str]]:
+        for setting in {setting.environment: setting for setting in SETTINGS}.values():
+            if setting.environment in self._environ:
+                yield setting.environment, setting, self._environ[setting.environment]
+
+
+def config_file(cwd: Path, environ: Mapping[str, str]) -> Path | None:
+    """Return the configuration file that Ansible would read in this directory; None without one."""
+    candidates = []
+    given = environ.get("ANSIBLE_CONFIG")
+    if given is not None:
+        path = cwd / Path(os.path.expandvars(given)).expanduser()
+        candidates.append(path / "ansible.cfg" if path.is_dir() else path)
+    try:
+        # Ansible ignores the file in a directory to which any user may write.
+        if not cwd.stat().st_mode & stat.S_IWOTH:
+            candidates.append(cwd / "ansible.cfg")
+    except OSError:
+        pass
+    candidates += [Path(os.path.expanduser("~/.ansible.cfg")), Path("/etc/ansible/ansible.cfg")]  # noqa: PTH111
+    return next((path for path in candidates if os.access(path, os.R_OK) and path.is_file()), None)
+
+
+def _read(path: Path, warnings: Warnings) -> Mapping[str, Mapping[str, str]]:
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";",))
+    try:
+        parser.read_string(read_text(path, Warnings()))
+    except (configparser.Error, InventoryError):
+        warnings.add(
+            str(path), "Ansible's configuration is not read, and is not valid: check whether it sets users or keys"
+        )
+        return {}
+    return {section: dict(parser.items(section)) for section in parser.sections()}
