@@ -11,6 +11,7 @@ from typing import Final
 
 import fabric
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.survey import PhaseObserver, ignore_phase
@@ -184,8 +185,12 @@ def _transport_factory(known: KnownHosts, hop: Hop) -> Callable[..., Streamlocal
         wanted = {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known_types else set()
         wanted.update(known_types)
         options.key_types = sorted(options.key_types, key=lambda name: name not in wanted)
-        # A revoked authority is seen only in a certificate.
-        if known.authorities(hop.key_name, hop.key_port) or known.revocations(hop.key_name, hop.key_port):
+        # A revoked authority, or a revoked certificate, is seen only in a certificate.
+        if (
+            known.authorities(hop.key_name, hop.key_port)
+            or known.revocations(hop.key_name, hop.key_port)
+            or hop.revoked_keys is not None
+        ):
             transport.prefer_certificates()
         if hop.host_key_algorithms is not None:
             transport.allow_host_keys(hop.host_key_algorithms)
@@ -206,7 +211,8 @@ def _login_error(
 ) -> HostError:
     """Map paramiko's error to a HostError: phase connect until the host key is verified, then auth."""
     where = hop.where
-    if not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
+    malformed = policy.key is None and isinstance(error, (ValueError, UnsupportedAlgorithm))
+    if not malformed and not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
         raise error
     if deadline.expired:
         phase = Phase.AUTH if policy.verified else Phase.CONNECT
@@ -217,8 +223,10 @@ def _login_error(
             f"{where}: {stage} did not end within {timeout_s:g} s",
             "check the load of the box, or raise --timeout",
         )
-    if policy.verified:
-        return _auth_error(error, transport, hop)
+    return _auth_error(error, transport, hop) if policy.verified else _handshake_error(error, transport, where)
+
+
+def _handshake_error(error: Exception, transport: StreamlocalTransport, where: str) -> HostError:
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         return _incompatible(error, transport, where)
     if isinstance(error, HostKeyError):
@@ -227,6 +235,13 @@ def _login_error(
             FaultKind.UNPROVED,
             f"{where} did not prove that it has its host key: {error}",
             "check sshd's host keys on the box; another machine may pretend to be it",
+        )
+    if not isinstance(error, (paramiko.SSHException, EOFError, OSError)):
+        return HostError(
+            Phase.CONNECT,
+            FaultKind.NOT_SSH,
+            f"{where} sent an invalid key exchange: {describe(error)}",
+            "check the port, and sshd's log on the box",
         )
     text = transport.disconnect_message or " ".join(transport.greeting)
     suffix = f"; its message: {text[:200]!r}" if text else ""
@@ -257,8 +272,11 @@ def _incompatible(error: Exception, transport: StreamlocalTransport, where: str)
             Phase.CONNECT, FaultKind.INCOMPATIBLE, f"{where}: {describe(error)}", "update sshd on the box to SSH 2"
         )
     theirs, ours = ", ".join(found.theirs) or "none", ", ".join(found.ours)
-    message = f"{where}: no {found.kind} algorithm in common: the box offers {theirs}; fleetsweep has {ours}"
-    if all(_UNSAFE.search(name) for name in found.theirs):
+    verb = "may use" if found.forbidden else "has"
+    message = f"{where}: no {found.kind} algorithm in common: the box offers {theirs}; fleetsweep {verb} {ours}"
+    if found.forbidden:
+        remedy = f"the box has {', '.join(found.forbidden)}: allow one in HostKeyAlgorithms of the SSH configuration"
+    elif all(_UNSAFE.search(name) for name in found.theirs):
         remedy = "update sshd on the box: it offers only algorithms that are no longer safe"
     else:
         remedy = f"fleetsweep lacks what the box offers; add to that list in its sshd_config: {found.advice}"

@@ -46,12 +46,14 @@ class Mismatch:
     """A kind of algorithm, what the server offers of it, and what is known here.
 
     ``advice`` is its setting in sshd_config(5) with an algorithm that is known here and to every OpenSSH since 6.5.
+    ``forbidden`` are those that would do if HostKeyAlgorithms allowed them.
     """
 
     kind: str
     advice: str
     theirs: tuple[str, ...]
     ours: tuple[str, ...]
+    forbidden: tuple[str, ...] = ()
 
 
 class _ReadAhead:
@@ -181,7 +183,9 @@ class StreamlocalTransport(paramiko.Transport):
             for key in keys:
                 theirs = tuple(self._offered[key])
                 if not set(theirs).intersection(ours):
-                    return Mismatch(kind, advice, theirs, tuple(ours))
+                    known = self._known_host_keys() if kind == "host key" else ()
+                    forbidden = tuple(name for name in known if name in theirs)
+                    return Mismatch(kind, advice, theirs, tuple(ours), forbidden)
         return None
 
     def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, list[str]]:
@@ -205,10 +209,13 @@ class StreamlocalTransport(paramiko.Transport):
     @property
     def preferred_keys(self) -> tuple[str, ...]:
         """The host key algorithms to ask for. A certificate of any is last: some servers have nothing else."""
+        names = self._known_host_keys()
+        return names if self._host_keys_allowed is None else select(self._host_keys_allowed, names)
+
+    def _known_host_keys(self) -> tuple[str, ...]:
         plain = self._filter_algorithm("keys")
         certificates = tuple(f"{name}{CERTIFICATE_SUFFIX}" for name in plain)
-        names = (*certificates, *plain) if self._certificates_first else (*plain, *certificates)
-        return names if self._host_keys_allowed is None else select(self._host_keys_allowed, names)
+        return (*certificates, *plain) if self._certificates_first else (*plain, *certificates)
 
     def _verify_key(self, host_key: bytes, sig: bytes) -> None:
         """Verify the signature of a key exchange. Raises HostKeyError."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import paramiko
 import pytest
+from paramiko.kex_curve25519 import KexCurve25519
 
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model.host import Host
@@ -110,3 +113,38 @@ def test_a_missing_key_file_is_reported_without_a_connection(tmp_path: Path) -> 
     with pytest.raises(HostError, match="does not exist") as caught:
         check_keys(hop_of(options_for(tmp_path, key_file=str(tmp_path / "none"))))
     assert (caught.value.phase, caught.value.kind) == (Phase.AUTH, "key-file")
+
+
+class _InvalidPoint(KexCurve25519):
+    """A server's half of a key exchange, with a public value that has no secret in common with any other."""
+
+    def _parse_kexecdh_init(self, m: paramiko.Message) -> None:
+        reply = paramiko.Message()
+        reply.add_byte(b"\x1f")
+        reply.add_string(HOST_KEY.asbytes())
+        reply.add_string(bytes(32))
+        reply.add_string(b"")
+        self.transport._send_message(reply)  # type: ignore[attr-defined]  # not in the stubs
+
+
+class _InvalidServer(paramiko.Transport):
+    _preferred_kex = ("curve25519-sha256@libssh.org",)
+    _kex_info: ClassVar = {"curve25519-sha256@libssh.org": _InvalidPoint}
+
+
+def test_an_invalid_key_exchange_is_a_fault_and_no_bug(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            transport = _InvalidServer(listener.accept()[0])
+            transport.add_server_key(HOST_KEY)
+            with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+                transport.start_server(server=paramiko.ServerInterface())
+            transport.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        fault = fault_of(options_for(tmp_path), int(listener.getsockname()[1]))
+        thread.join(20)
+    assert (fault.phase, fault.kind) == (Phase.CONNECT, "not-ssh")
+    assert "sent an invalid key exchange" in fault.message

@@ -256,6 +256,28 @@ def test_a_revoked_authority_or_key_is_refused_even_if_the_plain_key_is_known(bo
     assert refused(boxes, box.known_hosts_line + ca_line(boxes, marker="@revoked")).kind == "revoked"
 
 
+@pytest.mark.parametrize("form", ["list", "KRL of the authority", "KRL of the serial number"])
+def test_revoked_host_keys_with_an_authority_or_a_certificate_refuse_a_known_plain_key(
+    boxes: SshBoxes, tmp_path: Path, form: str
+) -> None:
+    box = certify(boxes, 0, "-z", "7")
+    revoked, authority = tmp_path / "revoked", boxes.directory / "ca_ed25519.pub"
+    if form == "list":
+        revoked.write_text(authority.read_text())
+    elif form == "KRL of the authority":
+        subprocess.run(["ssh-keygen", "-q", "-k", "-f", str(revoked), str(authority)], check=True)
+    else:
+        (tmp_path / "spec").write_text("serial: 7\n")
+        command = ["ssh-keygen", "-q", "-k", "-f", str(revoked), "-s", str(authority), str(tmp_path / "spec")]
+        subprocess.run(command, check=True)
+    for known in (box.known_hosts_line, ca_line(boxes)):
+        boxes.known_hosts.write_text(known)
+        config = str(boxes.configure(f"RevokedHostKeys {revoked}\n"))
+        fault = boxes.survey([boxes.host(0)], ssh_config=config).fault("b0")
+        assert (fault.phase, fault.kind, tries(box)) == (Phase.HOST_KEY, "revoked", 0)
+        assert not ssh_verdict(boxes, box.port, "-o", f"RevokedHostKeys={revoked}")[0]
+
+
 # Servers that no sshd would be
 
 

@@ -141,6 +141,15 @@ def test_a_server_with_sha1_only_is_refused_with_both_lists(boxes: SshBoxes, lin
     assert not ssh_logs_in(boxes)
 
 
+def test_a_host_key_that_the_configuration_forbids_is_reported_as_such(boxes: SshBoxes) -> None:
+    config = str(boxes.configure("HostKeyAlgorithms rsa-sha2-512\n"))
+    fault = boxes.survey([boxes.host(0)], ssh_config=config).fault("b0")
+    assert (fault.phase, fault.kind) == (Phase.CONNECT, "incompatible")
+    assert "the box offers ssh-ed25519; fleetsweep may use rsa-sha2-512" in fault.message
+    assert fault.remedy == "the box has ssh-ed25519: allow one in HostKeyAlgorithms of the SSH configuration"
+    assert not ssh_logs_in(boxes, "-i", str(boxes.key), "-o", "HostKeyAlgorithms=rsa-sha2-512")
+
+
 # Greetings
 
 
