@@ -17,7 +17,7 @@ from typing import Final
 
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.files import Warnings, read_text
-from fleetsweep.inventory.ssh_args import TUNING, SshArgs
+from fleetsweep.inventory.ssh_args import SshArgs
 from fleetsweep.model.host import Connection, Host
 
 _PLUGINS: Final = frozenset({"host_list", "script", "auto", "yaml", "ini", "toml"})
@@ -66,7 +66,7 @@ def _new_ssh_args(variable: str) -> Callable[[str, Host], bool]:
             return False
         args = SshArgs()
         try:
-            args.read(value, variable, "", ignored=TUNING)
+            args.read(value, variable, "")
         except InventoryError:
             return True
         return args != SshArgs()

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.limits import RenderTime
-from fleetsweep.inventory.ssh_args import TUNING, SshArgs, port_number, user_name
+from fleetsweep.inventory.ssh_args import SshArgs, disabled_check, port_number, user_name
 from fleetsweep.inventory.templates import Variables
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.policy_flags import host_setting_names
@@ -97,6 +97,7 @@ def to_host(
         proxy_command=args.proxy_command,
         known_hosts=args.known_hosts,
         ssh_config=args.ssh_config,
+        ssh_options=tuple(args.options),
         become=_become(read),
         engine=read.text(("fleetsweep_engine",), _engine, default_engine),
         groups=groups,
@@ -112,6 +113,10 @@ def unused(variables: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         checking = variable.endswith("host_key_checking")
         if value is not None and value != "" and not (checking and str(value).lower() in _YES):
             yield variable, reason
+    for variable in ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"):
+        word = disabled_check(str(variables.get(variable) or ""))
+        if word is not None:
+            yield variable, f"StrictHostKeyChecking {word} is not obeyed: fleetsweep always verifies host keys"
 
 
 def _read_ssh(read: _Reader, args: SshArgs) -> None:
@@ -119,7 +124,7 @@ def _read_ssh(read: _Reader, args: SshArgs) -> None:
     read.refuse("ansible_ssh_executable", _plain_ssh)
     for variable in ("ansible_private_key", "ansible_ssh_private_key"):
         read.refuse(variable, _inline_key)
-    read.args("ansible_ssh_args", args, ignored=TUNING)
+    read.args("ansible_ssh_args", args)
     port, user, key = read.port(_PORT), read.text(_USER, _user, None), read.text(_KEY, _path, None)
     args.port = args.port or port
     args.key_file = args.key_file or key
@@ -208,13 +213,13 @@ class _Reader:
             return True
         raise self.error(variable, f"{_describe(value)} is neither true nor false")
 
-    def args(self, variable: str, args: SshArgs, *, ignored: frozenset[str] = frozenset()) -> None:
+    def args(self, variable: str, args: SshArgs) -> None:
         value = self.variables.get(variable)
         if value is None:
             return
         if not isinstance(value, str):
             raise self.error(variable, f"{_describe(value)} is not a string: quote ssh's options")
-        args.read(value, f"{variable} of {self.host}", self.variables.origin(variable), ignored=ignored)
+        args.read(value, f"{variable} of {self.host}", self.variables.origin(variable))
 
     def refuse(self, variable: str, check: Callable[[str], None]) -> None:
         value = self.variables.get(variable)

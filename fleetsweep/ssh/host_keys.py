@@ -93,12 +93,14 @@ class KeyRules:
 
     ``save_to`` is the file for a new key, None if there is none. ``revoked_keys`` is RevokedHostKeys, ``min_rsa_bits``
     RequiredRSASize, ``ca_algorithms`` CASignatureAlgorithms.
+    ``not_obeyed`` is a setting that would turn the check off, for messages.
     """
 
     save_to: str | None
     revoked_keys: str | None = None
     min_rsa_bits: int = 0
     ca_algorithms: str | None = None
+    not_obeyed: str = ""
 
 
 class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
@@ -252,6 +254,8 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
                 f"if the box was rebuilt: {_removal(spelling, entries)}, then add its new key: {self._scan} >> {file}",
             )
         message = f"{spelling} presented {shown}, which is not in known_hosts"
+        if self._rules.not_obeyed:
+            message += f"; {self._rules.not_obeyed} is not obeyed: host keys are always verified"
         authorities = read_known_hosts(self._files).authorities(self._name, self._port)
         if authorities:
             message += f", and no host certificate, for which {authorities[0].where} has an authority"

@@ -115,7 +115,7 @@ def _log_in(
         hop.key_port,
         hop.trust,
         hop.scan,
-        KeyRules(hop.save_to, hop.revoked_keys, hop.min_rsa_bits, hop.ca_algorithms),
+        KeyRules(hop.save_to, hop.revoked_keys, hop.min_rsa_bits, hop.ca_algorithms, hop.not_obeyed),
     )
     client: paramiko.SSHClient = connection.client
     # fabric would accept any key.

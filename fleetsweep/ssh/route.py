@@ -49,10 +49,10 @@ class Hop:
     ``connection`` is fabric's, not yet open. known_hosts has the host key under ``key_name`` and ``key_port``.
     ``key_files``, if any, are the only keys that are offered, in this order. ``certificate`` and ``agent`` are
     CertificateFile and IdentityAgent of ssh_config(5). ``jumps`` are the ``jump_spec`` of each bastion before it.
-    ``save_to`` is the file for a new host key. ``revoked_keys``, ``host_key_algorithms``, ``pubkey_algorithms``,
-    ``ca_algorithms`` and ``min_rsa_bits`` are RevokedHostKeys, HostKeyAlgorithms, PubkeyAcceptedAlgorithms,
-    CASignatureAlgorithms and RequiredRSASize. ``family``
-    is the address family, 0 for any. ``offers_defaults`` is whether the default key files are offered where
+    ``save_to`` is the file for a new host key, ``not_obeyed`` a setting that would turn its check off.
+    ``revoked_keys``, ``host_key_algorithms``, ``pubkey_algorithms``, ``ca_algorithms`` and ``min_rsa_bits`` are
+    RevokedHostKeys, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, CASignatureAlgorithms and RequiredRSASize.
+    ``family`` is the address family, 0 for any. ``offers_defaults`` is whether the default key files are offered where
     ``key_files`` is empty.
     """
 
@@ -66,6 +66,7 @@ class Hop:
     agent: str | None = None
     jumps: tuple[str, ...] = ()
     save_to: str | None = None
+    not_obeyed: str = ""
     revoked_keys: str | None = None
     host_key_algorithms: str | None = None
     pubkey_algorithms: str | None = None
@@ -248,18 +249,16 @@ def _hop(
     """Return one hop and its settings. ``host`` is the inventory's, for the box itself."""
     settings = look_up(address, _first_lines(user, port, host), read_ssh_config(ssh_config))
     connection = _connection(settings)
-    known_hosts = host.known_hosts if host is not None else None
     save_to: str | None
     if options.known_hosts:
         files, save_to = options.known_hosts, os.path.abspath(expanded(options.known_hosts[0]))  # noqa: PTH100
-    elif known_hosts:
-        files, save_to = (known_hosts,), known_hosts
     else:
         files, save_to = _known_hosts_of(settings)
     # "no" would accept a changed key, so it counts as strict.
-    accepts = (settings.text("stricthostkeychecking") or "").lower() == "accept-new"
+    checking = (settings.text("stricthostkeychecking") or "").lower()
     alias = settings.alias
     key_file = (options.key_file or host.key_file) if host is not None else None
+    not_obeyed = settings.values.get("stricthostkeychecking") if checking in {"no", "off", "false"} else None
     revoked = _files(settings, "RevokedHostKeys")
     hop = Hop(
         connection,
@@ -268,10 +267,11 @@ def _hop(
         22 if alias else settings.port,
         (key_file,) if key_file else _key_files_of(settings),
         files,
-        options.host_key or (Trust.ACCEPT_NEW if accepts else Trust.STRICT),
+        options.host_key or (Trust.ACCEPT_NEW if checking == "accept-new" else Trust.STRICT),
         _first_file(settings, "CertificateFile"),
         _first_file(settings, "IdentityAgent"),
         save_to=save_to,
+        not_obeyed="" if not_obeyed is None else f"StrictHostKeyChecking {checking} ({not_obeyed.where})",
         revoked_keys=revoked[0] if revoked else None,
         host_key_algorithms=settings.text("hostkeyalgorithms"),
         pubkey_algorithms=settings.text("pubkeyacceptedalgorithms"),
@@ -288,6 +288,7 @@ def _first_lines(user: str | None, port: int | None, host: Host | None) -> list[
     given = [("user", user), ("port", None if port is None else str(port))]
     if host is not None:
         given += [("proxyjump", host.proxy_jump), ("proxycommand", host.proxy_command)]
+        given += [("userknownhostsfile", host.known_hosts)]
     lines = [Line(key, (value,), "the inventory") for key, value in given if value is not None]
     return [*lines, *read_options(host.ssh_options)] if host is not None and host.ssh_options else lines
 

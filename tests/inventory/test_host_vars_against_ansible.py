@@ -91,8 +91,8 @@ BOTH_REFUSE: dict[str, dict[str, Any]] = {
 }
 
 DIFFERENT: dict[str, dict[str, Any]] = {
-    "host-key-option": {"ansible_ssh_common_args": "-o StrictHostKeyChecking=no"},
-    "ssh-option": {"ansible_ssh_extra_args": "-o ServerAliveInterval=30"},
+    "host-key-option": {"ansible_ssh_common_args": "-o KnownHostsCommand=/bin/true"},
+    "ssh-option": {"ansible_ssh_extra_args": "-o CheckHostIP=yes"},
     "ssh-program": {"ansible_ssh_executable": "{{ lookup('env', 'ANSIBLE_SSH_EXECUTABLE') }}-wrapper"},
     "other-become": {"ansible_become": True, "ansible_become_user": "postgres"},
     "user-in-address": {"ansible_host": "ann@box"},

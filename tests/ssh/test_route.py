@@ -9,6 +9,7 @@ import pytest
 
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model.host import Host
+from fleetsweep.ssh.host_keys import GLOBAL_KNOWN_HOSTS
 from fleetsweep.ssh.options import SshOptions, Trust
 from fleetsweep.ssh.route import Route, find_route
 
@@ -67,7 +68,9 @@ def test_the_inventory_overrides_the_configuration_and_a_flag_overrides_both(fin
     text = "Host box\n User config\n Port 1\n IdentityFile /config\n UserKnownHostsFile /config\n"
     inventory = Host("box", "box", port=2, user="inventory", key_file="/inventory", known_hosts="/inventory")
     hop = find(text, inventory).target
-    assert (hop.jump_spec, hop.key_files, hop.known_hosts) == ("inventory@box:2", ("/inventory",), ("/inventory",))
+    assert (hop.jump_spec, hop.key_files) == ("inventory@box:2", ("/inventory",))
+    # The system's files are read all the same: they may revoke a key.
+    assert hop.known_hosts == ("/inventory", *GLOBAL_KNOWN_HOSTS)
     hop = find(text, inventory, user="flag", key_file="/flag", known_hosts=("/flag",)).target
     assert (hop.jump_spec, hop.key_files, hop.known_hosts) == ("flag@box:2", ("/flag",), ("/flag",))
 
