@@ -23,6 +23,7 @@ from fleetsweep.policy.settings import resolve, resolve_fleet_cap
 from fleetsweep.runtime.capacity import hosts_at_once
 
 if TYPE_CHECKING:
+    from fleetsweep.engine.tls import EngineTls
     from fleetsweep.store.plan_file import SavedPlan
     from fleetsweep.sweep.phases import ConnectConfig
 
@@ -121,7 +122,7 @@ def resolve_all(
 
 
 def connect_config(connect: ConnectOptions) -> ConnectConfig:
-    """Return how hosts are reached."""
+    """Return how hosts are reached. Raises UsageError for a file of TLS that can't be used."""
     from fleetsweep.ssh import SshOptions, Trust
     from fleetsweep.sweep.phases import ConnectConfig
     from fleetsweep.sweep.workers import Limits
@@ -136,7 +137,18 @@ def connect_config(connect: ConnectOptions) -> ConnectConfig:
             host_key=Trust(connect.host_key) if connect.host_key else None,
         ),
         Limits(min(connect.forks or 256, hosts_at_once()), connect.host_timeout, connect.run_timeout),
+        engine_tls=_engine_tls(connect),
     )
+
+
+def _engine_tls(connect: ConnectOptions) -> EngineTls | None:
+    files = (connect.engine_tls_ca, connect.engine_tls_cert, connect.engine_tls_key)
+    if files == (None, None, None):
+        return None
+    # Imported late: it loads OpenSSL.
+    from fleetsweep.engine.tls import EngineTls
+
+    return EngineTls.load(*files)
 
 
 def report_output(options: OutputOptions, save_plan: str | None = None) -> Output:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SURVEY_OPTIONS: Final = (
     {"inventory", "local", "engine", "user", "private_key", "timeout", "host_timeout", "run_timeout"}
-    | {"ssh_config", "known_hosts", "host_key", "state_dir"}
+    | {"ssh_config", "known_hosts", "host_key", "state_dir", "engine_tls_ca", "engine_tls_cert", "engine_tls_key"}
     | flag_names(Group.SELECTORS, Group.AGES, Group.GUARDS)
 )
 """The options that another survey of the same hosts needs. A list, so that no option that holds a secret is in it."""

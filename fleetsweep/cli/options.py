@@ -22,6 +22,11 @@ _SSH_CONFIG: Final = option(
 _KNOWN_HOSTS: Final = option(
     "Connection", "--known-hosts", type=FILE, help="Read this known_hosts instead of the usual ones. Repeatable."
 )
+_TLS_CA: Final = option(
+    "Connection", "--engine-tls-ca", type=FILE, help="Use TLS to engines at tcp:// addresses, and trust this PEM file."
+)
+_TLS_CERT: Final = option("Connection", "--engine-tls-cert", type=FILE, help="Present this certificate to them.")
+_TLS_KEY: Final = option("Connection", "--engine-tls-key", type=FILE, help="The key of that certificate.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,9 @@ class ConnectOptions:
             help="Refuse the key of an unknown host, or accept and keep it. [default: ssh_config's, else strict]",
         ),
     )
+    engine_tls_ca: str | None = field(default=None, metadata=_TLS_CA)
+    engine_tls_cert: str | None = field(default=None, metadata=_TLS_CERT)
+    engine_tls_key: str | None = field(default=None, metadata=_TLS_KEY)
 
 
 @dataclass(frozen=True, slots=True)

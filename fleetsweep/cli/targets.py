@@ -51,7 +51,9 @@ def find_hosts(targets: TargetOptions) -> Selection:
         if targets.inventory or targets.hosts or targets.limit:
             raise UsageError("--local is this machine alone: leave out --inventory, --host and --limit")
         local = Host(socket.gethostname() or "localhost", "localhost", connection=Connection.LOCAL)
-        return Selection((local if targets.engine is None else replace(local, engine=targets.engine),))
+        if targets.engine is not None:
+            return Selection((replace(local, engine=targets.engine),))
+        return Selection((local,), warnings=_ignored_docker_host(local))
     sources = named_sources(targets.inventory)
     if sources:
         inventory = load(sources, cwd=Path.cwd(), engine=targets.engine)
@@ -76,6 +78,16 @@ def _ansibles_inventory() -> str:
     config = AnsibleConfig(Path.cwd(), os.environ)
     inventory = config.inventory()
     return f". Ansible's configuration, which is not read, names the inventory {inventory}" if inventory else ""
+
+
+def _ignored_docker_host(local: Host) -> tuple[str, ...]:
+    """Return a warning if DOCKER_HOST names another engine than the default one, which is used."""
+    if not os.environ.get("DOCKER_HOST"):
+        return ()
+    from fleetsweep.engine.endpoint import ignored_docker_host, parse_endpoint
+
+    hint = ignored_docker_host(parse_endpoint(local.engine), os.environ)
+    return (f"{hint}; this run uses {local.engine}",) if hint else ()
 
 
 def named_sources(given: tuple[str, ...]) -> tuple[str, ...]:

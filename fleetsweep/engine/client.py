@@ -37,7 +37,7 @@ from fleetsweep.engine.inspections import RESPONSE_TIMEOUT_S, Inspections
 from fleetsweep.engine.pool import ConnectionPool, Dial, Overdue
 from fleetsweep.engine.sdk import ApiClient, docker, list_target, refusal
 from fleetsweep.engine.strict_json import TEXT_SHOWN, InvalidJson, JsonTooLarge, read_document
-from fleetsweep.engine.tls import speaks_tls, tls_port_error
+from fleetsweep.engine.tls import tls_error
 from fleetsweep.engine.versions import engine_of, libpod_of, minimum_api
 from fleetsweep.errors import EngineError, FaultKind, HostError, LostAnswer, Phase
 from fleetsweep.model import states
@@ -132,8 +132,8 @@ class EngineClient:
         try:
             listing = self.list_containers()
         except HostError as error:
-            if speaks_tls(error):
-                raise tls_port_error() from error
+            if (of_tls := tls_error(error)) is not None:
+                raise of_tls from error
             if error.kind is not FaultKind.REFUSED:
                 raise
             self._minimum = minimum_api(error.message)

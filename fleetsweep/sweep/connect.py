@@ -23,6 +23,7 @@ from fleetsweep.sweep.socket_diagnosis import FailedRoute, no_route_error, parse
 
 if TYPE_CHECKING:
     from fleetsweep.engine.client import EngineClient
+    from fleetsweep.engine.tls import EngineTls
     from fleetsweep.ssh import SshOptions
     from fleetsweep.ssh.bastions import Bastions
     from fleetsweep.ssh.connection import SshConnection
@@ -32,13 +33,21 @@ if TYPE_CHECKING:
 class Connector:
     """Connects to the engines of hosts, as the inventory says.
 
-    ``bastions`` may be None if no host is reached over SSH. ``observe`` is called as each phase succeeds.
+    ``bastions`` may be None if no host is reached over SSH. ``observe`` is called as each phase succeeds. With
+    ``engine_tls`` an engine on a TCP port is spoken to over TLS, never without.
     """
 
-    def __init__(self, ssh: SshOptions, bastions: Bastions | None, observe: PhaseObserver = ignore_phase) -> None:
+    def __init__(
+        self,
+        ssh: SshOptions,
+        bastions: Bastions | None,
+        observe: PhaseObserver = ignore_phase,
+        engine_tls: EngineTls | None = None,
+    ) -> None:
         self._ssh = ssh
         self._bastions = bastions
         self._observe = observe
+        self._engine_tls = engine_tls
 
     @contextmanager
     def open(
@@ -56,7 +65,10 @@ class Connector:
             # Imported late: on a run with SSH it loads while the first host is being connected to.
             from fleetsweep.engine.client import EngineClient
 
-            return EngineClient(self._observed(dial, via), via, deadline, methods, connections, identify=identify)
+            dial = self._observed(dial, via)
+            if self._engine_tls is not None and isinstance(endpoint, TcpEndpoint):
+                dial = self._engine_tls.over(dial, endpoint, deadline.remaining)
+            return EngineClient(dial, via, deadline, methods, connections, identify=identify)
 
         if host.connection is Connection.LOCAL:
             with (

@@ -38,6 +38,7 @@ from fleetsweep.sweep.remove_resources import ResourceRemover
 
 if TYPE_CHECKING:
     from fleetsweep.engine.client import EngineClient
+    from fleetsweep.engine.tls import EngineTls
     from fleetsweep.ssh.bastions import Bastions
 
 log = logging.getLogger(__name__)
@@ -66,10 +67,11 @@ class ConnectConfig:
     limits: workers.Limits
     stopped: threading.Event = field(default_factory=threading.Event)
     bastions: Bastions | None = None
+    engine_tls: EngineTls | None = None
 
     def connector(self, observe: PhaseObserver = ignore_phase) -> Connector:
         """Return a connector; ``observe`` is called as each phase of reaching a host succeeds."""
-        return Connector(self.ssh, self.bastions, observe)
+        return Connector(self.ssh, self.bastions, observe, self.engine_tls)
 
 
 @contextmanager

@@ -23,6 +23,16 @@ def test_this_machine_is_one_host_with_its_engine() -> None:
     assert (host.connection, host.engine) == (Connection.LOCAL, "unix:///e.sock")
 
 
+def test_an_ignored_docker_host_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:2375")
+    (warning,) = find_hosts(TargetOptions(local=True)).warnings
+    assert warning.startswith("DOCKER_HOST is not read: give --engine tcp://127.0.0.1:2375; this run uses unix:///")
+    assert find_hosts(TargetOptions(local=True, engine="unix:///e.sock")).warnings == ()
+    assert find_hosts(TargetOptions(inventory=("fleet.ini",))).warnings == ()
+    monkeypatch.setenv("DOCKER_HOST", "unix:///var/run/docker.sock")
+    assert find_hosts(TargetOptions(local=True)).warnings == ()
+
+
 def test_an_inventorys_other_hosts_are_named() -> None:
     selection = find_hosts(TargetOptions(inventory=("fleet.ini",), limit=("ci",)))
     assert selection.others == ("arm-1",)

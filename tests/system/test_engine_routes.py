@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,7 +19,8 @@ from fleetsweep.ssh.connection import connect
 from tests.conftest import Run
 from tests.lab import Box, Lab, Spec
 from tests.lab.accounts import Account, account, as_sudo_finds_it, may_sudo, sshd_with
-from tests.lab.box import NEVER
+from tests.lab.box import NEVER, WORKSPACE
+from tests.lab.certificates import Authority
 from tests.lab.podman import Podman
 from tests.lab.process import wait_for
 from tests.lab.single_host_survey import fault, host, survey_one, via
@@ -146,13 +146,54 @@ def test_an_engine_on_the_boxs_loopback_is_reached_through_sshd(lab: Lab, box: B
 
 
 def test_a_port_that_speaks_tls_is_named(lab: Lab, box: Box) -> None:
-    key, certificate = box.directory / "tls.key", box.directory / "tls.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=box", "-days", "2"]
-    subprocess.run([*words, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    with published(box, "--tls", f"--tlscacert={certificate}", f"--tlscert={certificate}", f"--tlskey={key}") as port:
+    with speaking_tls(box) as (port, _):
         found = survey_one(host(lab, box, engine=f"tcp://127.0.0.1:{port}"))
     assert isinstance(found, FailedSurvey)
     assert (found.fault.kind, "speaks TLS" in found.fault.message) == ("tls", True)
+
+
+@contextmanager
+def speaking_tls(box: Box) -> Iterator[tuple[int, Authority]]:
+    """The box's engine on a TCP port of its loopback over TLS; it asks for a certificate of the authority."""
+    directory = box.directory / "tls"
+    directory.mkdir(exist_ok=True)
+    authority = Authority.make(directory)
+    certificate, key = authority.sign("server", address="127.0.0.1")
+    words = ["--tlsverify", f"--tlscacert={authority.certificate}", f"--tlscert={certificate}", f"--tlskey={key}"]
+    with published(box, *words) as port:
+        yield port, authority
+
+
+def test_an_engine_is_swept_over_tls_through_sshd_by_each_route(lab: Lab, box: Box, run: Run) -> None:
+    with speaking_tls(box) as (port, authority):
+        certificate, key = authority.sign("client")
+        words = [
+            *lab.options(),
+            "--host",
+            "runner-1",
+            "--format",
+            "json",
+            "--engine-tls-ca",
+            str(authority.certificate),
+        ]
+        inventory = lab.directory / "tls.yml"
+        inventory.write_text(lab.inventory.read_text().replace(f"unix://{box.socket}", f"tcp://127.0.0.1:{port}"))
+        words[words.index("-i") + 1] = str(inventory)
+        (refused,) = json.loads(run("audit", *words).stdout)["hosts"]
+        assert refused["error"]["kind"] == "tls"
+        assert "--engine-tls-cert" in refused["error"]["remedy"]
+        words += ["--engine-tls-cert", str(certificate), "--engine-tls-key", str(key)]
+        words += ["--max-age", "2s", "--job-timeout", "1s"]
+        for route, lines in (("direct-tcpip", []), ("dial-stdio", ["AllowTcpForwarding no"])):
+            with box.api() as api:
+                apart = api.create_host_config(network_mode="none")
+                sleep = ["/bin/sleep", "1000000"]
+                api.start(api.create_container(WORKSPACE, sleep, name="ws-1", host_config=apart)["Id"])
+            with sshd_with(box, *lines):
+                wait_for(lambda: json.loads(run("audit", *words).stdout)["totals"]["stale"] == 1, "ws-1 aging")
+                done = run("sweep", *words, "--yes")
+            (row,) = json.loads(done.stdout)["hosts"]
+            assert (done.returncode, row["engine"]["via"], box.names()) == (0, route, set()), done.stdout
 
 
 def test_podmans_containers_are_swept_over_its_own_socket(lab: Lab, box: Box, run: Run) -> None:
