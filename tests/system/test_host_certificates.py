@@ -156,6 +156,12 @@ def test_a_server_without_a_certificate_is_judged_by_its_plain_key(boxes: SshBox
     fault = refused(boxes, ca_line(boxes))
     assert fault.kind == "unknown"
     assert f"no host certificate, for which {boxes.known_hosts}:1 has an authority" in fault.message
+    # accept-new saves its plain key, as ssh would.
+    found = boxes.survey([boxes.host(0)], host_key=Trust.ACCEPT_NEW)
+    assert set(found.surveys) == {"b0"}, found.faults
+    assert boxes.known_hosts.read_text() == ca_line(boxes) + box.known_hosts_line
+    boxes.known_hosts.write_text(ca_line(boxes))
+    assert ssh_verdict(boxes, box.port, "-o", "StrictHostKeyChecking=accept-new")[0]
 
 
 def test_a_certificate_is_enough_for_a_changed_key_and_a_known_key_for_an_expired_certificate(boxes: SshBoxes) -> None:
