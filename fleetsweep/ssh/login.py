@@ -246,14 +246,18 @@ def _handshake_error(error: Exception, transport: StreamlocalTransport, where: s
     text = transport.disconnect_message or " ".join(transport.greeting)
     suffix = f"; its message: {text[:200]!r}" if text else ""
     greeted = bool(transport.remote_version)
-    if not greeted and (len(transport.greeting) > 1 or isinstance(error.__context__, GreetingTooLongError)):
+    penalized = not greeted and DROPPED in text
+    if (
+        not greeted
+        and not penalized
+        and (len(transport.greeting) > 1 or isinstance(error.__context__, GreetingTooLongError))
+    ):
         return HostError(
             Phase.CONNECT,
             FaultKind.NOT_SSH,
             f"{where} is not an SSH server: {describe(error.__context__ or error)}{suffix}",
             "check the port: another service listens there",
         )
-    penalized = not greeted and DROPPED in text
     return ServerDisconnected(
         f"{where} closed the connection during the SSH handshake: {describe(error)}{suffix}",
         "check sshd's log on the box: it is busy (MaxStartups), or it blocks this machine for some time after failed"

@@ -98,6 +98,9 @@ def test_a_server_that_closes_the_connection_and_one_that_is_no_ssh_server_are_d
     assert isinstance(early, ServerDisconnected)
     assert isinstance(greeted, ServerDisconnected)
     assert (early.kind, early.greeted, greeted.greeted) == ("hung-up", False, True)
+    dropped = disconnected(options, b"Welcome\r\nto the box\r\n", b"Not allowed at this time\r\n")
+    assert isinstance(dropped, ServerDisconnected)
+    assert (dropped.greeted, dropped.penalized, early.penalized) == (False, True, False)
     other = disconnected(options, b"HTTP/1.1 400 Bad Request\r\n", b"Content-Length: 0\r\n\r\n")
     assert (other.phase, other.kind) == (Phase.CONNECT, "not-ssh")
 
