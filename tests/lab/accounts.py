@@ -52,16 +52,16 @@ def account(
         box.directory.parent.chmod(0o711)
         if group_of_socket:
             group = f"{name}g"
-            _edit(["groupadd", group])
-            undo.callback(_edit, ["groupdel", group])
+            edit(["groupadd", group])
+            undo.callback(edit, ["groupdel", group])
             undo.callback(os.chown, box.socket, -1, box.socket.stat().st_gid)
             shutil.chown(box.socket, group=group)
-        _edit(["useradd", "-m", "-d", str(home), "-s", shell, *(["-G", group] if group_of_socket else []), name])
+        edit(["useradd", "-m", "-d", str(home), "-s", shell, *(["-G", group] if group_of_socket else []), name])
         made = Account(name, home.stat().st_uid, home, box.directory / f"key-{name}")
-        undo.callback(_edit, ["userdel", "-r", name])
+        undo.callback(edit, ["userdel", "-r", name])
         undo.callback(wait_for, lambda: not made.processes(), f"the processes of {name} ending")
         # useradd locks the account, and sshd refuses keys of a locked one.
-        _edit(["usermod", "-p", "*", name])
+        edit(["usermod", "-p", "*", name])
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made.key)], check=True)
         (home / ".ssh").mkdir(mode=0o755)
         public = made.key.with_name(made.key.name + ".pub").read_text()
@@ -109,7 +109,7 @@ def as_sudo_finds_it(program: str) -> str:
     return found
 
 
-def _edit(command: list[str]) -> None:
+def edit(command: list[str]) -> None:
     """Change the user database; retry while another process has it locked. Raises RuntimeError."""
 
     def done() -> bool:
