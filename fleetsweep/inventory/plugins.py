@@ -25,6 +25,8 @@ SECONDS: Final = 300.0
 # Without these, ansible-inventory only warns about a source that it can't read, and returns an empty inventory.
 _STRICT: Final = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True", "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True"}
 _NO_FILES: Final = {"ANSIBLE_VARS_ENABLED": ""}
+# TOML is read even if ansible.cfg enables other plugins only.
+_TOML: Final = _STRICT | _NO_FILES | {"ANSIBLE_INVENTORY_ENABLED": "toml"}
 
 
 @dataclass(slots=True)
@@ -57,13 +59,14 @@ class Plugins:
 
     def read(self, path: Path, configuration: Mapping[str, object], before: Sequence[str], graph: Graph) -> None:
         """Add to the graph what a plugin adds to the sources ``before`` it. Raises InventoryError."""
-        # Only this option needs group_vars/ and host_vars/ in ansible-inventory. They may be encrypted.
-        with_files = "use_vars_plugins" in configuration
         where = f"ansible-inventory -i {path}"
-        if before and path.suffix != ".toml":
-            old, new = (self._output(sources, path, with_files) for sources in (tuple(before), (*before, str(path))))
+        if path.suffix == ".toml":
+            old, new = _Output(), self._run((str(path),), path, _TOML)
         else:
-            old, new = _Output(), self._output((str(path),), path, with_files)
+            # Only this option needs group_vars/ and host_vars/ in ansible-inventory. They may be encrypted.
+            with_files = "use_vars_plugins" in configuration
+            old = self._output(tuple(before), path, with_files) if before else _Output()
+            new = self._output((*before, str(path)), path, with_files)
         _check_kept(old, new, where, graph)
         _add_difference(old, new, where, graph)
 

@@ -27,6 +27,8 @@ _IGNORED_SUFFIXES: Final = (
 )  # fmt: skip
 _IGNORED_NAMES: Final = frozenset({"group_vars", "host_vars", "vars_plugins"})
 _YAML_SUFFIXES: Final = frozenset({".yml", ".yaml", ".json"})
+_PLUGIN_SUFFIXES: Final = frozenset({".yml", ".yaml"})
+_MISNAMED_PLUGIN: Final = "is the configuration of an Ansible inventory plugin: rename it to .yml"
 _DEPTH_LIMIT: Final = 20
 _FILE_LIMIT: Final = 10_000
 # The first significant line of a file without a suffix, if it can only be meant as YAML.
@@ -84,14 +86,19 @@ def _is_plugin(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("plugin"), str)
 
 
-def _check_not_plugin(text: str, path: Path) -> None:
-    """Raise InventoryError for a plugin's configuration with a suffix for which Ansible needs other settings."""
+def _refuse_misnamed(text: str, path: Path) -> None:
+    """Raise InventoryError if text that is no INI is YAML in a file whose suffix Ansible doesn't read as YAML."""
     try:
-        value = parse(text, str(path)).value
+        document = parse(text, str(path))
     except InventoryError:
         return
-    if _is_plugin(value):
-        raise InventoryError(str(path), "is the configuration of an Ansible inventory plugin: rename it to .yml")
+    if not isinstance(document.value, dict):
+        return
+    if _is_plugin(document.value):
+        raise InventoryError(str(path), _MISNAMED_PLUGIN)
+    _check_not_output(document)
+    if all(body is None or isinstance(body, dict) for body in document.value.values()):
+        raise InventoryError(str(path), f"is YAML, which is not read from a {path.suffix} file: rename it to .yml")
 
 
 def _check_not_output(document: Document) -> None:
@@ -171,6 +178,8 @@ class _Sources:
         if document is None:
             self._read_ini(text, path)
         elif isinstance(document.value, dict) and _is_plugin(document.value):
+            if path.suffix not in _PLUGIN_SUFFIXES:
+                raise InventoryError(str(path), _MISNAMED_PLUGIN)
             if document.duplicates.found:
                 where, reason = document.duplicates.found[0]
                 raise InventoryError(where, f"{reason}: remove one")
@@ -183,9 +192,12 @@ class _Sources:
             self._warnings.duplicates(document)
 
     def _read_ini(self, text: str, path: Path) -> None:
-        if path.suffix == ".config":
-            _check_not_plugin(text, path)
-        read_ini(text, str(path), self._graph)
+        try:
+            read_ini(text, str(path), self._graph)
+        except InventoryError:
+            if path.suffix:
+                _refuse_misnamed(text, path)
+            raise
 
     def _as_yaml(self, text: str, path: Path) -> Document | None:
         """Return the file's YAML document, or None if it is an INI file. A file without a suffix may be either."""

@@ -1,7 +1,7 @@
-"""What Ansible itself sees in an inventory: one child process that answers many questions.
+"""Read inventories with Ansible itself, in one child process for many requests.
 
-Importing Ansible takes most of a second and it warns as it pleases, so it lives in a process of its own, which reads a
-question a line and answers a line. Nothing of Ansible's is imported by the tests' own process.
+Importing Ansible takes most of a second, and it prints warnings to stdout. The child reads one request a line, as JSON,
+and writes one response a line. The tests' own process imports nothing of Ansible.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
-# Ansible tells every host where it was found and what it is called; fleetsweep has fields for that.
+# Variables that Ansible adds to every host. fleetsweep has fields for what it needs of them.
 MAGIC = frozenset(
     {
         "ansible_check_mode",
@@ -42,7 +42,7 @@ MAGIC = frozenset(
 
 @dataclass(frozen=True)
 class Matched:
-    """What one pattern selects: as ``--limit`` of all hosts, and in the order of a pattern's own evaluation."""
+    """The hosts of one pattern: as ``--limit`` of all hosts, and in the order in which the pattern matches them."""
 
     limited: tuple[str, ...] | None
     matched: tuple[str, ...] | None
@@ -51,10 +51,10 @@ class Matched:
 
 @dataclass(frozen=True)
 class Seen:
-    """One inventory as Ansible sees it: ``hosts`` in its order, ``met`` as the sources name them.
+    """One inventory as Ansible reads it: ``hosts`` in its order, ``met`` in the order in which the sources name them.
 
-    ``variables`` and ``group_variables`` are what ``typed`` makes of them.
-    ``parsed`` is False where Ansible could make nothing of at least one source, ``error`` is what it raised.
+    ``variables`` have their types spelled out by ``typed``. ``parsed`` is False if Ansible could not read a source,
+    ``error`` is the exception that it raised.
     """
 
     hosts: tuple[str, ...]
@@ -69,13 +69,13 @@ class Seen:
 
 
 def typed(value: object) -> object:
-    """A value with its types spelled out, so that 1, True, 1.0 and "1" differ after a way through JSON."""
+    """Return the value with its types spelled out, so that 1, True, 1.0 and "1" still differ in JSON."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
         return [_kind(value), repr(value + 0)]
     if isinstance(value, str):
-        # A new plain string: Ansible's own carry tags.
+        # Ansible's strings carry tags: make a plain one.
         return str.__str__(value) if type(value) is str else "".join(value)
     return _typed_collection(value)
 
@@ -92,7 +92,7 @@ def _typed_collection(value: object) -> object:
 
 
 def _kind(value: object) -> str:
-    """The built-in type that a value is, whatever Ansible wraps it in."""
+    """Return the name of the value's built-in type, beneath Ansible's wrapper."""
     for kind in type(value).__mro__:
         if kind.__module__ in {"builtins", "datetime"} and kind is not object:
             return kind.__name__
@@ -100,20 +100,20 @@ def _kind(value: object) -> str:
 
 
 class Ansible:
-    """The child. Close it, or use it as a context."""
+    """The child process. Close it, or use it as a context manager."""
 
     def __init__(self) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="fleetsweep-ansible-")
-        self._said = Path(self._home.name, "stderr")
+        self._stderr = Path(self._home.name, "stderr")
         configuration = Path(self._home.name, "ansible.cfg")
         configuration.touch()
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-        with self._said.open("w") as said:
+        with self._stderr.open("w") as stderr:
             self._child = subprocess.Popen(
                 [sys.executable, str(Path(__file__))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=said,
+                stderr=stderr,
                 text=True,
                 encoding="utf-8",
                 env=kept | {"ANSIBLE_HOME": self._home.name, "ANSIBLE_CONFIG": str(configuration), "LC_ALL": "C.UTF-8"},
@@ -126,58 +126,58 @@ class Ansible:
         self.close()
 
     def close(self) -> None:
-        """End the child."""
+        """End the child process."""
         self._child.communicate()
         self._home.cleanup()
 
-    def ask(self, sources: Sequence[str], *, cwd: Path, patterns: Sequence[str] = ()) -> Seen:
-        """Ansible's answer for these ``-i`` sources, from this working directory."""
+    def read(self, sources: Sequence[str], *, cwd: Path, patterns: Sequence[str] = ()) -> Seen:
+        """Return the inventory of these ``-i`` sources, read in this working directory."""
         assert self._child.stdin is not None
         assert self._child.stdout is not None
-        question = {"sources": list(sources), "cwd": str(cwd), "patterns": list(patterns)}
-        self._child.stdin.write(json.dumps(question) + "\n")
+        request = {"sources": list(sources), "cwd": str(cwd), "patterns": list(patterns)}
+        self._child.stdin.write(json.dumps(request) + "\n")
         self._child.stdin.flush()
         line = self._child.stdout.readline()
         if not line:
             self._child.wait(10)
-            raise AssertionError(f"the child that asks Ansible has ended: {self._said.read_text()[-2000:]}")
-        answer = json.loads(line)
+            raise AssertionError(f"Ansible's process has ended: {self._stderr.read_text()[-2000:]}")
+        response = json.loads(line)
         return Seen(
-            hosts=tuple(answer["hosts"]),
-            met=tuple(answer["met"]),
-            groups={name: tuple(members) for name, members in answer["groups"].items()},
-            group_names={name: tuple(groups) for name, groups in answer["group_names"].items()},
-            variables=answer["variables"],
+            hosts=tuple(response["hosts"]),
+            met=tuple(response["met"]),
+            groups={name: tuple(members) for name, members in response["groups"].items()},
+            group_names={name: tuple(groups) for name, groups in response["group_names"].items()},
+            variables=response["variables"],
             patterns={
                 pattern: Matched(
                     None if found["limited"] is None else tuple(found["limited"]),
                     None if found["matched"] is None else tuple(found["matched"]),
                     found["error"],
                 )
-                for pattern, found in answer["patterns"].items()
+                for pattern, found in response["patterns"].items()
             },
-            warnings=tuple(answer["warnings"]),
-            parsed=answer["parsed"],
-            error=answer["error"],
+            warnings=tuple(response["warnings"]),
+            parsed=response["parsed"],
+            error=response["error"],
         )
 
 
-def _answer(question: Mapping[str, object], warnings: list[str]) -> dict[str, object]:
-    """Runs in the child."""
+def _respond(request: Mapping[str, object], warnings: list[str]) -> dict[str, object]:
+    """Return the response to a request. Runs in the child process."""
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
     from ansible.plugins.loader import vars_loader
     from ansible.utils.path import unfrackpath
     from ansible.vars.manager import VariableManager
 
-    sources, patterns = question["sources"], question["patterns"]
+    sources, patterns = request["sources"], request["patterns"]
     assert isinstance(sources, list)
     assert isinstance(patterns, list)
-    # Ansible remembers for its whole life which files there are; here every question has files of its own.
-    remembered = type(vars_loader.get("host_group_vars")).get_vars.__globals__
-    for memory in ("CANONICAL_PATHS", "FOUND", "NAK"):
-        remembered[memory].clear()
-    os.chdir(str(question["cwd"]))
+    # Ansible caches which files there are for its process's life. Here each request has its own files.
+    caches = type(vars_loader.get("host_group_vars")).get_vars.__globals__
+    for cache in ("CANONICAL_PATHS", "FOUND", "NAK"):
+        caches[cache].clear()
+    os.chdir(str(request["cwd"]))
     empty: dict[str, object] = {
         "hosts": [],
         "met": [],
@@ -189,7 +189,7 @@ def _answer(question: Mapping[str, object], warnings: list[str]) -> dict[str, ob
     warnings.clear()
     try:
         loader = DataLoader()
-        # As its command line does with -i.
+        # As Ansible's command line does with -i.
         paths = [source if "," in source else unfrackpath(source, follow=False) for source in sources]
         inventory = InventoryManager(loader=loader, sources=paths)
         manager = VariableManager(loader=loader, inventory=inventory)
@@ -233,27 +233,27 @@ def _matches(inventory: object, pattern: str) -> dict[str, object]:
     return found
 
 
-def _serve(questions: IO[str], answers: IO[str]) -> None:
+def _serve(requests: IO[str], responses: IO[str]) -> None:
     from ansible.plugins.loader import init_plugin_loader
     from ansible.utils.display import Display
     from ansible.vars.plugins import _prime_vars_loader
 
     warnings: list[str] = []
 
-    def warned(_: object, msg: object = "", *__: object, **___: object) -> None:
+    def record(_: object, msg: object = "", *__: object, **___: object) -> None:
         warnings.append(str(msg))
 
     for name in ("warning", "error", "error_as_warning", "deprecated"):
-        setattr(Display, name, warned)
+        setattr(Display, name, record)
     init_plugin_loader()
     _prime_vars_loader()
-    for line in questions:
-        answers.write(json.dumps(_answer(json.loads(line), warnings)) + "\n")
-        answers.flush()
+    for line in requests:
+        responses.write(json.dumps(_respond(json.loads(line), warnings)) + "\n")
+        responses.flush()
 
 
 if __name__ == "__main__":
-    # Ansible writes to stdout as it likes: the answers take another way.
+    # Ansible writes to stdout, too: keep a copy of the descriptor for the responses alone.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
         os.dup2(2, 1)
         _serve(sys.stdin, replies)

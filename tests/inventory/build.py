@@ -10,7 +10,7 @@ from fleetsweep.inventory.sources import read_sources
 
 
 def graph_of(root: Path, **texts: str) -> Graph:
-    """A graph of the file hosts or hosts_yml; the others lie beside it."""
+    """Return the graph of the file ``hosts`` or ``hosts_yml``, written with the other files beside it."""
     for name, text in texts.items():
         path = root / name.replace("__", "/").replace("_yml", ".yml")
         path.parent.mkdir(exist_ok=True)
@@ -20,4 +20,5 @@ def graph_of(root: Path, **texts: str) -> Graph:
 
 
 def origins(graph: Graph, root: Path, host: str) -> dict[str, str]:
+    """Return the places that set a host's variables, relative to ``root``."""
     return {key: place.removeprefix(f"{root}/") for key, place in graph.variables_of(host)[1].items()}

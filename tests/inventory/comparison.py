@@ -27,7 +27,7 @@ def assert_agreed(ansible: Ansible, sources: list[str], cwd: Path, *, in_order: 
 
     The order of the groups is compared if ``in_order``.
     """
-    seen = ansible.ask(sources, cwd=cwd)
+    seen = ansible.read(sources, cwd=cwd)
     assert seen.error is None
     assert seen.parsed, seen.warnings
     graph = read_sources(sources, cwd=cwd, warnings=Warnings())

@@ -1,4 +1,4 @@
-"""One child that asks Ansible, for all the tests of a worker."""
+"""One process of Ansible for all tests of a worker."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.inventory.ansible_process import Ansible
 
 @pytest.fixture(scope="session")
 def ansible() -> Iterator[Ansible]:
-    """Ansible itself."""
+    """Return the process that reads inventories with Ansible."""
     with Ansible() as child:
         yield child

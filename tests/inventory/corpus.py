@@ -1,4 +1,4 @@
-"""Inventories written by hand, one for each rule, on which fleetsweep and Ansible have to agree.
+"""Inventories written by hand, one for each rule, that fleetsweep and Ansible must read alike.
 
 The texts are dedented. A file that begins with ``#!`` is made executable.
 """
@@ -14,7 +14,7 @@ from textwrap import dedent
 
 @dataclass(frozen=True)
 class Case:
-    """Files, what ``-i`` names of them, and the working directory, all below one directory."""
+    """Files, the sources that ``-i`` names, and the working directory, all below one directory."""
 
     rule: str
     files: Mapping[str, str | bytes]
@@ -22,7 +22,7 @@ class Case:
     cwd: str = "."
 
     def lay(self, root: Path) -> tuple[list[str], Path]:
-        """Write the files; returns the sources and the working directory."""
+        """Write the files; return the sources and the working directory."""
         for name, content in self.files.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,18 +38,18 @@ class Case:
 
 
 def ini(rule: str, text: str, **more: str | bytes) -> Case:
-    """One INI file, and others whose names have ``__`` for ``/`` and ``_yml`` for ``.yml``."""
+    """Return a case of one INI file, and of others named with ``__`` for ``/`` and ``_yml`` for ``.yml``."""
     return Case(rule, {"hosts": text, **_named(more)})
 
 
 def yml(rule: str, text: str, **more: str | bytes) -> Case:
-    """One YAML file, and others."""
+    """Return a case of one YAML file, and of others."""
     return Case(rule, {"hosts.yml": text, **_named(more)}, ("hosts.yml",))
 
 
-def script(rule: str, answer: str, **more: str | bytes) -> Case:
-    """A program that prints this to --list, and others."""
-    return Case(rule, {"inv.py": f"#!python\nprint('''{answer}''')\n", **_named(more)}, ("inv.py",))
+def script(rule: str, output: str, **more: str | bytes) -> Case:
+    """Return a case of a program that prints this output for --list, and of other files."""
+    return Case(rule, {"inv.py": f"#!python\nprint('''{output}''')\n", **_named(more)}, ("inv.py",))
 
 
 def _named(more: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
@@ -235,7 +235,7 @@ FILES = (
     ini("files by priority", "[b]\nh\n[a]\nh\n[a:vars]\nansible_group_priority=10\n", group_vars__a_yml="v: a\n", group_vars__b_yml="v: b\n"),
     ini("priority in a file is a variable", "[b]\nh\n[a]\nh\n", group_vars__a_yml="v: a\nansible_group_priority: 10\n", group_vars__b_yml="v: b\n"),
     ini("empty variable files", "[web]\na\n", group_vars__web_yml="", host_vars__a_yml="---\n", group_vars__all_yml="# nothing\n"),
-    ini("variables of a name that nobody has", "[web]\na\n", group_vars__db_yml="v: [\n", host_vars__zz_yml="v: 1\n"),
+    ini("variables of a name that no host has", "[web]\na\n", group_vars__db_yml="v: [\n", host_vars__zz_yml="v: 1\n"),
     Case("no suffix comes first", {"hosts": "[web]\na\n", "group_vars/web": "v: plain\n", "group_vars/web.yml": "v: yml\nw: 1\n"}),
     Case(".yml comes before .yaml and .json", {"hosts": "[web]\na\n[db]\na\n", "group_vars/web.yaml": "v: yaml\n", "group_vars/web.yml": "w: yml\n", "group_vars/db.json": '{"x": 1e3}', "group_vars/db.yaml": "y: 1\n"}),
     Case("JSON variable files", {"hosts": "[web]\na\n", "group_vars/web.json": '{"v": [1, {"k": null}]}', "host_vars/a": '{"w": 1.0}'}),

@@ -1,6 +1,6 @@
-"""Limits on which fleetsweep and Ansible are asked the same: hand-written for each rule, with the difference, if any.
+"""Limits for a comparison with Ansible, written by hand for each rule, with the difference, if any.
 
-Nothing of a test is in here: other tests read which differences these cases exercise.
+Other tests read from here which differences these cases exercise.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ web-02
 spare
 """
 
-# A group before its members' other names, a host named as a group is, IPv6, a host that a glob finds twice.
+# A group that is named before its members, a host with a group's name, IPv6, a host that a glob matches twice.
 ODD = """\
 [web]
 web-1
@@ -135,7 +135,7 @@ NO_DIFFERENCE = {
     "single": "all localhost * loc* ~local localhost[0] all,&localhost",
 }
 
-# By the id of the difference. What holds a blank stands in WITH_BLANKS.
+# By the id of the difference. Limits with blanks are in WITH_BLANKS.
 DIFFERENT = {
     "empty-limit": {"fleet": ", ,, : :::", "odd": ", ,, :"},
     "empty-term": {
@@ -216,5 +216,5 @@ CASES: list[tuple[str, str, str | None]] = [
     *((name, text, None) for name, block in REFUSED_BY_BOTH.items() for text in block.split()),
 ]
 
-# What such limits cannot show, tests of their own do.
+# Two differences have tests of their own.
 EXERCISED = frozenset({difference for *_, difference in CASES if difference} | {"several-limits", "group-order"})

@@ -1,7 +1,7 @@
-"""Sources that fleetsweep refuses, and what Ansible makes of them.
+"""Sources that fleetsweep refuses.
 
-``difference`` is the id in docs/inventory.md's table where Ansible goes on with the source, read in some way; it is empty
-where Ansible, too, can make nothing of it, which it warns of before it goes on without.
+Where Ansible reads such a source in some way, ``difference`` is the id in the table of docs/inventory.md. It is empty
+where Ansible can't read the source either: Ansible then warns and continues without it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from tests.inventory.corpus import Case, ini, script, yml
 
 @dataclass(frozen=True)
 class Refusal:
-    """A case, what the error has to say, and the difference it is an example of."""
+    """A case, a regular expression for its error, and the difference that it shows."""
 
     case: Case
-    says: str
+    message: str
     difference: str = ""
 
 
 def only(name: str, text: str | bytes, rule: str = "") -> Case:
+    """Return a case of one file."""
     return Case(rule or name, {name: text}, (name,))
 
 
@@ -75,6 +76,11 @@ BOTH = (
     Refusal(only("hosts.yml", b"web: {vars: {v: \xff}}\n", "YAML that is not UTF-8"), "hosts.yml:1: .*UTF-8"),
     Refusal(only("saved.json", '{"web": {"hosts": ["a"]}, "_meta": {"hostvars": {"a": {"v": 1}}}}', "saved output of --list"), r"saved\.json: is the output of ansible-inventory --list"),
     Refusal(only("fleet.config", "plugin: ansible.builtin.constructed\nstrict: true\n", "a plugin's .config"), r"fleet\.config: is the configuration of an Ansible inventory plugin: rename it to \.yml"),
+    Refusal(only("saved.txt", '{"_meta": {"hostvars": {}}, "web": {"hosts": ["a"]}}', "saved output called .txt"), r"saved\.txt: is the output of ansible-inventory --list"),
+    Refusal(only("fleet.json", '{"plugin": "ansible.builtin.constructed"}', "a plugin's .json"), r"fleet\.json: is the configuration of .*: rename it to \.yml"),
+    Refusal(only("fleet", "plugin: ansible.builtin.constructed\n", "a plugin's file without a suffix"), r"fleet: is the configuration of .*: rename it to \.yml"),
+    Refusal(only("hosts.config", "web:\n  hosts:\n    a:\n", "YAML called .config"), r"hosts\.config: is YAML, which is not read from a \.config file: rename it to \.yml"),
+    Refusal(only("hosts.prod", "a: b: c\n", "neither INI nor YAML"), r"hosts\.prod:1: 'a:' is not a host name"),
     Refusal(Case("no file", {}, ("nothing",)), "nothing: does not exist"),
     Refusal(Case("an empty directory", {"d/.keep": ""}, ("d",)), "d: has no inventory"),
     Refusal(Case("a directory with only leftovers", {"d/hosts.bak": "a\n", "d/group_vars/all.yml": "v: 1\n"}, ("d",)), "d: has no inventory"),

@@ -1,4 +1,4 @@
-"""Inventories made at random: well-formed ones of every kind, and texts that may be anything."""
+"""Random inventories: well-formed ones of every kind, and arbitrary values."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ SCALARS = [
 
 
 def quoted(value: str) -> str:
-    """As a shell would need it."""
+    """Return the value quoted for a shell."""
     return '"' + value + '"' if value else "''"
 
 
@@ -78,7 +78,7 @@ def _host_line(host: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 @st.composite
 def ini_texts(draw: st.DrawFn) -> str:
-    """Sections in any order; a child always has a later number than its parent, so there is no circle."""
+    """Draw sections in any order. A child has a higher number than its parent, so there is no cycle."""
     hosts = st.tuples(st.sampled_from(HOSTS), _variables(LITERALS)).map(lambda found: _host_line(*found))
     sections: list[str] = ["\n".join(draw(st.lists(hosts, max_size=3)))]
     used = draw(st.lists(st.sampled_from(GROUPS), unique=True, max_size=6))
@@ -119,14 +119,14 @@ def _yaml_group(draw: st.DrawFn, above: int, depth: int) -> str:
 
 @st.composite
 def yaml_texts(draw: st.DrawFn) -> str:
-    """Groups within groups, some of them in several places."""
+    """Draw nested groups, some of them in several places."""
     tops = draw(st.lists(st.integers(-1, len(GROUPS) - 1), unique=True, min_size=1, max_size=3))
     return "".join(f"{GROUPS[top] if top >= 0 else 'all'}: {draw(_yaml_group(top, 0))}\n" for top in tops)
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """One or two sources, with variable files beside them and beside the working directory."""
+    """Draw one or two sources, with variable files beside them and beside the working directory."""
     files: dict[str, str | bytes] = {}
     sources = []
     for place in ("one", "two")[: draw(st.integers(1, 2))]:

@@ -65,3 +65,14 @@ def test_hosts_that_are_not_reached_over_ssh_are_named_with_the_limit_that_leave
 
 def test_values_in_an_ini_file_are_typed(ansible: Ansible, tmp_path: Path) -> None:
     assert_agreed(ansible, [str(CASES / "simple.ini")], tmp_path)
+
+
+def test_encrypted_values_of_many_hosts_are_one_entry(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text(
+        "all:\n  hosts:\n    runner-[01:40]: {ansible_user: !vault '$ANSIBLE_VAULT;1.1;AES256'}\n    plain:\n"
+    )
+    with pytest.raises(InventoryError, match=r"add --limit '!runner-\*' to leave them out") as caught:
+        load(["hosts.yml"], cwd=tmp_path).select()
+    assert str(caught.value).endswith(
+        "hosts.yml:3: ansible_user of runner-[01-40] is encrypted with Ansible Vault: fleetsweep needs the plain value"
+    )

@@ -31,7 +31,7 @@ def alive(pid: str) -> bool:
         return False
 
 
-def test_a_script_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_that_hangs_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "SCRIPT_SECONDS", 3.0)
     body = "import os, subprocess, sys, time\nprint('thinking', file=sys.stderr, flush=True)\n"
     body += "open('children', 'w').write(f\"{os.getpid()} {subprocess.Popen(['sleep', '60']).pid}\")\ntime.sleep(60)"
@@ -42,13 +42,13 @@ def test_a_script_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, m
     wait_for(lambda: not any(map(alive, pids)), "the script and its child being gone")
 
 
-def test_a_script_that_never_stops_talking_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_with_endless_output_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "OUTPUT_LIMIT", 1024 * 1024)
     with pytest.raises(InventoryError, match="more than 1 MiB"):
         load([program(tmp_path, "while True: print('x' * 65536)")], cwd=tmp_path)
 
 
-def test_a_script_that_complains_without_end_is_held_in_little_memory(tmp_path: Path) -> None:
+def test_only_the_end_of_long_error_output_is_kept(tmp_path: Path) -> None:
     body = "import sys\nfor _ in range(2000): sys.stderr.write('x' * 1000)\nsys.stderr.write('at last')\nsys.exit(4)"
     with pytest.raises(InventoryError, match=r"exited with status 4: 'x+at last'$") as caught:
         load([program(tmp_path, body)], cwd=tmp_path)
@@ -56,13 +56,13 @@ def test_a_script_that_complains_without_end_is_held_in_little_memory(tmp_path: 
 
 
 def test_a_script_gets_no_input_the_working_directory_and_no_shell(tmp_path: Path) -> None:
-    body = "import json, os, sys\nsays = [sys.stdin.read(), os.getcwd(), sys.argv[1:]]\n"
-    body += "print(json.dumps({'g': {'hosts': ['a'], 'vars': {'says': says}}, '_meta': {'hostvars': {}}}))"
+    body = "import json, os, sys\ngot = [sys.stdin.read(), os.getcwd(), sys.argv[1:]]\n"
+    body += "print(json.dumps({'g': {'hosts': ['a'], 'vars': {'got': got}}, '_meta': {'hostvars': {}}}))"
     (tmp_path / "odd $(name); x").mkdir()
     work = tmp_path / "work"
     work.mkdir()
     graph = read_sources([program(tmp_path / "odd $(name); x", body)], cwd=work, warnings=Warnings())
-    assert graph.variables_of("a")[0]["says"] == ["", str(work), ["--list"]]
+    assert graph.variables_of("a")[0]["got"] == ["", str(work), ["--list"]]
 
 
 def test_the_calls_for_each_host_share_one_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Reading one inventory file: what is refused, and which permissions are warned about."""
+"""Reading one inventory file: refused files, and warnings about permissions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_file_that_is_too_large_or_no_file_is_refused(tmp_path: Path, monkeypa
         load([str(tmp_path / "hosts")], cwd=tmp_path)
 
 
-def test_what_is_world_writable_is_a_warning(tmp_path: Path) -> None:
+def test_a_world_writable_path_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "group_vars" / "all.yml").write_text("v: 1\n")
     (tmp_path / "hosts").write_text("a\n")
@@ -63,3 +63,16 @@ def test_a_warning_is_kept_once() -> None:
         warnings.add("hosts", "is odd")
     warnings.add("more", "is odd")
     assert warnings.all() == ("hosts: is odd", "more: is odd")
+
+
+def test_encrypted_files_are_one_warning() -> None:
+    warnings = Warnings()
+    warnings.encrypted(Path("group_vars/all/vault.yml"))
+    assert warnings.all() == ("group_vars/all/vault.yml: is encrypted with Ansible Vault: its variables are ignored",)
+    for number in range(1, 7):
+        warnings.encrypted(Path(f"v{number}"))
+        warnings.encrypted(Path(f"v{number}"))
+    assert warnings.all() == (
+        "7 files are encrypted with Ansible Vault: their variables are ignored: "
+        "group_vars/all/vault.yml, v1, v2, v3, v4 and 2 more",
+    )

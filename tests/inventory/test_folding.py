@@ -16,7 +16,7 @@ WHOLE = 1_000_000
 
 
 def expand(text: str) -> list[str]:
-    """The names that a folded list stands for: written from what the format says, not from what folds."""
+    """Return the names in a folded list. This follows the format's description, not the code that folds."""
     names: list[str] = []
     for item in text.split(", ") if text else []:
         choices = []
@@ -111,10 +111,10 @@ def test_the_order_of_the_names_makes_no_difference(names: list[str], chance: ra
 def test_the_length_is_bounded_and_every_host_is_shown_or_counted(names: list[str], limit: int) -> None:
     text = fold(names, limit)
     assert len(text) <= limit
-    told = re.fullmatch(r"(.*) and (\d+) more", text)
+    cut = re.fullmatch(r"(.*) and (\d+) more", text)
     if re.fullmatch(r"\d+ hosts?", text):
         assert int(text.split()[0]) == len(set(names))
         return
-    shown = expand(told[1] if told else text)
+    shown = expand(cut[1] if cut else text)
     assert set(shown) <= set(names)
-    assert len(shown) + int(told[2] if told else 0) == len(set(names))
+    assert len(shown) + int(cut[2] if cut else 0) == len(set(names))

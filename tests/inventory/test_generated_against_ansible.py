@@ -28,12 +28,12 @@ def test_generated_inventories_read_as_ansible_reads_them(ansible: Ansible, case
         assert_agreed(ansible, sources, cwd)
 
 
-def asked(ansible: Ansible, name: str, text: str) -> tuple[Seen, dict[str, object] | None]:
-    """What Ansible sees, and the variables of host a as fleetsweep sees them, None if it refuses the source."""
+def read_both(ansible: Ansible, name: str, text: str) -> tuple[Seen, dict[str, object] | None]:
+    """Return the inventory as Ansible reads it, and host a's variables as fleetsweep does; None if it refuses."""
     with tempfile.TemporaryDirectory() as root:
         path = Path(root, name)
         path.write_text(text, encoding="utf-8")
-        seen = ansible.ask([str(path)], cwd=Path(root))
+        seen = ansible.read([str(path)], cwd=Path(root))
         try:
             graph = read_sources([str(path)], cwd=Path(root), warnings=Warnings())
         except InventoryError:
@@ -50,7 +50,7 @@ def unordered(value: object) -> object:
 @given(values=st.lists(PYTHONIC, min_size=1, max_size=20))
 def test_an_ini_value_of_any_look_is_typed_as_ansible_types_it(ansible: Ansible, values: list[str]) -> None:
     lines = "".join(f"v{number}={value}\n" for number, value in enumerate(values))
-    seen, ours = asked(ansible, "hosts.ini", f"[g]\na\n[g:vars]\n{lines}")
+    seen, ours = read_both(ansible, "hosts.ini", f"[g]\na\n[g:vars]\n{lines}")
     assert (ours is not None) == seen.parsed
     if ours is not None:
         theirs = {key: unordered(value) for key, value in seen.variables["a"].items()}
@@ -60,7 +60,7 @@ def test_an_ini_value_of_any_look_is_typed_as_ansible_types_it(ansible: Ansible,
 @settings(suppress_health_check=SHARED, max_examples=60)
 @given(value=YAMLISH)
 def test_a_yaml_value_of_any_look_is_typed_as_ansible_types_it(ansible: Ansible, value: str) -> None:
-    seen, ours = asked(ansible, "hosts.yml", f"g:\n  hosts: {{a: }}\n  vars:\n    v: {value}\n")
+    seen, ours = read_both(ansible, "hosts.yml", f"g:\n  hosts: {{a: }}\n  vars:\n    v: {value}\n")
     assert (ours is not None) == seen.parsed
     if ours is not None:
         assert ours == seen.variables["a"]

@@ -1,4 +1,4 @@
-"""How a host is reached, as its variables say it; and what is refused, by name and line."""
+"""How a host is reached according to its variables, and which values are refused, by name and line."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_local_host_takes_no_account_of_its_ssh_variables(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "says"),
+    ("variables", "message"),
     [
         ({"ansible_host": ""}, "not an address"),
         ({"ansible_host": "-oProxyCommand=x"}, "not an address"),
@@ -110,13 +110,13 @@ def test_a_local_host_takes_no_account_of_its_ssh_variables(kind: str) -> None:
     ],
 )
 def test_a_value_that_cannot_be_honoured_names_its_variable_its_host_and_its_line(
-    variables: dict[str, object], says: str
+    variables: dict[str, object], message: str
 ) -> None:
     (variable,) = variables
     with pytest.raises(InventoryError) as caught:
         host(**variables)
     assert str(caught.value).startswith(f"hosts:2: {variable} of web-1.example.com")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_name_that_is_no_address_needs_one() -> None:
@@ -147,7 +147,7 @@ def test_sudo_to_root_in_its_usual_forms_is_honoured() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "says"),
+    ("variable", "value", "message"),
     [
         ("ansible_become_method", "su", "only sudo"),
         ("ansible_become_method", "community.general.doas", "only sudo"),
@@ -158,8 +158,8 @@ def test_sudo_to_root_in_its_usual_forms_is_honoured() -> None:
         ("ansible_become_flags", "-i '", "quotes"),
     ],
 )
-def test_any_other_become_says_what_fleetsweep_can_do(variable: str, value: str, says: str) -> None:
-    with pytest.raises(InventoryError, match=f"hosts:3: {variable} of .*({says})"):
+def test_any_other_become_is_refused_with_what_is_supported(variable: str, value: str, message: str) -> None:
+    with pytest.raises(InventoryError, match=f"hosts:3: {variable} of .*({message})"):
         host(ansible_become=True, **{variable: value})
 
 
@@ -187,7 +187,7 @@ def test_every_setting_of_ours_is_known_and_reaches_the_policy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "says"),
+    ("variable", "message"),
     [
         ("fleetsweep_max_agee", "did you mean fleetsweep_max_age?"),
         ("fleetsweep_name", "did you mean fleetsweep_names?"),
@@ -198,11 +198,11 @@ def test_every_setting_of_ours_is_known_and_reaches_the_policy() -> None:
         ("fleetsweep_", "did you mean fleetsweep_"),
     ],
 )
-def test_an_unknown_setting_is_refused_with_the_nearest_right_name(variable: str, says: str) -> None:
+def test_an_unknown_setting_is_refused_with_the_nearest_right_name(variable: str, message: str) -> None:
     with pytest.raises(InventoryError) as caught:
         host(**{variable: "2h"})
     assert str(caught.value).startswith(f"hosts:2: {variable} of web-1.example.com")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_variables_that_only_ansible_would_use_are_listed_with_the_reason() -> None:

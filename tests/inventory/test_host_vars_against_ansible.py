@@ -176,10 +176,10 @@ def _marked(value: object) -> object:
 
 def _understood(answer: str) -> dict[str, object]:
     lines = [line.partition(" ") for line in answer.splitlines()]
-    said: dict[str, str] = {}
+    found: dict[str, str] = {}
     for key, _, value in lines:
-        said.setdefault(key, value)
-    return said | {"port": int(said["port"]), "become": "sudo" in said["command"]}
+        found.setdefault(key, value)
+    return found | {"port": int(found["port"]), "become": "sudo" in found["command"]}
 
 
 @pytest.mark.parametrize("name", SAME)
@@ -201,9 +201,7 @@ def test_what_ansible_can_make_nothing_of_is_refused(name: str, ansible: dict[st
 
 
 @pytest.mark.parametrize("name", DIFFERENT)
-def test_where_fleetsweep_refuses_and_ansible_does_not_the_page_says_so(
-    name: str, ansible: dict[str, dict[str, object]]
-) -> None:
+def test_a_refusal_of_what_ansible_accepts_is_documented(name: str, ansible: dict[str, dict[str, object]]) -> None:
     assert name in ansible
     with pytest.raises(InventoryError):
         wanted(name, DIFFERENT[name])

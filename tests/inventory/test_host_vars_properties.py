@@ -1,4 +1,4 @@
-"""Whatever stands in a host's variables: either a host that can be reached safely, or an error that says where."""
+"""Any variables give either a host that can be reached safely, or an error that names the place."""
 
 from __future__ import annotations
 

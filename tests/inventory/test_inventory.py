@@ -1,4 +1,4 @@
-"""Inventories in YAML and INI, and who is meant by a limit."""
+"""Inventories in YAML and INI, and the hosts that a limit selects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_limits_take_names_groups_globs_commas_and_exclusions(small: Inventory) 
 
 
 @pytest.mark.parametrize("limit", ["", ",", "nobody", "all,!all", "arm:nobody", "~.*", "arm,"])
-def test_a_limit_that_selects_nothing_or_is_not_understood_is_refused(small: Inventory, limit: str) -> None:
+def test_a_limit_that_selects_nothing_or_is_invalid_is_refused(small: Inventory, limit: str) -> None:
     with pytest.raises(InventoryError):
         small.select([limit])
 

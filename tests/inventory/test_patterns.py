@@ -1,4 +1,4 @@
-"""What a limit says where it selects nothing, and what it costs."""
+"""The errors of limits that select nothing, and the cost of limits."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_one_empty_limit_among_others_is_refused(limits: tuple[str, ...]) -> Non
         ("~(?i)^(x|)", "matches every name"),
     ],
 )
-def test_a_refusal_says_what_is_there_and_what_to_write(limit: str, message: str) -> None:
+def test_a_refusal_names_the_hosts_and_the_fix(limit: str, message: str) -> None:
     with pytest.raises(InventoryError) as caught:
         pick(limit)
     assert str(caught.value).startswith("--limit: ")

@@ -1,4 +1,4 @@
-"""A limit selects what Ansible says that it selects, or is refused for a reason that docs/inventory.md gives."""
+"""A limit selects the hosts that it selects in Ansible, or is refused for a reason in docs/inventory.md."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ASK_MORE = 60
 
 
 class Asked:
-    """A directory of inventories and files of patterns, and the child that answers for them."""
+    """A directory of inventories and files of patterns, and the process that evaluates them."""
 
     def __init__(self, directory: Path, ansible: Ansible) -> None:
         self.directory = directory
@@ -48,7 +48,7 @@ class Asked:
             (directory / name).write_bytes(text.encode())
 
     def of(self, inventory: str, limits: Sequence[str]) -> Seen:
-        return self._ansible.ask([f"{inventory}.ini"], cwd=self.directory, patterns=limits)
+        return self._ansible.read([f"{inventory}.ini"], cwd=self.directory, patterns=limits)
 
     def lines(self, path: str) -> Sequence[str]:
         if path not in FILES:
@@ -63,7 +63,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
 
 
 @pytest.fixture(scope="module")
-def answers(asked: Asked) -> dict[str, Seen]:
+def by_inventory(asked: Asked) -> dict[str, Seen]:
     return {name: asked.of(name, [text for of, text, _ in CASES if of == name]) for name in INVENTORIES}
 
 
@@ -76,9 +76,9 @@ def ours(seen: Seen, limit: str, lines: Callable[[str], Sequence[str]]) -> tuple
 
 @pytest.mark.parametrize(("inventory", "limit", "difference"), CASES)
 def test_a_limit_is_the_same_hosts_in_the_same_order_or_a_named_refusal(
-    inventory: str, limit: str, difference: str | None, asked: Asked, answers: dict[str, Seen]
+    inventory: str, limit: str, difference: str | None, asked: Asked, by_inventory: dict[str, Seen]
 ) -> None:
-    seen = answers[inventory]
+    seen = by_inventory[inventory]
     theirs, mine = seen.patterns[limit], ours(seen, limit, asked.lines)
     if difference is not None:
         assert isinstance(mine, InventoryError)
@@ -89,20 +89,20 @@ def test_a_limit_is_the_same_hosts_in_the_same_order_or_a_named_refusal(
     else:
         assert not isinstance(mine, InventoryError), mine
         assert set(mine) == set(theirs.limited or ())
-        # Ansible reads no files in the one call that tells the order.
+        # The call of Ansible that gives the order reads no files.
         assert "@" in limit or mine == theirs.matched
 
 
 @pytest.mark.parametrize("inventory", INVENTORIES)
 def test_an_inventory_that_is_read_selects_the_same_in_ansibles_order(
-    inventory: str, asked: Asked, answers: dict[str, Seen]
+    inventory: str, asked: Asked, by_inventory: dict[str, Seen]
 ) -> None:
     fleet = load([f"{inventory}.ini"], cwd=asked.directory)
-    for limit, theirs in answers[inventory].patterns.items():
+    for limit, theirs in by_inventory[inventory].patterns.items():
         try:
             mine = tuple(host.name for host in fleet.select([limit]))
         except InventoryError:
-            assert isinstance(ours(answers[inventory], limit, asked.lines), InventoryError), limit
+            assert isinstance(ours(by_inventory[inventory], limit, asked.lines), InventoryError), limit
         else:
             assert mine == theirs.limited, limit
 
@@ -111,10 +111,12 @@ def test_an_inventory_that_is_read_selects_the_same_in_ansibles_order(
     ("difference", "everything"),
     [("empty-limit", True), ("empty-file", True), ("matches-anything", True), ("nothing-selected", False)],
 )
-def test_what_the_page_says_of_ansible_is_so(difference: str, everything: bool, answers: dict[str, Seen]) -> None:
+def test_the_page_describes_ansible_correctly(difference: str, everything: bool, by_inventory: dict[str, Seen]) -> None:
     for inventory, limit, of in CASES:
         if of == difference and limit[:1] not in {"&", "c"}:
-            assert answers[inventory].patterns[limit].limited == (answers[inventory].hosts if everything else ())
+            assert by_inventory[inventory].patterns[limit].limited == (
+                by_inventory[inventory].hosts if everything else ()
+            )
 
 
 def test_every_refusal_is_in_the_table_of_differences() -> None:

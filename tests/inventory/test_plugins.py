@@ -18,6 +18,7 @@ from tests.inventory.comparison import assert_agreed
 from tests.inventory.constructed_cases import CONSTRUCTED, HEAD
 from tests.inventory.corpus import Case
 from tests.inventory.differences import named_in_docs
+from tests.inventory.test_cases import CASES
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,12 @@ def test_the_groups_of_a_plugin_are_in_the_order_of_the_tree(ansible: Ansible, t
     sources = [str(tmp_path / name) for name in ("1.ini", "2.yml")]
     graph = read_sources(sources, cwd=tmp_path, warnings=Warnings())
     assert list(graph.groups) == ["all", "ungrouped", "roles", "r_x"]
-    assert list(ansible.ask(sources, cwd=tmp_path).groups) == ["all", "ungrouped", "r_x", "roles"]
+    assert list(ansible.read(sources, cwd=tmp_path).groups) == ["all", "ungrouped", "r_x", "roles"]
+
+
+def test_toml_is_read_whatever_plugins_ansible_enables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(CASES / "cfg" / "ansible.cfg"))
+    assert load([str(CASES / "cfg" / "p")], cwd=tmp_path).names == ("t1",)
 
 
 def test_an_expression_that_fails_in_a_strict_configuration_is_an_error(tmp_path: Path) -> None:
@@ -105,7 +111,7 @@ def test_a_plugin_configuration_goes_through_ansible_inventory(ansible: Ansible,
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "group_vars" / "sites.yml").write_text("v: 1\nplace: nowhere\n")
     sources = [str(tmp_path / "fleet.yml")]
-    seen = ansible.ask(sources, cwd=tmp_path)
+    seen = ansible.read(sources, cwd=tmp_path)
     graph = read_sources(sources, cwd=tmp_path, warnings=Warnings())
     assert set(graph.members("all")) == set(seen.hosts) == {"box-north", "box-south"}
     assert {host: graph.groups_of(host) for host in seen.hosts} == seen.group_names
@@ -120,7 +126,7 @@ def test_a_plugin_that_fails_is_an_error(tmp_path: Path) -> None:
         load([str(tmp_path / "fleet.yml")], cwd=tmp_path)
 
 
-def test_without_ansible_a_plugin_configuration_says_what_to_install(
+def test_without_ansible_the_error_of_a_plugin_configuration_names_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

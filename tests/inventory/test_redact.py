@@ -13,7 +13,7 @@ from fleetsweep.inventory.redact import MASK, masked
      "github-token", "vault_secret_id", "ansible_ssh_private_key", "aws_secret_access_key", "api_key", "apikey",
      "ansible_private_key_passphrase"],
 )  # fmt: skip
-def test_a_value_whose_name_says_secret_is_masked(name: str) -> None:
+def test_a_value_whose_name_suggests_a_secret_is_masked(name: str) -> None:
     assert masked({name: "hunter2"}) == {name: MASK}
     assert masked({name: 12345}) == {name: MASK}
     assert masked({"db": {name: ["hunter2"]}}) == {"db": {name: [MASK]}}

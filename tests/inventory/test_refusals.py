@@ -1,4 +1,4 @@
-"""What fleetsweep refuses to read: always with the file, and each difference from Ansible documented."""
+"""Sources that are refused: the error names the file, and each difference from Ansible is documented."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def name_of(refusal: Refusal) -> str:
 
 
 def read(refusal: Refusal, root: Path) -> None:
-    """Everything that there is to know of it."""
+    """Read the sources and the variables of every host."""
     sources, cwd = refusal.case.lay(root)
     graph = read_sources(sources, cwd=cwd, warnings=Warnings())
     for host in graph.hosts:
@@ -27,24 +27,24 @@ def read(refusal: Refusal, root: Path) -> None:
 
 
 @pytest.mark.parametrize("refusal", [*BOTH, *DIFFERENT], ids=name_of)
-def test_an_unusable_source_is_an_error_that_says_where(tmp_path: Path, refusal: Refusal) -> None:
-    with pytest.raises(InventoryError, match=refusal.says):
+def test_an_unusable_source_is_an_error_that_names_the_place(tmp_path: Path, refusal: Refusal) -> None:
+    with pytest.raises(InventoryError, match=refusal.message):
         read(refusal, tmp_path)
 
 
 @pytest.mark.parametrize("refusal", BOTH, ids=name_of)
-def test_what_is_refused_without_a_difference_is_nothing_to_ansible_either(
+def test_a_source_refused_without_a_difference_is_refused_by_ansible_too(
     ansible: Ansible, tmp_path: Path, refusal: Refusal
 ) -> None:
     sources, cwd = refusal.case.lay(tmp_path)
-    seen = ansible.ask(sources, cwd=cwd)
+    seen = ansible.read(sources, cwd=cwd)
     assert seen.error is not None or not seen.parsed
 
 
 @pytest.mark.parametrize("refusal", DIFFERENT, ids=name_of)
-def test_a_difference_is_one_ansible_reads_the_source(ansible: Ansible, tmp_path: Path, refusal: Refusal) -> None:
+def test_ansible_reads_a_source_that_shows_a_difference(ansible: Ansible, tmp_path: Path, refusal: Refusal) -> None:
     sources, cwd = refusal.case.lay(tmp_path)
-    seen = ansible.ask(sources, cwd=cwd)
+    seen = ansible.read(sources, cwd=cwd)
     assert (seen.error, seen.parsed) == (None, True)
 
 

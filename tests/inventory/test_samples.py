@@ -54,7 +54,7 @@ def test_the_single_box_has_its_users_own_engine() -> None:
     assert (host.address, host.user, host.engine) == ("192.0.2.10", "ci", "unix:///run/user/1001/docker.sock")
 
 
-def test_in_the_checkout_the_samples_are_no_fleet_unless_they_are_named(
+def test_in_the_checkout_the_samples_are_used_only_if_they_are_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(SAMPLES.parent)
@@ -62,15 +62,15 @@ def test_in_the_checkout_the_samples_are_no_fleet_unless_they_are_named(
     for command in (["hosts"], ["audit"], ["sweep", "--yes"], ["doctor"], ["schedule", "cron"], ["hosts", "-l", "arm"]):
         monkeypatch.setattr("sys.argv", ["fleetsweep", *command])
         code = run()
-        told = capsys.readouterr()
-        assert (code, told.out) == (2, "")
-        assert "give -i FILE" in told.err
+        printed = capsys.readouterr()
+        assert (code, printed.out) == (2, "")
+        assert "give -i FILE" in printed.err
     monkeypatch.setattr("sys.argv", ["fleetsweep", "hosts", "-i", "inventory/small.ini"])
     assert run() == 0
     assert "runner-01.example.com" in capsys.readouterr().out
 
 
-def test_every_sample_is_tested_and_says_how_it_is_used() -> None:
+def test_every_sample_is_tested_and_shows_its_use() -> None:
     samples = {path.name for path in SAMPLES.iterdir() if not path.name.startswith((".", "__"))}
     assert samples - {"SAMPLES.md"} == {"small", "small.ini", "dynamic.py", "bastion.yml", "single.yml"}
     for name in samples - {"SAMPLES.md"}:

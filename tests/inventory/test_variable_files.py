@@ -14,7 +14,7 @@ from tests.inventory.build import graph_of
 
 
 def files(root: Path, **texts: str) -> VariableFiles:
-    """The variable files of group web, by name."""
+    """Return the variable files of group web, written with these names."""
     (root / "group_vars").mkdir()
     for name, text in texts.items():
         path = root / "group_vars" / name.replace("__", "/").replace("_yml", ".yml")

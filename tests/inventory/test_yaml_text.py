@@ -17,7 +17,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (BOMB, "hosts.yml:7: the file has more than 2000000 values"),
         (MERGES, "more than 2000000 values"),
@@ -30,8 +30,8 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
     ids=["aliases", "merges", "lists", "block-lists", "mappings", "keys", "json", "braces"],
 )  # fmt: skip
-def test_a_yaml_bomb_is_refused_in_bounded_memory(text: str, says: str) -> None:
-    with pytest.raises(InventoryError, match=says):
+def test_a_yaml_bomb_is_refused_in_bounded_memory(text: str, message: str) -> None:
+    with pytest.raises(InventoryError, match=message):
         parse(text, "hosts.yml")
 
 
