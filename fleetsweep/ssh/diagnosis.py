@@ -7,6 +7,7 @@ import shlex
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Connection, Host
+from fleetsweep.model.ssh_settings import SshOption
 from fleetsweep.model.survey import Fault
 from fleetsweep.runtime.files import expanded, quoted
 from fleetsweep.ssh.host_keys import make_directory
@@ -89,6 +90,7 @@ def _ssh(host: Host, options: SshOptions, hop: Hop) -> str:
         *_config(host, options),
         *(["-i", expanded(key)] if key else []),
         *(["-J", host.proxy_jump] if host.proxy_jump else []),
+        *(word for option in host.ssh_options for word in _option(option)),
         "-p",
         str(hop.connection.port),
         f"{hop.connection.user}@{hop.connection.host}",
@@ -97,6 +99,11 @@ def _ssh(host: Host, options: SshOptions, hop: Hop) -> str:
         # The command may hold a password, so the operator has to set it.
         return f'ssh -o "ProxyCommand=$PROXY_COMMAND" {shlex.join(words[1:])}'
     return shlex.join(words)
+
+
+def _option(option: SshOption) -> list[str]:
+    """Return a ``-o`` option, but none that would turn the check of the host key off."""
+    return [] if option.name == "StrictHostKeyChecking" else ["-o", f"{option.name}={option.value}"]
 
 
 def _config(host: Host, options: SshOptions) -> list[str]:

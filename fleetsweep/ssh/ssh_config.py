@@ -9,6 +9,7 @@ import glob
 import os
 import re
 import socket
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +18,7 @@ from typing import Final
 
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.ssh_settings import ALIASES, SETTINGS, SshOption, Verdict
+from fleetsweep.runtime.files import quoted
 from fleetsweep.ssh.cache import single_flight
 from fleetsweep.ssh.config_match import Criterion, parse_match
 from fleetsweep.ssh.config_text import split_first, split_words
@@ -74,16 +76,27 @@ def config_error(
     return HostError(Phase.RESOLVE, FaultKind.SSH_CONFIG, message, remedy)
 
 
-@single_flight
 def read_ssh_config(file: str | None) -> tuple[tuple[Line, ...], ...]:
-    """Return the lines of ``file``, or of the user's and of the system's file: one tuple a file.
+    """Return the lines of ``file``, or of the user's and of the system's file: one tuple a file; none for ``none``.
 
-    Raises HostError, phase resolve.
+    The files are read once a run. Raises HostError, phase resolve.
     """
+    return _read_files(file, "" if file else os.path.expanduser("~"))  # noqa: PTH111 - called for every host
+
+
+@single_flight
+def _read_files(file: str | None, home: str) -> tuple[tuple[Line, ...], ...]:
+    """Read the files once. ``home`` is part of the cache key: without ``file`` it decides which they are."""
     if file is not None:
-        return (_read_lines(expanded(file), "~/.ssh", _ReadLimit()),)
-    found = ((expanded(usual), base) for usual, base in _DEFAULT_FILES)
-    return tuple(_read_lines(path, base, _ReadLimit()) for path, base in found if path.exists())
+        return () if file.lower() == "none" else (_read_lines(expanded(file), "~/.ssh", _ReadLimit()),)
+    found = []
+    for usual, base in _DEFAULT_FILES:
+        path = expanded(usual)
+        if path.exists():
+            if base.startswith("~"):
+                _check_owner(path)
+            found.append(_read_lines(path, base, _ReadLimit()))
+    return tuple(found)
 
 
 @single_flight
@@ -91,6 +104,19 @@ def read_options(options: tuple[SshOption, ...]) -> tuple[Line, ...]:
     """Return the lines of ``-o`` options, which come before every file. Raises HostError, phase resolve."""
     lines = (parse_line(f"{option.name} {option.value}", option.where) for option in options)
     return tuple(line for line in lines if line is not None)
+
+
+def _check_owner(path: Path) -> None:
+    """Raise HostError for a file that another account may write, as ssh does: it decides which box is reached."""
+    try:
+        found = path.stat()
+    except OSError:
+        # Reading it reports the reason.
+        return
+    if stat.S_ISREG(found.st_mode) and (found.st_uid not in {0, os.getuid()} or found.st_mode & 0o022):
+        raise config_error(
+            f"{path} belongs to another account, or others may write to it", f"chmod go-w {quoted(path)}, or chown it"
+        )
 
 
 class _ReadLimit:
@@ -120,7 +146,9 @@ def _read_lines(path: Path, base: str, limit: _ReadLimit, depth: int = 0) -> tup
         raise config_error(f"{path} is included too deeply: does it include itself?")
 
     def include(pattern: str) -> Iterable[tuple[Line, ...]]:
-        return (_read_lines(included, base, limit, depth + 1) for included in _matching(pattern, base))
+        for included in _matching(pattern, base):
+            _check_owner(included)
+            yield _read_lines(included, base, limit, depth + 1)
 
     numbered = enumerate(limit.read(path).split("\n"), 1)
     lines = (parse_line(text, f"{path}:{number}", include) for number, text in numbered)

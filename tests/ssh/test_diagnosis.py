@@ -10,6 +10,7 @@ import pytest
 from fleetsweep.errors import FaultKind, Phase
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Connection, Host
+from fleetsweep.model.ssh_settings import SshOption
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.ssh.diagnosis import command_for
 from fleetsweep.ssh.options import SshOptions
@@ -48,6 +49,13 @@ def test_a_fault_on_the_route_gets_a_command_for_the_controller(
 def test_any_other_fault_of_a_log_in_gets_a_verbose_log_in(options: SshOptions) -> None:
     command = suggested(options, Phase.CONNECT, "hung-up")
     assert shlex.split(command) == ["ssh", "-F", options.ssh_config, *["-p", "2222", "deploy@10.0.0.7", "-v", "true"]]
+
+
+def test_the_inventorys_options_are_in_the_command_but_none_that_trusts_any_key(options: SshOptions) -> None:
+    given = (SshOption("StrictHostKeyChecking", "no", "hosts:3"), SshOption("HostKeyAlias", "b7", "hosts:3"))
+    words = shlex.split(suggested(options, Phase.CONNECT, "hung-up", Host("box", "box", ssh_options=given)))
+    assert words[words.index("-o") + 1] == "HostKeyAlias=b7"
+    assert "StrictHostKeyChecking" not in " ".join(words)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import pytest
 
 from fleetsweep.errors import HostError, Phase
 from fleetsweep.model.host import Host
+from fleetsweep.model.ssh_settings import SshOption
 from fleetsweep.ssh.config_lookup import look_up
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import find_route
-from fleetsweep.ssh.ssh_config import MAX_INCLUDES, Line, read_ssh_config
+from fleetsweep.ssh.ssh_config import MAX_INCLUDES, Line, read_options, read_ssh_config
 from tests.ssh.unblocked import error_of
 
 
@@ -97,3 +98,46 @@ def test_the_number_of_included_files_is_limited(tmp_path: Path) -> None:
     error = error_of(lambda: find_route(Host("box", "box"), SshOptions(ssh_config=str(tmp_path / "0"))))
     assert isinstance(error, HostError)
     assert "files" in error.message
+
+
+def test_a_file_that_others_may_write_is_refused_as_by_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    usual, included = tmp_path / ".ssh" / "config", tmp_path / "included"
+    included.write_text("Port 7\n")
+    usual.write_text(f"Include {included}\n")
+    for path in (included, usual):
+        path.chmod(0o666)
+        with pytest.raises(HostError, match="others may write") as caught:
+            read_ssh_config(None)
+        assert str(path) in caught.value.message
+        assert "chmod go-w" in caught.value.remedy
+        path.chmod(0o644)
+    assert look_up("box", (), read_ssh_config(None)).port == 7
+
+
+def test_a_file_that_is_named_may_be_shared_but_not_what_it_includes(tmp_path: Path) -> None:
+    """As in ssh: a shared file that was named was meant."""
+    included, named = tmp_path / "included", tmp_path / "named"
+    included.write_text("Port 7\n")
+    named.write_text(f"Port 8\nInclude {included}\n")
+    named.chmod(0o666)
+    assert look_up("box", (), read_ssh_config(str(named))).port == 8
+    included.chmod(0o666)
+    (tmp_path / "again").write_text(f"Include {included}\n")
+    with pytest.raises(HostError, match="others may write"):
+        read_ssh_config(str(tmp_path / "again"))
+
+
+def test_none_names_no_file() -> None:
+    assert read_ssh_config("none") == ()
+
+
+def test_options_come_as_lines_and_an_invalid_one_is_named(tmp_path: Path) -> None:
+    lines = read_options((SshOption("Port", "7", "hosts:3"), SshOption("HostKeyAlias", '"b 7"', "hosts:3")))
+    assert [(line.key, line.value, line.where) for line in lines] == [
+        ("port", "7", "hosts:3"),
+        ("hostkeyalias", "b 7", "hosts:3"),
+    ]
+    with pytest.raises(HostError, match="hosts:3: RequiredRSASize"):
+        read_options((SshOption("RequiredRSASize", "x", "hosts:3"),))
