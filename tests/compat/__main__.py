@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.compat import engine_checks, server_checks
 from tests.compat.checks import Cell, cell_of
-from tests.compat.engines import AnyEngine, Docker, DockerContainerd, Podman
+from tests.compat.engines import AnyEngine, Docker, DockerContainerd, DockerOfNewClients, Podman
 from tests.compat.releases import CompatUnavailable
 from tests.compat.roots import OWN, Root, open_root
 from tests.compat.servers import AnyServer, Dropbear, OpenSsh
@@ -58,11 +58,12 @@ def rows_of(root: Root) -> tuple[list[Row], list[Row]]:
     engines, servers = [], []
     with Docker(root) as engine:
         engines.append(engine_row(engine))
-        kinds: list[type[AnyServer]] = [OpenSsh] if root.release == OWN else [OpenSsh, Dropbear]
-        servers += [server_row(kind(root), engine) for kind in kinds]
+        programs: list[type[AnyServer]] = [OpenSsh] if root.release == OWN else [OpenSsh, Dropbear]
+        servers += [server_row(program(root), engine) for program in programs]
     if root.release == "sid":
-        with DockerContainerd(root) as engine:
-            engines.append(engine_row(engine))
+        for kind in (DockerContainerd, DockerOfNewClients):
+            with kind(root) as engine:
+                engines.append(engine_row(engine))
     with Podman(root) as podman:
         engines.append(engine_row(podman))
     return engines, servers

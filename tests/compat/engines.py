@@ -24,6 +24,8 @@ class AnyEngine:
 
     kind = ""
     folder = ""
+    client_api = "1.41"
+    """The API version with which the checks prepare containers."""
     registry = ""
     """What this kind puts before the name of an image without a registry."""
 
@@ -92,7 +94,7 @@ class AnyEngine:
 
     def api(self) -> docker.APIClient:
         """Return a client of this engine."""
-        return docker.APIClient(base_url=self.url, version="1.41", timeout=30)
+        return docker.APIClient(base_url=self.url, version=self.client_api, timeout=30)
 
     def import_image(self, reference: str, salt: str = "") -> None:
         """Make an image of that name. With another ``salt`` the name moves, and old containers keep the old image."""
@@ -184,6 +186,22 @@ class DockerContainerd(Docker):
     def settings(self) -> dict[str, object]:
         """Return what dockerd's configuration file has."""
         return {"features": {"containerd-snapshotter": True}}
+
+
+class DockerOfNewClients(Docker):
+    """dockerd that accepts newer API versions only, as Docker 29 does by itself."""
+
+    folder = "docker-new"
+    client_api = "1.45"
+
+    @property
+    def suffix(self) -> str:
+        """What the name has after the version."""
+        return f", minimum API {self.client_api}"
+
+    def service(self) -> list[str]:
+        """Return the command of dockerd."""
+        return ["env", f"DOCKER_MIN_API_VERSION={self.client_api}", *super().service()]
 
 
 class Podman(AnyEngine):

@@ -92,7 +92,7 @@ def post_quantum(server: AnyServer, engine: AnyEngine) -> None:
     if isinstance(server, OpenSsh):
         offered = server.root.output("/usr/sbin/sshd", "-T", "-f", _empty(server)).lower()
         if _HYBRID not in offered:
-            raise NotApplicableError("it has sntrup761x25519 alone, which paramiko has not")
+            raise NotApplicableError("it has sntrup761x25519 alone, which paramiko lacks")
         lines = [f"KexAlgorithms {_HYBRID}"]
     with server.serving(*lines) as port, _agreed() as agreed:
         _survey(server, port, engine)
