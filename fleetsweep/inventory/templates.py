@@ -90,7 +90,8 @@ class Variables:
 
     def get(self, name: str) -> object:
         """Return the variable's value, rendered; None if it is unset or omitted. Raises InventoryError."""
-        self._check_unambiguous(name)
+        if isinstance(self._origins.get(name), AmbiguousOrigin):
+            self._refuse_ambiguous(name)
         value = self._raw.get(name)
         if value is None:
             return None
@@ -112,7 +113,7 @@ class Variables:
             raise kind(self.origin(name), f"{name} of {self._host} can't be rendered: {_reason(error)}") from None
         return None if rendered is OMIT else rendered
 
-    def _check_unambiguous(self, name: str) -> None:
+    def _refuse_ambiguous(self, name: str) -> None:
         origin = self._origins.get(name)
         if isinstance(origin, AmbiguousOrigin):
             raise InventoryError(str(origin), f"{name} of {self._host}: {origin.reason}: remove one")
@@ -122,7 +123,7 @@ class Variables:
         if name in self._magic:
             return self._magic[name]
         if name not in self._rendered:
-            self._check_unambiguous(name)
+            self._refuse_ambiguous(name)
             value = self._raw[name]
             if isinstance(value, VaultValue):
                 raise ValueError(f"{name} ({self.origin(name)}) is encrypted with Ansible Vault")

@@ -60,8 +60,11 @@ class Document:
 
     def origin(self, mapping: object, variable: object) -> str:
         """Return ``path:line`` of a variable; an AmbiguousOrigin if a key occurs twice there."""
-        where = self.where(mapping, variable)
-        reason = self.duplicates.within.get(id(mapping), {}).get(variable) if self.duplicates.found else None
+        line = self.lines.get(id(mapping), {}).get(variable)
+        where = self.path if line is None else f"{self.path}:{line}"
+        if not self.duplicates.found:
+            return where
+        reason = self.duplicates.within.get(id(mapping), {}).get(variable)
         return where if reason is None else AmbiguousOrigin(where, reason)
 
     def refuse_duplicates(self, mapping: object) -> None:
