@@ -198,7 +198,9 @@ _SMUGGLED: Final = b"POST /containers/create HTTP/1.1\r\nHost: engine\r\nContent
 RAW: Final = {
     "a body": _INFO + HEAD + b"Content-Length: 2\r\n\r\n{}",
     "a body of a removal": _DELETE + HEAD + b"Content-Length: 2\r\n\r\n{}",
-    "an empty body": _INFO + HEAD + b"Content-Length: 0\r\n\r\n",
+    "an empty body, then a request": _INFO.replace(b"info", b"inf") + HEAD + b"Content-Length: 0\r\n\r\n" + _SMUGGLED,
+    "zeros": _INFO + HEAD + b"Content-Length: 00\r\n\r\n",
+    "a list of lengths": _INFO + HEAD + b"Content-Length: 0, 72\r\n\r\n" + _SMUGGLED,
     "a chunked body": _INFO + HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     "a smuggled request in a body": _INFO + HEAD + b"Content-Length: %d\r\n\r\n" % len(_SMUGGLED) + _SMUGGLED,
     "a request after a chunked end": _INFO + HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + _SMUGGLED,
