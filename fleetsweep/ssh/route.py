@@ -29,7 +29,8 @@ from fleetsweep.ssh.ssh_config import Line, config_error, port_of, read_options,
 MAX_HOPS: Final = 8
 
 _JUMP: Final = re.compile(
-    r"(?:ssh://)?(?:([^\s/]+)@)?(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:@\[\]/-][^\s:@\[\]/]*)(?::(\w[\w-]*))?", re.ASCII
+    r"(?:ssh://)?(?:([^\s/]+)@)?(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:@\[\]/-][^\s:@\[\]/]*)(?::(\w[\w-]*))?/?",
+    re.ASCII,
 )
 
 # Stricter than OpenSSH's own check of names that reach a shell.

@@ -131,7 +131,7 @@ def shown(settings: HostSettings, config: Path, host: str) -> dict[str, object]:
         "user": str(hop.connection.user),
         "identityfile": [line.value for line in settings.lists.get("identityfile", ())],
         "certificatefile": [line.value for line in settings.lists.get("certificatefile", ())],
-        "hostkeyalias": settings.text("hostkeyalias"),
+        "hostkeyalias": settings.alias,
         "trust": str(hop.trust),
         "proxied": jump is not None or command is not None,
         "proxycommand": command,
@@ -183,14 +183,82 @@ def test_a_generated_configuration_means_what_ssh_makes_of_it(
     config = generated(seed, tmp_path)
     text = config.read_text() + "\nincluded:\n" + (tmp_path / f"included-{seed}").read_text()
     for host in (NAMES[seed % len(NAMES)], "box"):
-        found = asked(config, host)
-        ours: dict[str, object] | None
-        try:
-            ours = shown(look_up(host, (), read_ssh_config(str(config))), config, host)
-        except HostError as error:
-            # ssh -G follows no ProxyJump, so it finds no circle.
-            ours = None if "is circular" not in error.message else {}
-        if ours == {}:
-            continue
-        assert (ours is None) == (found is None), f"{host}\n{text}"
-        assert found is None or ours == theirs(found), f"{host}\n{text}"
+        compare(config, host, f"{host}\n{text}")
+
+
+def compare(config: Path, host: str, text: str) -> None:
+    found = asked(config, host)
+    ours: dict[str, object] | None
+    try:
+        ours = shown(look_up(host, (), read_ssh_config(str(config))), config, host)
+    except HostError as error:
+        # ssh -G follows no ProxyJump, so it finds no circle.
+        ours = None if "is circular" not in error.message else {}
+    if ours == {}:
+        return
+    assert (ours is None) == (found is None), text
+    assert found is None or ours == theirs(found), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HostName a\r\nPort 24\r\n",
+        "\ufeffPort 23\n",
+        "Port 23\\\n",
+        'Host "box"\n Port 5\n',
+        '"HostName" x\n',
+        "Port 0x16\n",
+        "User=\n",
+        "ProxyJump a,,b\n",
+        "ProxyJump h:99999\n",
+        "ProxyJump ssh://u@h:22/\n",
+        "HostName -x\n",
+        "User 'a;b'\n",
+        "Protocol 2\n",
+        "UseRoaming no\n",
+        "NoSuch x\n",
+        "IgnoreUnknown NoSuch\nNoSuch x\n",
+        "NoSuch x\nIgnoreUnknown NoSuch\n",
+        "Host other\nIgnoreUnknown N*\nHost *\nNoSuch x\n",
+        "IgnoreUnknown a,n*\nNoSuch x\n",
+        "Host\n",
+        "Match\n",
+        "Match host\n",
+        "Match all host x\n",
+        "Match host box all\n Port 9\n",
+        "Match host x user y all\n",
+        "Match host box,!box\n Port 9\n",
+        "Match originalhost BOX\n Port 9\n",
+        "Host BOX\n Port 9\n",
+        "Host box !box\n Port 9\n",
+        "Host !other\n Port 9\n",
+        "User x\nMatch user root\n Port 9\n",
+        "HostName h2\nMatch host h2\n Port 9\n",
+        "HostName %h.x\nMatch host box.x\n Port 9\n",
+        "HostName h2\nHost h2\n Port 9\n",
+        "HostName h2\nMatch final host h2\n Port 9\nHost h2\n User q\n",
+        "PubkeyAcceptedKeyTypes +ssh-rsa\n",
+        "HostKeyAlgorithms ssh-ed25519, rsa-sha2-512\n",
+        "RequiredRSASize -1\n",
+        "Port 22#x\n",
+        "Port 22 22\n",
+        "Port='22'\n",
+        "IdentityAgent ${NOPE}\n",
+        'UserKnownHostsFile ""\n',
+        "HostKeyAlias a b\n",
+        'Match exec "exit 3"\n Port 9\nMatch !exec "exit 3"\n User z\n',
+        "HostName %%h\n",
+        "HostName %n\n",
+        "HostName %\n",
+        "ProxyJump none\nProxyCommand x\nProxyJump b\n",
+        "ProxyCommand none\nProxyJump b\n",
+        "ProxyJump b\nProxyCommand x\n",
+        "IdentityFile /a\nHost box\nIdentityFile /b\nHost *\nIdentityFile /a\n",
+        "Host no\nUserKnownHostsFile none /x\n",
+    ],
+)
+def test_a_configuration_of_each_kind_means_what_ssh_makes_of_it(text: str, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(text)
+    compare(config, "box", text)

@@ -155,7 +155,7 @@ def test_a_missing_configuration_is_refused(home: Path) -> None:
 
 def test_a_proxy_jump_has_any_number_of_hops_each_with_its_own_configuration(find: Find) -> None:
     route = find(
-        "Host box\n ProxyJump ann@outer:2201,[fe80::1%eth0]:2202,ssh://inner\n"
+        "Host box\n ProxyJump ann@outer:2201,[fe80::1%eth0]:2202,ssh://inner/\n"
         "Host outer\n HostName 10.0.0.1\n IdentityFile /outer\nHost inner\n User ivy\n Port 2203\nUser me\n"
     )
     assert [spec.split("@", 1)[1] for spec in specs(route)] == [
