@@ -24,12 +24,13 @@ from fleetsweep.schedule import Proxy
 from fleetsweep.schedule.gate import REFUSAL
 from tests.conftest import Run
 from tests.lab import Box, Lab, Spec
-from tests.lab.accounts import edit, sshd_with
+from tests.lab.accounts import account, edit, sshd_with
 from tests.lab.box import NEVER, WORKSPACE, image_archive
 from tests.lab.gate import can_connect, running, without_root
 from tests.lab.lab import TEST_PACKAGES
 from tests.lab.podman import Podman
 from tests.lab.process import Daemon, wait_for
+from tests.lab.single_host_survey import host, via
 
 pytestmark = pytest.mark.lab
 
@@ -106,8 +107,8 @@ def installed(lab: Lab, box: Box, run: Run, proxy: Proxy, engine: Path, *options
         directory.mkdir(mode=0o711)
         undo.callback(shutil.rmtree, directory)
         undo.callback(_remove, sweeper, keeper)
-        (account,) = blocks(ACCOUNT)[-1:]
-        shell(done.adapted(account))
+        (commands,) = blocks(ACCOUNT)[-1:]
+        shell(done.adapted(commands))
         shell(done.adapted("\n".join(line for line in block("apt-get").splitlines() if line.startswith(("use", "mk")))))
         shell(done.adapted(block("echo ")))
         config = directory / "etc" / ("gate.cfg" if proxy is Proxy.HAPROXY else "gate.conf")
@@ -161,8 +162,8 @@ def ssh_settings(box: Box, gate: Installed) -> Iterator[None]:
 def inventory(lab: Lab, box: Box, gate: Installed, directory: Path) -> list[str]:
     """Return the options for an inventory of this box that has the line of the page."""
     path = directory / "inventory.yml"
-    host = {"ansible_host": "127.0.0.1", "ansible_port": box.port, "ansible_user": gate.sweeper}
-    lines = [f"{key}: {value}" for key, value in {**host, "ansible_ssh_private_key_file": gate.key}.items()]
+    settings = {"ansible_host": "127.0.0.1", "ansible_port": box.port, "ansible_user": gate.sweeper}
+    lines = [f"{key}: {value}" for key, value in {**settings, "ansible_ssh_private_key_file": gate.key}.items()]
     lines.append(gate.adapted(block("fleetsweep_engine:")).strip())
     path.write_text("all:\n  hosts:\n    runner-1:\n" + "".join(f"      {line}\n" for line in lines))
     known = ["--known-hosts", str(lab.known_hosts), "--state-dir", str(directory / "state")]
@@ -308,6 +309,11 @@ def test_podmans_own_api_is_swept_through_the_gate(lab: Lab, box: Box, run: Run,
             done = run("sweep", *words, "--yes")
             assert done.returncode == 0, done.stdout + done.stderr
         assert podman.names() == set()
+
+
+def test_an_sshd_without_tcp_forwarding_opens_no_socket_either(lab: Lab, box: Box) -> None:
+    with account(box, group_of_socket=True) as who, sshd_with(box, "AllowTcpForwarding no"):
+        assert via(host(lab, box, who)) == "dial-stdio"
 
 
 def test_the_unit_is_one_that_systemd_reads(tmp_path: Path) -> None:
