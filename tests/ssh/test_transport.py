@@ -81,11 +81,14 @@ def test_the_manual_lists_the_algorithms_in_their_order() -> None:
     section = Path("docs/ssh.md").read_text().partition("### Algorithms")[2].partition("\n## ")[0]
     rows = [row.split(" | ") for row in section.splitlines() if row.startswith("| `")]
     listed = {row[0].split("`")[1]: re.findall("`([^`]+)`", row[1]) for row in rows}
+    # The manual names what paramiko has only since 5.1.
+    release = tuple(int(part) for part in paramiko.__version__.split(".")[:2])
+    newest = [] if release >= (5, 1) else ["mlkem768x25519-sha256"]
     ours, theirs = socket.socketpair()
     with ours, theirs:
         transport = StreamlocalTransport(ours)
         assert listed == {
-            "KexAlgorithms": [*transport.preferred_kex],
+            "KexAlgorithms": [*newest, *transport.preferred_kex],
             "HostKeyAlgorithms": [name for name in transport.preferred_keys if "cert" not in name],
             "Ciphers": [*transport.preferred_ciphers],
             "MACs": [*transport.preferred_macs],
