@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Final
 
 from tests.compat.roots import Root
 from tests.lab.process import Daemon, wait_for
+from tests.lab.sockets import accepts, free_port
 
 SSHD: Final = "/usr/sbin/sshd"
 
@@ -44,16 +44,13 @@ class AnyServer:
     @contextmanager
     def serving(self, *lines: str) -> Iterator[int]:
         """Run the server while the block runs, and yield its port. ``lines`` are more of its configuration."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = free_port()
         daemon = Daemon(self.root.command(*self.command(port, lines)), self.directory / "log")
 
         def listens() -> bool:
             if not daemon.alive():
                 raise RuntimeError(f"{self.name} ended: {daemon.tail()}")
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
+            return accepts(port)
 
         try:
             wait_for(listens, f"{self.name} listening")

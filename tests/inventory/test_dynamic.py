@@ -14,7 +14,7 @@ from fleetsweep.inventory.files import Warnings
 from fleetsweep.inventory.sources import read_sources
 from tests.inventory.ansible_process import Ansible
 from tests.inventory.comparison import assert_agreed
-from tests.lab.process import wait_for
+from tests.lab.process import is_running, wait_for
 
 
 def program(root: Path, body: str, name: str = "inv") -> str:
@@ -24,22 +24,15 @@ def program(root: Path, body: str, name: str = "inv") -> str:
     return str(path)
 
 
-def alive(pid: str) -> bool:
-    try:
-        return Path("/proc", pid, "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_a_script_that_hangs_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "SCRIPT_SECONDS", 3.0)
     body = "import os, subprocess, sys, time\nprint('thinking', file=sys.stderr, flush=True)\n"
     body += "open('children', 'w').write(f\"{os.getpid()} {subprocess.Popen(['sleep', '60']).pid}\")\ntime.sleep(60)"
     with pytest.raises(InventoryError, match="inv: did not finish within 3 s: 'thinking'"):
         load([program(tmp_path, body)], cwd=tmp_path)
-    pids = (tmp_path / "children").read_text().split()
+    pids = [int(pid) for pid in (tmp_path / "children").read_text().split()]
     # The kernel ends a killed process in its own time.
-    wait_for(lambda: not any(map(alive, pids)), "the script and its child being gone")
+    wait_for(lambda: not any(map(is_running, pids)), "the script and its child being gone")
 
 
 def test_a_script_with_endless_output_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import socket
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +17,7 @@ import docker
 import docker.errors
 
 from tests.lab.process import Daemon, processes_below, remove_tree, wait_for
+from tests.lab.sockets import accepts, free_port
 
 WORKSPACE = "molecule-local/workspace-template-x:latest"
 NEVER = "created"
@@ -57,9 +57,8 @@ def wait_for_engine(daemon: Daemon, address: Path, api: Callable[[], docker.APIC
         if not daemon.alive():
             raise RuntimeError(f"{name} ended:\n{daemon.tail()}")
         # The SDK leaks its socket if the connection is refused.
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(str(address)) != 0:
-                return False
+        if not accepts(address):
+            return False
         try:
             with api() as client:
                 return bool(client.ping())
@@ -76,7 +75,7 @@ class Box:
         self.name = name
         self.directory = directory
         self.socket = directory / "docker.sock"
-        self.port = _free_port()
+        self.port = free_port()
         self.sshd_lines: list[str] = []
         self.dockerd_options: list[str] = []
         self._client_key = client_key
@@ -157,7 +156,7 @@ class Box:
         )
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self._sshd = Daemon(["/usr/sbin/sshd", "-D", "-e", "-f", str(config)], self.directory / "sshd.log")
-        wait_for(lambda: _listens(self.port), f"sshd of {self.name} listening")
+        wait_for(lambda: accepts(self.port), f"sshd of {self.name} listening")
 
     def stop_sshd(self) -> None:
         """Stop sshd; connections are refused then."""
@@ -264,14 +263,3 @@ def _make(api: docker.APIClient, spec: Spec) -> str:
 
 def _rfc3339(when: datetime) -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

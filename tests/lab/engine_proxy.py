@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.lab.sockets import unix_server
+
 Step = Callable[[str], bool]
 """Called with the container's id; returns whether to forward the bytes. If not, the connection is closed."""
 
@@ -35,28 +37,14 @@ class EngineProxy:
     @contextmanager
     def serve(self, path: Path) -> Iterator[str]:
         """Listen on a Unix socket while the block runs; yield its URL."""
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(path))
-            listener.listen(64)
-            thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
-            thread.start()
-            try:
+        try:
+            with unix_server(path, self._carry):
                 yield f"unix://{path}"
-            finally:
-                listener.shutdown(socket.SHUT_RDWR)
-                thread.join()
-                with self._lock:
-                    for end in self._open:
-                        with contextlib.suppress(OSError):
-                            end.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+        finally:
+            with self._lock:
+                for end in self._open:
+                    with contextlib.suppress(OSError):
+                        end.shutdown(socket.SHUT_RDWR)
 
     def _carry(self, client: socket.socket) -> None:
         engine = socket.socket(socket.AF_UNIX)

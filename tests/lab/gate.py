@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fleetsweep.schedule import Gate, Proxy, render_gate
 from tests.lab.process import Daemon, wait_for
+from tests.lab.sockets import accepts
 
 
 @contextmanager
@@ -20,8 +21,7 @@ def running(command: Sequence[str], address: Path, log: Path) -> Iterator[Daemon
     def listens() -> bool:
         if not daemon.alive():
             raise RuntimeError(f"{command[0]} ended:\n{daemon.tail()}")
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(address)) == 0
+        return accepts(address)
 
     daemon = Daemon([*command], log)
     try:

@@ -20,6 +20,14 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30) -> N
         time.sleep(0.02)
 
 
+def is_running(pid: int) -> bool:
+    """Return whether a process runs: a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Daemon:
     """A child process with a log, ended by its own pid."""
 

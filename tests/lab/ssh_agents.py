@@ -8,7 +8,6 @@ import os
 import socket
 import struct
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.lab.process import Daemon, wait_for
+from tests.lab.sockets import accepts, unix_server
 
 
 @contextmanager
@@ -24,20 +24,13 @@ def ssh_agent(address: Path, *keys: Path) -> Iterator[str]:
     agent = Daemon(["ssh-agent", "-D", "-a", str(address)], address.with_suffix(".log"))
     try:
         # The socket exists a moment before the agent listens.
-        wait_for(lambda: _accepts(address), "ssh-agent listening")
+        wait_for(lambda: accepts(address), "ssh-agent listening")
         environment = {**os.environ, "SSH_AUTH_SOCK": str(address)}
         for key in keys:
             subprocess.run(["ssh-add", "-q", str(key)], check=True, env=environment, stdin=subprocess.DEVNULL)
         yield str(address)
     finally:
         agent.stop()
-
-
-def _accepts(address: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
-        client.connect(str(address))
-        return True
-    return False
 
 
 def _string(value: bytes) -> bytes:
@@ -62,24 +55,8 @@ class TokenAgent:
     @contextmanager
     def serve(self, address: Path) -> Iterator[str]:
         """Listen on a Unix socket while the block runs."""
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(address))
-            listener.listen()
-            thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
-            thread.start()
-            try:
-                yield str(address)
-            finally:
-                listener.shutdown(socket.SHUT_RDWR)
-                thread.join()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve_client, args=(client,), daemon=True).start()
+        with unix_server(address, self._serve_client):
+            yield str(address)
 
     def _serve_client(self, client: socket.socket) -> None:
         with client, suppress(OSError, struct.error), client.makefile("rb") as lines:

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,20 +16,7 @@ from fleetsweep.runtime import children
 from fleetsweep.ssh import config_match
 from fleetsweep.ssh.config_lookup import look_up
 from fleetsweep.ssh.ssh_config import read_ssh_config
-
-
-def wait_for(done: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    ends = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < ends, f"{what} did not come"
-        time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+from tests.lab.process import is_running, wait_for
 
 
 def pids_in(path: Path) -> list[int]:
@@ -62,7 +47,7 @@ def test_a_signal_before_the_run_begins_ends_the_inventory_program_and_its_child
         output = run.communicate(timeout=30)[0].decode()
     assert run.returncode in {128 + number, -number}, output
     assert "Traceback" not in output
-    wait_for(lambda: not any(map(alive, pids)), "the end of the program and its child")
+    wait_for(lambda: not any(map(is_running, pids)), "the end of the program and its child")
 
 
 def test_a_match_exec_past_its_time_ends_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +60,7 @@ def test_a_match_exec_past_its_time_ends_with_its_children(tmp_path: Path, monke
     assert "Match exec (sh) did not end" in caught.value.message
     assert "secret" not in caught.value.message
     pids = pids_in(tmp_path / "pids")
-    wait_for(lambda: not any(map(alive, pids)), "the end of the command and its child")
+    wait_for(lambda: not any(map(is_running, pids)), "the end of the command and its child")
 
 
 def test_a_second_signal_ends_a_run_at_once_with_what_it_started(tmp_path: Path) -> None:
@@ -94,7 +79,7 @@ def test_a_second_signal_ends_a_run_at_once_with_what_it_started(tmp_path: Path)
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=30)
     assert run.returncode in {128 + signal.SIGTERM, 128 + signal.SIGINT}
-    wait_for(lambda: not any(map(alive, pids)), "the end of the ProxyCommand and its child")
+    wait_for(lambda: not any(map(is_running, pids)), "the end of the ProxyCommand and its child")
     assert os.getpid() not in pids
 
 
@@ -122,5 +107,5 @@ def test_a_program_that_a_thread_is_just_starting_is_ended_too(monkeypatch: pyte
     may_return.set()
     ending.join(20)
     thread.join(20)
-    wait_for(lambda: not alive(found[0].process.pid), "the end of the program")
+    wait_for(lambda: not is_running(found[0].process.pid), "the end of the program")
     found[0].end()
