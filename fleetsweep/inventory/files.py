@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.runtime.files import open_descriptor
 
 if TYPE_CHECKING:
     from fleetsweep.inventory.yaml_text import Document
@@ -69,8 +70,7 @@ class Warnings:
 def read_text(path: Path, warnings: Warnings) -> str:
     """Return a file's text, without a byte order mark. Raises InventoryError."""
     try:
-        # Opening a pipe or a terminal would block.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        descriptor = open_descriptor(path)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):

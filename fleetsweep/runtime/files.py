@@ -56,36 +56,26 @@ def write(path: Path, content: str | bytes) -> None:
     owner; a new one gets the umask's. If only the file itself may be written, it is written in place.
     """
     with _named(path):
-        place, data = _followed(path), _bytes(content)
-        if isinstance(place, int):
-            _send(place, data, None)
+        data = _bytes(content)
+        target = _sent_or_target(path, data)
+        if target is None:
             return
-        found = _lstat(place)
+        place, found = target
         if found is None:
             _replace(place, data, None, None)
-        elif stat.S_ISDIR(found.st_mode):
-            raise OSError(errno.EISDIR, "is a directory")
-        elif stat.S_ISREG(found.st_mode):
-            _update(place, found, data)
         else:
-            _feed(place, data)
+            _update(place, found, data)
 
 
 def append(path: Path, content: str | bytes) -> None:
     """Append ``content``, all of it or nothing. Raises OSError."""
     with _named(path):
-        place, data = _followed(path), _bytes(content)
-        if isinstance(place, int):
-            _send(place, data, None)
-            return
-        found = _lstat(place)
-        if found is not None and not stat.S_ISREG(found.st_mode):
-            if stat.S_ISDIR(found.st_mode):
-                raise OSError(errno.EISDIR, "is a directory")
-            _feed(place, data)
+        data = _bytes(content)
+        target = _sent_or_target(path, data)
+        if target is None:
             return
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-        descriptor = os.open(place, flags, 0o666)
+        descriptor = os.open(target[0], flags, 0o666)
         try:
             size = os.fstat(descriptor).st_size
             try:
@@ -98,10 +88,15 @@ def append(path: Path, content: str | bytes) -> None:
             os.close(descriptor)
 
 
+def open_descriptor(path: Path) -> int:
+    """Open a file for reading and return its descriptor. Never waits for the writer of a pipe. Raises OSError."""
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+
+
 def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file for reading. Never waits for the writer of a pipe. Raises OSError."""
     with _named(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        descriptor = open_descriptor(path)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise OSError(errno.EINVAL, "is not a file")
@@ -163,6 +158,24 @@ def _followed(path: Path) -> Path | int:
             raise OSError(errno.EACCES, "is a symlink of another user in a world-writable directory")
         path = path.parent / path.readlink()
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _sent_or_target(path: Path, data: bytes) -> tuple[Path, os.stat_result | None] | None:
+    """Return the regular file that ``path`` leads to, and its state if it exists.
+
+    Return None if it leads to an open descriptor, a pipe or a device: ``data`` was sent there. Raises OSError.
+    """
+    place = _followed(path)
+    if isinstance(place, int):
+        _send(place, data, None)
+        return None
+    found = _lstat(place)
+    if found is None or stat.S_ISREG(found.st_mode):
+        return place, found
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, "is a directory")
+    _feed(place, data)
+    return None
 
 
 def _update(path: Path, found: os.stat_result, data: bytes) -> None:

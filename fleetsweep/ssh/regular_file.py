@@ -30,7 +30,7 @@ def read_regular(path: Path, limit: int) -> bytes:
 
     Raises OSError with a readable ``strerror``, also for what is no regular file or is larger than ``limit`` bytes.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    descriptor = files.open_descriptor(path)
     with os.fdopen(descriptor, "rb") as file:
         check_regular(os.fstat(descriptor), limit)
         content = file.read(limit + 1)
