@@ -244,7 +244,7 @@ class RemovalOptions:
 
 @dataclass(frozen=True, slots=True)
 class SweepOptions:
-    """What a sweep asks and removes besides containers."""
+    """What a sweep asks, and what it removes in addition to containers."""
 
     yes: bool = field(default=False, metadata=option("Removal", "-y", "--yes", help="Remove without asking."))
     volumes: bool = field(

@@ -7,7 +7,6 @@ https://docs.ansible.com/ansible/latest/reference_appendices/config.html
 
 from __future__ import annotations
 
-import configparser
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -179,6 +178,9 @@ def config_file(cwd: Path, environ: Mapping[str, str]) -> Path | None:
 
 
 def _read(path: Path, warnings: Warnings) -> Mapping[str, Mapping[str, str]]:
+    # Here and not above: most machines have no ansible.cfg.
+    import configparser
+
     parser = configparser.RawConfigParser(inline_comment_prefixes=(";",))
     try:
         parser.read_string(read_text(path, Warnings()))

@@ -14,10 +14,10 @@ LENGTH_LIMIT: Final = 1000
 """Characters of a pattern. A longer one is nothing to paste."""
 
 _HOSTS: Final = "\0"
-"""Stands in a message for the hosts that it is about."""
+"""The place of the hosts in a message about them."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*", re.ASCII)
 _FAMILY: Final = 3
-"""The fewest hosts that one glob stands for."""
+"""The fewest hosts that are written as one glob."""
 
 
 _CAUSES: Final = 6

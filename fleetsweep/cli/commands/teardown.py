@@ -111,7 +111,7 @@ def teardown(
 
 
 def _resource_kinds(scope: ScopeOptions) -> tuple[ResourceKind, ...]:
-    """Return which resources besides containers are removed. Raises UsageError where no run is named."""
+    """Return which resources are removed in addition to containers. Raises UsageError where no run is named."""
     from fleetsweep.errors import UsageError
     from fleetsweep.model.run_scope import ResourceKind
 
