@@ -256,11 +256,16 @@ def _save_plan(run: Run, plan: FleetPlan) -> bool:
 
 def survey_and_plan(config: RunConfig) -> tuple[Sequence[Survey | FailedSurvey], FleetPlan]:
     """Survey and plan, for a command that shows what a sweep would do."""
+    surveys = survey_hosts(config)
+    return surveys, plan_fleet(surveys, config.policies, config.fleet_cap)
+
+
+def survey_hosts(config: RunConfig) -> Sequence[Survey | FailedSurvey]:
+    """Survey the selected hosts, and nothing more."""
     from fleetsweep.sweep import phases
 
     with (
         phases.open_bastions(config.hosts, config.connect) as connect,
         progress("Surveying", len(config.hosts), config.output) as advance,
     ):
-        surveys = phases.survey(config.hosts, config.policies, connect, advance)
-    return surveys, plan_fleet(surveys, config.policies, config.fleet_cap)
+        return phases.survey(config.hosts, config.policies, connect, advance)

@@ -130,19 +130,28 @@ class ContainerRemover:
         """Return the container's current state if it may be removed, else its outcome without any request."""
         planned = decision.container
         try:
-            current = self.engine.inspect(planned.id, within=self.pace.look_s)
+            current = self._inspect(decision)
         except HostError as error:
             return _not_removed(planned, f"it could not be inspected again: {error.message}")
-        if current is None:
-            return Removal(planned.id, Outcome.GONE)
-        difference = what_changed(decision, current, self.rule)
-        if difference is not None:
-            return Removal(planned.id, Outcome.CHANGED, difference)
+        if isinstance(current, Removal):
+            return current
         if current.state == "stopping" and self.engine.forgets_what_is_stopping:
             return _not_removed(planned, self._still_stopping(current))
         if self.clock.remaining() <= 0:
             return _not_removed(planned, "the host's time was over")
         return current
+
+    def _inspect(self, decision: Decision) -> Container | Removal:
+        """Return the container's current state, or its outcome if it is gone or differs from the plan.
+
+        Raises HostError.
+        """
+        planned = decision.container
+        current = self.engine.inspect(planned.id, within=self.pace.look_s)
+        if current is None:
+            return Removal(planned.id, Outcome.GONE)
+        difference = what_changed(decision, current, self.rule)
+        return current if difference is None else Removal(planned.id, Outcome.CHANGED, difference)
 
     def _still_stopping(self, current: Container) -> str:
         """Podman 4.3 was seen to respond 204 and forget the container while its process ran on, invisible to it."""
@@ -165,14 +174,11 @@ class ContainerRemover:
         if http_status == 409 and "already in progress" in error.message:
             return None
         try:
-            current = self.engine.inspect(planned.id, within=self.pace.look_s)
+            current = self._inspect(decision)
         except HostError:
             return Removal(planned.id, Outcome.FAILED, error.message)
-        if current is None:
-            return Removal(planned.id, Outcome.GONE)
-        difference = what_changed(decision, current, self.rule)
-        if difference is not None:
-            return Removal(planned.id, Outcome.CHANGED, difference)
+        if isinstance(current, Removal):
+            return current
         killed = "killed, not removed: " if _runs(inspected) and not _runs(current) else ""
         # Podman's words where another container shares its namespaces or its pod.
         remedy = "; remove those first" if "dependent containers" in error.message else ""

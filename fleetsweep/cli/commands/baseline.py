@@ -79,14 +79,13 @@ def _save_baseline(config: RunConfig, path: Path) -> int:
 
     import click
 
+    from fleetsweep.cli.run import survey_hosts
     from fleetsweep.cli.signals import SignalHandler
-    from fleetsweep.console import progress
     from fleetsweep.errors import UsageError
     from fleetsweep.exit_codes import GUARD, INCOMPLETE, OK, SIGNAL
     from fleetsweep.model.survey import FailedSurvey, Survey
     from fleetsweep.report import printable
     from fleetsweep.store import baseline_file
-    from fleetsweep.sweep import phases
 
     baseline_file.check_target(path)
     if config.unexpected is not None:
@@ -94,11 +93,7 @@ def _save_baseline(config: RunConfig, path: Path) -> int:
         return GUARD
     signals = SignalHandler(config.connect.stopped)
     signals.install()
-    with (
-        phases.open_bastions(config.hosts, config.connect) as connect,
-        progress("Surveying", len(config.hosts), config.output) as advance,
-    ):
-        surveys = phases.survey(config.hosts, config.policies, connect, advance)
+    surveys = survey_hosts(config)
     surveyed = time.monotonic()
     failed = [survey for survey in surveys if isinstance(survey, FailedSurvey)]
     for survey in failed:
