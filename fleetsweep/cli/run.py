@@ -198,7 +198,7 @@ def _remove(run: Run, connect: ConnectConfig, done: RunProgress) -> None:
             todo,
             config.policies,
             connect,
-            lambda item: journal.for_host(item.host, identity_of(item.host, item.engine)),
+            lambda item: journal.for_host(item.host, identity_of(item.host, item.engine), item.candidates),
             volumes=config.volumes,
             on_done=advance,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING
 from fleetsweep.console import warn
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.exit_codes import INCOMPLETE, worst
-from fleetsweep.model.journal import OpenIntent
+from fleetsweep.model.journal import LeaksSeen, OpenIntent
 from fleetsweep.model.report import FleetReport
 from fleetsweep.notify.dispatch import NotifyConfig
 
 if TYPE_CHECKING:
     from fleetsweep.cli.config import RunConfig
     from fleetsweep.store.journal import Journal
+
+log = logging.getLogger(__name__)
 
 
 def open_journal(config: RunConfig, run_id: str) -> Journal | None:
@@ -38,11 +41,31 @@ def finish(config: RunConfig, journal: Journal | None, report: FleetReport) -> i
     if journal is None:
         return report.exit_code
     try:
-        journal.finish(report, looked=config.saved is None, forget_before_ns=_forget_before_ns(config, journal, report))
+        leaks, documents = _to_record(config, report)
+        journal.finish(
+            report,
+            looked=config.saved is None,
+            leaks=leaks,
+            documents=documents,
+            forget_before_ns=_forget_before_ns(config, journal, report),
+        )
     except FleetsweepError as error:
         warn(f"{error}: this run is missing in the journal")
         return worst(report.exit_code, INCOMPLETE) if config.remove else report.exit_code
     return report.exit_code
+
+
+def _to_record(config: RunConfig, report: FleetReport) -> tuple[Mapping[str, LeaksSeen], Sequence[bytes]]:
+    """Return each host's leaks and the report's parts. A bug costs these, not the record of the run."""
+    from fleetsweep.policy.leaks import leaks_of
+    from fleetsweep.report.archive import compress
+
+    try:
+        seen = {row.host.name: leaks_of(row, config.policies[row.host.name]) for row in report.hosts}
+        return {name: leaks for name, leaks in seen.items() if leaks is not None}, list(compress(report))
+    except Exception:
+        log.exception("a bug in the record of the run")
+        return {}, ()
 
 
 def _forget_before_ns(config: RunConfig, journal: Journal, report: FleetReport) -> int | None:

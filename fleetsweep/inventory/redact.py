@@ -10,15 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from fleetsweep.model.redact import MASK
+from fleetsweep.model.redact import MASK, names_secret
 
 __all__ = ["MASK", "masked"]
-
-_SECRET: Final = re.compile(
-    r"(?:.*[_-])?(?:pass|passwd|password|pw|pwd|passphrase|secret|secrets|token|credentials?)(?:[_-].*)?"
-    r"|.*(?:private|secret|access|api)[_-]?key",
-    re.IGNORECASE,
-)
 
 _COMMAND: Final = re.compile(r"proxy-?_?command|sshpass", re.IGNORECASE)
 """A value that matches holds a command, which may hold a password."""
@@ -79,4 +73,4 @@ def _masked(name: object, value: object) -> object:
     # An empty value or a boolean reveals nothing.
     if value is None or value == "" or isinstance(value, bool):
         return value
-    return MASK if isinstance(name, str) and _SECRET.fullmatch(name) else value
+    return MASK if isinstance(name, str) and names_secret(name) else value

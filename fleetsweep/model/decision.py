@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fleetsweep.model.container import Container
@@ -56,7 +57,8 @@ class Decision:
     """The rule's verdict on one container. ``age_s`` is whole seconds, rounded down; None if unknown.
 
     ``labels_digest`` is set if the container is to be removed. Labels may hold secrets, so a saved plan has the digest
-    in their place. ``detail`` explains the reasons ``in-use``, ``unreadable`` and ``managed``.
+    in their place. ``attributes`` are those of its labels that show where it came from, also only if it is to be
+    removed. ``detail`` explains the reasons ``in-use``, ``unreadable`` and ``managed``.
     """
 
     container: Container
@@ -67,6 +69,7 @@ class Decision:
     age_from: AgeFrom | None = None
     labels_digest: str = ""
     detail: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

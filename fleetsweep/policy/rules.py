@@ -16,6 +16,7 @@ from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import AgeFrom, Decision, Finding, Reason, Selector, Verdict
 from fleetsweep.model.run_scope import Resource, RunScope
 from fleetsweep.model.timed_regex import Matcher
+from fleetsweep.policy.attributes import ATTRIBUTES, attributes_of
 from fleetsweep.policy.image_names import image_matches
 from fleetsweep.policy.orchestrators import managed_by
 from fleetsweep.policy.until import parse_until
@@ -50,7 +51,7 @@ class Policy:
     reference, ``labels`` are ``key`` or ``key=value``. Durations are whole seconds. ``max_lifetime_s``
     None is off; ``cap`` None is no cap, and 0 removes nothing. With ``run``, ages don't count. ``held`` maps the ids
     of held containers to who holds them, until when and why. ``matcher`` searches for ``names``; each host has its own,
-    so that no host uses up another's time limit.
+    so that no host uses up another's time limit. ``attributes`` are the label keys that reports keep.
     """
 
     names: tuple[str, ...] = ("^ws-",)
@@ -66,6 +67,7 @@ class Policy:
     engine_id: str | None = None
     run: RunScope | None = None
     held: Mapping[str, str] = field(default_factory=dict)
+    attributes: tuple[str, ...] = field(default=ATTRIBUTES, compare=False)
     matcher: Matcher = field(default_factory=Matcher, compare=False, repr=False)
 
 
@@ -90,7 +92,13 @@ def decide(container: Container, policy: Policy, now_ns: int, in_use: str = "") 
         age_from,
         labels_digest(container) if verdict is Verdict.REMOVE else "",
         saw if reason in _REASONS_WITH_DETAIL else "",
+        attributes_of(container.labels, _attribute_keys(policy)) if verdict is Verdict.REMOVE else {},
     )
+
+
+def _attribute_keys(policy: Policy) -> tuple[str, ...]:
+    label = policy.run.label if policy.run is not None else None
+    return policy.attributes if label is None else (*policy.attributes, label[0])
 
 
 def labels_digest(container: Container) -> str:

@@ -113,6 +113,7 @@ def _decision(decision: Decision, plan: HostPlan, removal: Removal | None) -> Js
         # An old container that keeps restarting is young by its start time.
         "restarts": container.restarts,
         "created_age_s": created_age_s(decision, plan),
+        "attributes": {well_formed(key): well_formed(value) for key, value in decision.attributes.items()},
     }
 
 

@@ -87,9 +87,12 @@ def _body(saved: SavedPlan) -> JsonObject:
 
 
 def policy_object(policy: Policy) -> JsonObject:
-    """Return a policy as JSON values, equal for equal policies. Holds are left out: they may change under a plan."""
+    """Return a policy as JSON values, equal for equal policies.
+
+    Holds and ``attributes`` are left out: they may change after the plan was made.
+    """
     settings = asdict(replace(policy, held={}))
-    del settings["held"], settings["matcher"]
+    del settings["held"], settings["matcher"], settings["attributes"]
     value: JsonObject = json.loads(json.dumps(settings))
     return value
 
@@ -193,6 +196,7 @@ def _decision_object(decision: Decision) -> JsonObject:
         "age_from": decision.age_from,
         "labels_digest": decision.labels_digest,
         "detail": decision.detail,
+        "attributes": dict(decision.attributes),
     }
 
 
@@ -316,6 +320,8 @@ def _decision(item: JsonObject) -> Decision:
         None if age_from is None else AgeFrom(as_str(age_from)),
         digest and as_full_id(digest),
         as_str(item["detail"]),
+        # Plans of earlier releases have none.
+        {key: as_str(value) for key, value in as_object(item.get("attributes", {})).items()},
     )
 
 

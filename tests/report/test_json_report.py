@@ -98,6 +98,7 @@ def test_json_has_all_of_a_removal() -> None:
                         "error": None,
                         "restarts": 0,
                         "created_age_s": 172_801,
+                        "attributes": {},
                     }
                 ],
                 "settled": [],

@@ -15,6 +15,9 @@ from fleetsweep.model.container import SECOND
 from fleetsweep.store.journal.migrations import migrate, schema_version
 from fleetsweep.store.state_dir import free_space, open_private, prepare_state_dir
 
+Statement = tuple[str, tuple[object, ...]]
+"""An SQL statement and its values."""
+
 KEPT_NS: Final = 90 * 86_400 * SECOND
 """Nanoseconds that runs and ended holds are kept. A run with an open intent is kept until the intent is settled."""
 

@@ -7,6 +7,7 @@ the migrations that a database has had.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -38,11 +39,80 @@ CREATE TABLE IF NOT EXISTS hold (
 ALTER TABLE intent ADD COLUMN identity TEXT NOT NULL DEFAULT ''
 """
 
-MIGRATIONS: Final = (_RUNS_HOSTS_AND_INTENTS, _HOLDS_AND_IDENTITIES)
-"""In order: number N brings a database of version N - 1 to version N. Semicolons separate statements."""
+# leak: one row for each container that was seen stale, from the first such run until it is gone. ``sweeps`` counts the
+# runs that could have removed it and did not. counter: totals that outlive the runs they count, kept by triggers, so
+# that each fact counts once even where a run is killed.
+_WHY_LEAKS_AND_EVIDENCE: Final = """
+ALTER TABLE host ADD COLUMN guard TEXT;
+ALTER TABLE host ADD COLUMN phase TEXT;
+ALTER TABLE host ADD COLUMN kind TEXT;
+ALTER TABLE host ADD COLUMN oldest_s INTEGER;
+ALTER TABLE intent ADD COLUMN image TEXT;
+ALTER TABLE intent ADD COLUMN reason TEXT;
+ALTER TABLE intent ADD COLUMN age_s INTEGER;
+ALTER TABLE intent ADD COLUMN age_from TEXT;
+ALTER TABLE intent ADD COLUMN matched_by TEXT;
+ALTER TABLE intent ADD COLUMN attributes TEXT;
+CREATE INDEX run_started ON run (started_ns);
+CREATE INDEX intent_container ON intent (container_id);
+CREATE TABLE report_part (
+    run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, part INTEGER NOT NULL, document BLOB NOT NULL,
+    PRIMARY KEY (run, part));
+CREATE TABLE evidence (
+    intent INTEGER PRIMARY KEY REFERENCES intent(id) ON DELETE CASCADE, at_ns INTEGER NOT NULL,
+    inspect BLOB, logs BLOB, error TEXT);
+CREATE TABLE leak (
+    host TEXT NOT NULL, container_id TEXT NOT NULL, name TEXT NOT NULL, image TEXT NOT NULL, reason TEXT NOT NULL,
+    attributes TEXT NOT NULL, created_ns INTEGER NOT NULL, stale_since_ns INTEGER NOT NULL,
+    first_seen_ns INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL, last_run TEXT NOT NULL, runs INTEGER NOT NULL,
+    sweeps INTEGER NOT NULL, ended_ns INTEGER, ended_as TEXT, PRIMARY KEY (host, container_id)) WITHOUT ROWID;
+CREATE INDEX leak_last_seen ON leak (last_seen_ns);
+CREATE TABLE host_groups (host TEXT PRIMARY KEY, groups TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE counter (
+    name TEXT NOT NULL, command TEXT NOT NULL, host TEXT NOT NULL, value INTEGER NOT NULL,
+    PRIMARY KEY (name, command, host)) WITHOUT ROWID;
+CREATE TRIGGER count_run AFTER UPDATE OF exit_code ON run WHEN OLD.exit_code IS NULL AND NEW.exit_code IS NOT NULL
+BEGIN
+    INSERT INTO counter VALUES ('runs', NEW.command, '', 1)
+        ON CONFLICT (name, command, host) DO UPDATE SET value = value + 1;
+    INSERT INTO counter SELECT 'failed_runs', NEW.command, '', 1 WHERE NEW.exit_code NOT IN (0, 6)
+        ON CONFLICT (name, command, host) DO UPDATE SET value = value + 1;
+END;
+CREATE TRIGGER count_host AFTER INSERT ON host
+BEGIN
+    INSERT INTO counter SELECT 'guards', command, NEW.name, 1 FROM run WHERE id = NEW.run AND NEW.guard IS NOT NULL
+        ON CONFLICT (name, command, host) DO UPDATE SET value = value + 1;
+    INSERT INTO counter SELECT 'failures', command, NEW.name, 1 FROM run WHERE id = NEW.run
+        AND NEW.status IN ('unreachable', 'failed') ON CONFLICT (name, command, host) DO UPDATE SET value = value + 1;
+END;
+CREATE TRIGGER count_leak AFTER INSERT ON leak
+BEGIN
+    INSERT INTO counter VALUES ('leaks', '', NEW.host, 1)
+        ON CONFLICT (name, command, host) DO UPDATE SET value = value + 1;
+END;
+CREATE TRIGGER count_removal AFTER UPDATE OF outcome ON intent
+WHEN NEW.outcome IS 'removed' AND OLD.outcome IS NOT 'removed'
+BEGIN
+    INSERT INTO counter SELECT 'removals', command, NEW.host, 1 FROM run WHERE id = NEW.run
+        ON CONFLICT (name, command, host) DO UPDATE SET value = value + 1;
+END
+"""
+
+MIGRATIONS: Final = (_RUNS_HOSTS_AND_INTENTS, _HOLDS_AND_IDENTITIES, _WHY_LEAKS_AND_EVIDENCE)
+"""In order: number N brings a database of version N - 1 to version N. Semicolons end statements."""
 
 VERSION: Final = len(MIGRATIONS)
 """The schema version that this release writes and the newest that it reads."""
+
+
+def statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script. Those of a trigger's body are part of the trigger."""
+    statement = ""
+    for piece in script.split(";"):
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def schema_version(database: sqlite3.Connection, path: Path) -> int:
@@ -71,7 +141,7 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
     try:
         version = schema_version(database, path)
         for number, script in enumerate(MIGRATIONS[version:], version + 1):
-            for statement in script.split(";"):
+            for statement in statements(script):
                 execute(statement)
             execute(f"PRAGMA user_version = {number}")
     except BaseException:

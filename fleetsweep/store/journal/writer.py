@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import threading
 import time
@@ -11,14 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
+from typing import Final
 
 from fleetsweep.model.container import Target
+from fleetsweep.model.decision import Decision, Guard
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import LastSuccesses, OpenIntent, Settlement
+from fleetsweep.model.journal import LastSuccesses, LeaksSeen, OpenIntent, Settlement
 from fleetsweep.model.outcome import Outcome, Removal
-from fleetsweep.model.report import FleetReport
+from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.store.journal.database import JournalError, journal_file, open_journal, translated
+from fleetsweep.store.journal.leaks import IMAGE_LIMIT, leak_statements
+from fleetsweep.store.journal.retention import bound_statements, forget_statements
 from fleetsweep.store.state_dir import free_space
+
+GROUPS_LIMIT: Final = 4000
+"""Characters that are kept of a host's groups, as JSON."""
 
 
 class Journal:
@@ -64,9 +72,12 @@ class Journal:
             self._waiting.put(None)
         self._writer.join()
 
-    def for_host(self, host: Host, identity: str = "") -> HostJournal:
-        """Return the journal of one host's removals. ``identity`` is ``identity_of`` its engine."""
-        return HostJournal(self, host, identity)
+    def for_host(self, host: Host, identity: str = "", decisions: Sequence[Decision] = ()) -> HostJournal:
+        """Return the journal of one host's removals, whose reasons ``decisions`` give.
+
+        ``identity`` is ``identity_of`` its engine.
+        """
+        return HostJournal(self, host, identity, decisions)
 
     def open_intents(self) -> list[OpenIntent]:
         """Return the intents whose outcome is not known yet, oldest first. Raises JournalError."""
@@ -110,48 +121,71 @@ class Journal:
         """Record the plan that is about to be carried out. Durable on return. Raises JournalError."""
         self.write("UPDATE run SET plan = ? WHERE id = ?", (document, self.run_id))
 
-    def finish(self, report: FleetReport, *, looked: bool, forget_before_ns: int | None = None) -> None:
+    def finish(
+        self,
+        report: FleetReport,
+        *,
+        looked: bool,
+        leaks: Mapping[str, LeaksSeen] | None = None,
+        documents: Sequence[bytes] = (),
+        forget_before_ns: int | None = None,
+    ) -> None:
         """Record every host's row and the run's end. Durable on return. Raises JournalError.
 
-        ``looked`` is False for a run that carried out a saved plan: it surveyed no host. With ``forget_before_ns``,
-        delete the runs that started before it and the holds that ended before it. A run with an open intent is kept,
-        but the intent is given up, so that a rebuilt box is not asked about it for ever.
+        ``looked`` is False for a run that carried out a saved plan: it surveyed no host. ``leaks`` are by host, and
+        ``documents`` the parts of the report, compressed. With ``forget_before_ns``, delete what ended before it, as
+        ``retention.forget`` describes.
         """
         for row in report.hosts:
-            plan = row.plan
-            guard = row.guarded_by or report.guard
-            problem = row.fault.message if row.fault else guard.message if guard else None
-            self.post(
-                "INSERT INTO host VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    self.run_id,
-                    row.host.name,
-                    row.host.endpoint,
-                    row.status,
-                    looked and plan is not None,
-                    problem and problem[:500],
-                    plan.containers if plan else 0,
-                    len(plan.decisions) if plan else 0,
-                    len(plan.candidates) if plan else 0,
-                    sum(removal.outcome is Outcome.REMOVED for removal in row.removals),
-                    plan.skew_s if plan else None,
-                    row.duration_s,
-                ),
-            )
+            self._record_host(row, report.guard, looked=looked)
+        for host, seen in (leaks or {}).items():
+            for statement in leak_statements(self.run_id, host, seen, report, looked=looked):
+                self.post(*statement)
+        for part, document in enumerate(documents):
+            self.post("INSERT INTO report_part (run, part, document) VALUES (?, ?, ?)", (self.run_id, part, document))
         if forget_before_ns is not None:
-            self.post(
-                "DELETE FROM run WHERE started_ns < ? AND id NOT IN (SELECT run FROM open_intent)", (forget_before_ns,)
-            )
-            self.post(
-                "UPDATE intent SET outcome = 'unknown', settled = 'unknown', settled_run = ?, settled_ns = ? "
-                "WHERE id IN (SELECT id FROM open_intent WHERE at_ns < ?)",
-                (self.run_id, report.finished_ns, forget_before_ns),
-            )
-            self.post("DELETE FROM hold WHERE until_ns < ?", (forget_before_ns,))
+            for statement in forget_statements(self.run_id, report.finished_ns, forget_before_ns):
+                self.post(*statement)
+        for statement in bound_statements():
+            self.post(*statement)
         self.write(
             "UPDATE run SET finished_ns = ?, exit_code = ? WHERE id = ?",
             (report.finished_ns, report.exit_code, self.run_id),
         )
+
+    def _record_host(self, row: HostReport, fleet_guard: Guard | None, *, looked: bool) -> None:
+        plan = row.plan
+        guard = row.guarded_by or fleet_guard
+        problem = row.fault.message if row.fault else guard.message if guard else None
+        candidates = plan.candidates if plan else ()
+        self.post(
+            "INSERT INTO host (run, name, endpoint, status, surveyed, error, containers, matched, stale, removed, "
+            "skew_s, duration_s, guard, phase, kind, oldest_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self.run_id,
+                row.host.name,
+                row.host.endpoint,
+                row.status,
+                looked and plan is not None,
+                problem and problem[:500],
+                plan.containers if plan else 0,
+                len(plan.decisions) if plan else 0,
+                len(candidates),
+                sum(removal.outcome is Outcome.REMOVED for removal in row.removals),
+                plan.skew_s if plan else None,
+                row.duration_s,
+                guard.name if guard else None,
+                row.fault.phase if row.fault else None,
+                row.fault.kind if row.fault else None,
+                max((decision.age_s for decision in candidates if decision.age_s is not None), default=None),
+            ),
+        )
+        if row.host.groups:
+            self.post(
+                "INSERT INTO host_groups VALUES (?, ?) ON CONFLICT (host) DO UPDATE SET groups = excluded.groups "
+                "WHERE groups <> excluded.groups",
+                (row.host.name, json.dumps(row.host.groups)[:GROUPS_LIMIT]),
+            )
 
     def read(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """Return all rows of a query, read on a connection of its own. Raises JournalError."""
@@ -257,20 +291,35 @@ class _Entry:
     error: str | None = None
 
 
+def _why(decision: Decision | None) -> tuple[str | int | None, ...]:
+    """Return the values of an intent's columns from ``image`` on; None for a volume or network."""
+    if decision is None:
+        return (None,) * 6
+    return (
+        decision.container.image[:IMAGE_LIMIT],
+        decision.reason,
+        decision.age_s,
+        decision.age_from,
+        ",".join(decision.matched_by),
+        json.dumps(dict(decision.attributes)),
+    )
+
+
 class HostJournal:
     """The journal of one host: its intents and outcomes."""
 
-    def __init__(self, journal: Journal, host: Host, identity: str) -> None:
+    def __init__(self, journal: Journal, host: Host, identity: str, decisions: Sequence[Decision]) -> None:
         self._journal = journal
         self._host = host
         self._identity = identity
+        self._decisions = {decision.container.id: decision for decision in decisions}
         self._posted: list[int] = []
 
     def intend(self, target: Target, /) -> int:
         """Record an intent and return its id. Durable on return. Raises JournalError."""
         return self._journal.write(
-            "INSERT INTO intent (run, host, endpoint, identity, container_id, name, at_ns) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO intent (run, host, endpoint, identity, container_id, name, at_ns, image, reason, age_s, "
+            "age_from, matched_by, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 self._journal.run_id,
                 self._host.name,
@@ -279,6 +328,7 @@ class HostJournal:
                 target.id,
                 target.name,
                 time.time_ns(),
+                *_why(self._decisions.get(target.id)),
             ),
         )
 
