@@ -1,4 +1,4 @@
-"""The question before a removal."""
+"""The question before a removal, and before host keys are saved."""
 
 from __future__ import annotations
 
@@ -20,11 +20,20 @@ def confirmed(todo: Sequence[HostPlan], signals: SignalHandler, *, verbose: bool
     from fleetsweep.report import confirmation
 
     containers = sum(len(item.candidates) for item in todo)
+    where = count(len(todo), "host")
+    question = f"Remove {count(containers, 'container')} on {where}? [y/N] "
+    if answered_yes(question, signals, before=confirmation(todo, verbose=verbose)):
+        return True
+    say("Nothing was removed.")
+    return False
+
+
+def answered_yes(question: str, signals: SignalHandler, *, before: str = "") -> bool:
+    """Print ``before``, ask the question, and return whether the answer is y or yes. The end of input is a no."""
     signals.asking = True
     try:
-        click.echo(confirmation(todo, verbose=verbose), nl=False, err=True)
-        where = count(len(todo), "host")
-        click.echo(f"Remove {count(containers, 'container')} on {where}? [y/N] ", nl=False, err=True)
+        click.echo(before, nl=False, err=True)
+        click.echo(question, nl=False, err=True)
         answer = sys.stdin.readline()
     except (KeyboardInterrupt, OSError):
         # OSError: the terminal hung up.
@@ -32,7 +41,9 @@ def confirmed(todo: Sequence[HostPlan], signals: SignalHandler, *, verbose: bool
         say("")
     finally:
         signals.asking = False
-    if answer.strip().lower() in {"y", "yes"}:
-        return True
-    say("Nothing was removed.")
-    return False
+    return answer.strip().lower() in {"y", "yes"}
+
+
+def can_ask() -> bool:
+    """Return whether there is a terminal to ask on."""
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())

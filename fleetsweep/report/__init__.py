@@ -18,6 +18,7 @@ from fleetsweep.report.markdown import render_markdown
 from fleetsweep.report.problems import problems
 from fleetsweep.report.table import render_table
 from fleetsweep.report.totals import exit_code, fleet_totals, host_totals
+from fleetsweep.report.unknown_keys import render_unknown_keys
 
 __all__ = [
     "FORMATS",
@@ -35,6 +36,7 @@ __all__ = [
     "render_history",
     "render_holds",
     "render_record",
+    "render_unknown_keys",
 ]
 
 

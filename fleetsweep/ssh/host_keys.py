@@ -7,6 +7,7 @@ import fcntl
 import os
 import shlex
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import paramiko
 
 from fleetsweep.errors import FaultKind, HostError, Phase
+from fleetsweep.model.host_key import UnknownKey
 from fleetsweep.runtime.files import quoted
 from fleetsweep.ssh.algorithms import is_short_rsa, select
 from fleetsweep.ssh.cache import FileState, file_state, single_flight
@@ -51,10 +53,11 @@ def _state(name: str) -> FileState | None:
 @single_flight
 def _read(files: tuple[str, ...], states: tuple[FileState | None, ...]) -> KnownHosts:
     """Read the files once. ``states`` is part of the cache key, so that a changed file is read again."""
-    return _read_fresh(files)
+    return read_fresh(files)
 
 
-def _read_fresh(files: tuple[str, ...]) -> KnownHosts:
+def read_fresh(files: tuple[str, ...]) -> KnownHosts:
+    """Return the entries of ``files`` as they are now. Raises HostError."""
     entries: list[Entry] = []
     for name in files:
         path = expanded(name)
@@ -93,7 +96,8 @@ class KeyRules:
 
     ``save_to`` is the file for a new key, None if there is none. ``revoked_keys`` is RevokedHostKeys, ``min_rsa_bits``
     RequiredRSASize, ``ca_algorithms`` CASignatureAlgorithms.
-    ``not_obeyed`` is a setting that would turn the check off, for messages.
+    ``not_obeyed`` is a setting that would turn the check off, for messages. ``on_unknown_key`` is called with a key
+    that is refused because known_hosts has none; ``host`` is the inventory's name for it.
     """
 
     save_to: str | None
@@ -101,6 +105,8 @@ class KeyRules:
     min_rsa_bits: int = 0
     ca_algorithms: str | None = None
     not_obeyed: str = ""
+    host: str = ""
+    on_unknown_key: Callable[[UnknownKey], None] | None = None
 
 
 class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
@@ -143,8 +149,27 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         if status is KeyStatus.UNKNOWN and self._trust is Trust.ACCEPT_NEW:
             status, entries = self._accept(key)
         if status is not KeyStatus.KNOWN:
+            # Where an authority certifies the keys of a host, a key without a certificate is suspect.
+            if status is KeyStatus.UNKNOWN and not known.authorities(self._name, self._port):
+                self._report_unknown(key)
             raise self._refusal(status, entries, key)
         self.verified = True
+
+    def _report_unknown(self, key: paramiko.PKey) -> None:
+        if self._rules.on_unknown_key is None:
+            return
+        encoded, name = key.asbytes(), lookup_name(self._name, self._port)
+        self._rules.on_unknown_key(
+            UnknownKey(
+                self._rules.host,
+                name,
+                key.get_name(),
+                encoded,
+                fingerprint(encoded),
+                self._files,
+                None if self._rules.save_to is None else str(expanded(self._rules.save_to)),
+            )
+        )
 
     def _certified(self, certificate: bytes, known: KnownHosts, status: KeyStatus) -> bool:
         """Return whether a certificate proves the key; False if only known_hosts can. Raises HostError to refuse it.
@@ -211,9 +236,9 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         line = f"{lookup_name(self._name, self._port)} {key.get_name()} {key.get_base64()}\n"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = _open_locked(path)
+            descriptor = open_locked(path)
             try:
-                status, entries = self._status(_read_fresh(self._files), key)
+                status, entries = self._status(read_fresh(self._files), key)
                 if status is not KeyStatus.UNKNOWN:
                     return status, entries
                 _append(descriptor, line)
@@ -279,7 +304,7 @@ def make_directory(files: tuple[str, ...]) -> str:
     return "" if directory.is_dir() else f"mkdir -p -m 700 {quoted(directory)} && "
 
 
-def _open_locked(path: Path) -> int:
+def open_locked(path: Path) -> int:
     """Open and lock a file. Opens it again if ssh-keygen -R replaced it before the lock was held."""
     while True:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY

@@ -115,7 +115,15 @@ def _log_in(
         hop.key_port,
         hop.trust,
         hop.scan,
-        KeyRules(hop.save_to, hop.revoked_keys, hop.min_rsa_bits, hop.ca_algorithms, hop.not_obeyed),
+        KeyRules(
+            hop.save_to,
+            hop.revoked_keys,
+            hop.min_rsa_bits,
+            hop.ca_algorithms,
+            hop.not_obeyed,
+            hop.host,
+            hop.on_unknown_key,
+        ),
     )
     client: paramiko.SSHClient = connection.client
     # fabric would accept any key.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from fleetsweep.model.host_key import UnknownKey
 
 
 class Trust(StrEnum):
@@ -19,6 +22,7 @@ class SshOptions:
 
     ``timeout_s`` limits everything up to and including authentication, in seconds. None means the default files for
     ``ssh_config`` and ``known_hosts``, and for ``host_key`` the SSH configuration's setting, or strict.
+    ``on_unknown_key`` is called with each key that is refused because known_hosts has none, from the host's thread.
     """
 
     user: str | None = None
@@ -27,3 +31,4 @@ class SshOptions:
     ssh_config: str | None = None
     known_hosts: tuple[str, ...] | None = None
     host_key: Trust | None = None
+    on_unknown_key: Callable[[UnknownKey], None] | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,6 +17,7 @@ import paramiko
 
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.host import Host
+from fleetsweep.model.host_key import UnknownKey
 from fleetsweep.ssh.cache import single_flight
 from fleetsweep.ssh.config_lookup import HostSettings, look_up
 from fleetsweep.ssh.config_tokens import expand_all, expand_tokens
@@ -35,8 +36,6 @@ _JUMP: Final = re.compile(
 
 # Stricter than OpenSSH's own check of names that reach a shell.
 _SHELL_SAFE: Final = re.compile(r"[\w.:@%+\[\]][\w.:@%+\[\]-]*", re.ASCII)
-
-
 _NAME: Final = re.compile(r"[^\s,\[\]/-][^\s,\[\]/]*")
 
 MIN_RSA_BITS: Final = 1024
@@ -54,7 +53,7 @@ class Hop:
     ``revoked_keys``, ``host_key_algorithms``, ``pubkey_algorithms``, ``ca_algorithms`` and ``min_rsa_bits`` are
     RevokedHostKeys, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, CASignatureAlgorithms and RequiredRSASize.
     ``family`` is the address family, 0 for any. ``offers_defaults`` is whether the default key files are offered where
-    ``key_files`` is empty.
+    ``key_files`` is empty. ``host`` is the box's name in the inventory, empty for a bastion.
     """
 
     connection: fabric.Connection
@@ -75,6 +74,8 @@ class Hop:
     min_rsa_bits: int = MIN_RSA_BITS
     family: int = 0
     offers_defaults: bool = True
+    host: str = ""
+    on_unknown_key: Callable[[UnknownKey], None] | None = None
 
     @property
     def scan(self) -> str:
@@ -280,6 +281,8 @@ def _hop(
         min_rsa_bits=int(settings.text("requiredrsasize") or MIN_RSA_BITS),
         family=settings.family,
         offers_defaults=not settings.lists.get("identityfile"),
+        host="" if host is None else host.name,
+        on_unknown_key=options.on_unknown_key,
     )
     return hop, settings
 

@@ -9,9 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +18,7 @@ import pytest
 from tests.conftest import Run
 from tests.lab.fleetsweep_process import FleetsweepProcess, intents
 from tests.lab.process import wait_for
+from tests.lab.prompt import terminal
 from tests.lab.request_gate import Gate
 from tests.lab.scripted_engine import Response, ScriptedContainer, ScriptedEngine
 from tests.lab.workdir import Workdir, deletes, leaks
@@ -223,55 +222,6 @@ def test_without_a_terminal_nothing_on_stdin_is_ever_a_yes(workdir: Workdir, std
     assert "--yes" in done.stderr
     assert "Traceback" not in done.stderr
     assert engine.requests == []
-
-
-class Terminal:
-    """A sweep that has a terminal to ask on."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self._master, slave = pty.openpty()
-        self.child = subprocess.Popen(
-            [sys.executable, "-m", "fleetsweep", *words], stdin=slave, stderr=slave, stdout=subprocess.PIPE
-        )
-        os.close(slave)
-        self.seen = ""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                data = os.read(self._master, 4096)
-            except OSError:
-                return
-            if not data:
-                return
-            self.seen += data.decode(errors="replace")
-
-    def answer(self, text: str) -> int:
-        """Await the question, type, and answer the exit code."""
-        wait_for(lambda: "[y/N]" in self.seen, "the question")
-        os.write(self._master, text.encode())
-        with self.child:
-            self.child.communicate(timeout=60)
-        self._reader.join(10)
-        return self.child.returncode
-
-    def close(self) -> None:
-        """Hang up."""
-        if self.child.poll() is None:
-            self.child.kill()
-            self.child.communicate()
-        os.close(self._master)
-
-
-@contextmanager
-def terminal(words: Sequence[str]) -> Iterator[Terminal]:
-    opened = Terminal(words)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 @pytest.mark.parametrize("typed", ["\x04", "yess\n", "ye\n", "1\n"])

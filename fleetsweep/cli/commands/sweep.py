@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from typing import Annotated
 
@@ -62,6 +61,7 @@ def sweep(
     and counts once the engine no longer lists the container.
     """
     from fleetsweep.cli.config import build, choose, report_output, state_directory
+    from fleetsweep.cli.confirm import can_ask
     from fleetsweep.cli.run import execute
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.errors import UsageError
@@ -75,7 +75,7 @@ def sweep(
 
     def run() -> int:
         dry_run = resolve_dry_run(flags, os.environ)
-        if not (dry_run or sweep_options.yes or _can_ask()):
+        if not (dry_run or sweep_options.yes or can_ask()):
             raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
         report = report_output(output, save_plan.save_plan)
         directory = state_directory(state.state_dir)
@@ -92,7 +92,3 @@ def sweep(
         )
 
     return notify_of_failure(sent, run)
-
-
-def _can_ask() -> bool:
-    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
