@@ -13,7 +13,6 @@ from fleetsweep.cli.params import DIR, FILE, Count, Duration, EngineUrl, HostCou
 from fleetsweep.model.policy_flags import Group, flag_names
 
 HOUR_S: Final = 3600.0
-DAY_S: Final = 24 * HOUR_S
 
 _PRIVATE_KEY: Final = option("Connection", "--private-key", type=FILE, help="Offer this key and no other.")
 _SSH_CONFIG: Final = option(
@@ -325,24 +324,6 @@ class NotifyOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class HoldOptions:
-    """For how many seconds a container is held, and why; or which holds to list or end."""
-
-    duration: float = field(
-        default=DAY_S,
-        metadata=option("Hold", "--for", type=Duration(), help="How long, at most 30 days. [default: 1d]"),
-    )
-    reason: str | None = field(
-        default=None,
-        metadata=option("Hold", "-m", "--reason", metavar="TEXT", help="Why, for others who find the container."),
-    )
-    list: bool = field(default=False, metadata=option("Hold", "--list", help="List the holds; contact no host."))
-    release: bool = field(
-        default=False, metadata=option("Hold", "--release", help="End the hold of CONTAINER; contact no host.")
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class HistoryOptions:
     """Which past runs. ``since`` is in seconds before now."""
 
@@ -399,6 +380,16 @@ class ScheduleOptions:
             "--metrics",
             type=FILE,
             help="Have it write metrics for node-exporter to this file, named *.prom; for systemd and cron.",
+        ),
+    )
+    install: str | None = field(
+        default=None,
+        metadata=option(
+            "Schedule",
+            "--install",
+            metavar="COMMAND",
+            help="How a workflow installs fleetsweep on a runner without it, such as 'pip install …'; for gitea and "
+            "github. [default: pip install a wheel in /opt/fleetsweep]",
         ),
     )
     write: str | None = field(

@@ -1,8 +1,21 @@
 """Files for other programs: schedules for systemd, cron, Gitea and GitHub, and a gate before an engine's socket."""
 
 from fleetsweep.schedule.gate import Gate, Proxy, render_gate
-from fleetsweep.schedule.plan import Job, Kind, RunOptions, Schedule, plan
+from fleetsweep.schedule.plan import Job, Kind, RunOptions, Schedule, default_wheel, plan
 from fleetsweep.schedule.render import File, render
 from fleetsweep.schedule.write import write
 
-__all__ = ["File", "Gate", "Job", "Kind", "Proxy", "RunOptions", "Schedule", "plan", "render", "render_gate", "write"]
+__all__ = [
+    "File",
+    "Gate",
+    "Job",
+    "Kind",
+    "Proxy",
+    "RunOptions",
+    "Schedule",
+    "default_wheel",
+    "plan",
+    "render",
+    "render_gate",
+    "write",
+]

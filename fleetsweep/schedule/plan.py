@@ -15,11 +15,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from fleetsweep import __version__
 from fleetsweep.errors import UsageError
 from fleetsweep.model.host import Host
 from fleetsweep.model.policy_flags import Flags, Group, flag_names, option_name
 from fleetsweep.policy.rules import Policy
-from fleetsweep.schedule.quoting import check_account, check_line
+from fleetsweep.schedule.quoting import check_account, check_line, check_workflow
 
 STATE: Final = "/var/lib/fleetsweep"
 LOCK_WAIT_S: Final = 60
@@ -63,7 +64,7 @@ class Schedule:
     sets in its environment. ``here`` are the arguments of a baseline and a teardown, which run on their job's machine;
     ``guards`` are a teardown's further arguments. ``max_age_hours`` and ``cap`` are a workflow's defaults, empty where
     the inventory sets them. ``paths`` are the absolute paths that a run reads or writes. ``metrics`` is the file that
-    it writes metrics to, empty for none.
+    it writes metrics to, empty for none. ``install`` is the command with which a workflow installs fleetsweep.
     """
 
     kind: Kind
@@ -80,6 +81,7 @@ class Schedule:
     cap: str
     paths: tuple[str, ...]
     metrics: str = ""
+    install: str = ""
 
     def command(self, job: Job) -> tuple[str, ...]:
         """Return the whole command line of an audit or a sweep."""
@@ -121,6 +123,7 @@ class RunOptions:
     user: str = "fleetsweep"
     run_timeout_s: float | None = None
     metrics: str | None = None
+    install: str | None = None
 
 
 def plan(
@@ -147,6 +150,8 @@ def plan(
             f"--metrics: node-exporter reads files of its own machine, and {kind} runs it anywhere: "
             "set FLEETSWEEP_PUSH_GATEWAY in the workflow"
         )
+    if options.install is not None and not kind.is_workflow:
+        raise UsageError(f"--install: {kind} starts the fleetsweep that is installed here, and installs none")
     state_dir = _absolute(options.state_dir) or ("" if kind.is_workflow else STATE)
     run_timeout_s = WORKFLOW_RUN_S if kind.is_workflow else None
     if options.run_timeout_s is not None:
@@ -205,7 +210,25 @@ def plan(
         cap=cap,
         paths=tuple(path for path in read if path.startswith("/")),
         metrics=metrics,
+        install=_install(options.install) if kind.is_workflow else "",
     )
+
+
+def default_wheel() -> str:
+    """Return the file from which a workflow installs fleetsweep unless ``--install`` names something else.
+
+    It is a file of the runner. The name fleetsweep on a package index may belong to someone else.
+    """
+    return f"/opt/fleetsweep/fleetsweep-{__version__}-py3-none-any.whl"
+
+
+def _install(command: str | None) -> str:
+    """Return the command that installs fleetsweep. Raises UsageError for one that a workflow can't hold."""
+    if command is None:
+        return f"pip install --quiet {default_wheel()}"
+    if not command.strip():
+        raise UsageError("--install is empty: is a variable in it unset?")
+    return check_workflow("--install", command.strip())
 
 
 def running_program() -> tuple[str, ...]:

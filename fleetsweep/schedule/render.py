@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from fleetsweep import __version__
 from fleetsweep.schedule import quoting
 from fleetsweep.schedule.plan import LOCK_WAIT_S, Job, Kind, Schedule
 
@@ -82,7 +81,7 @@ def _workflow(schedule: Schedule, job: Job) -> dict[str, object]:
         "job": job.value,
         "kind": schedule.kind.value,
         "directory": DIRECTORIES[schedule.kind],
-        "version": __version__,
+        "install": schedule.install,
         "command": quoting.shell_words(words),
         "guards": quoting.shell_words(schedule.guards),
         "minutes": math.ceil((schedule.run_timeout_s + LOCK_WAIT_S) / 60) + 1,

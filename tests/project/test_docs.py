@@ -22,6 +22,12 @@ from fleetsweep.policy.settings import resolve
 ROOT = Path(__file__).parents[2]
 SAFETY = ROOT / "docs" / "safety.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHER_PROGRAMS = {
+    "--list": "an inventory script",
+    "--require-hashes": "pip",
+}
+"""Options that the pages name and that are not ours, with the program that takes each."""
+
 CONTEXT = click.Context(cli)
 COMMANDS = {name: cli.get_command(CONTEXT, name) for name in SUMMARIES}
 
@@ -35,8 +41,7 @@ def test_every_command_is_in_the_readme_and_the_readme_names_no_other() -> None:
 def test_every_option_that_a_page_names_exists(page: Path) -> None:
     known = {text for command in COMMANDS.values() if command for param in command.params for text in param.opts}
     shown = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", page.read_text()))
-    # An inventory script is run with --list.
-    assert shown - {"--help", "--list"} <= known
+    assert shown - {"--help", *OTHER_PROGRAMS} <= known
 
 
 def test_the_table_of_settings_says_what_holds() -> None:

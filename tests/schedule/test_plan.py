@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fleetsweep.schedule import default_wheel
 from tests.conftest import Run
 from tests.lab import workflow
 from tests.schedule.generated import command, written
@@ -99,3 +100,24 @@ def test_a_teardown_gets_the_selectors_and_guards(run: Run, tmp_path: Path) -> N
 def test_an_unexpected_number_of_hosts_is_refused_at_once(run: Run, inventory: Path) -> None:
     done = run("schedule", "systemd", "-i", str(inventory), "--expect", "3")
     assert (done.returncode, done.stdout) == (4, "")
+
+
+@pytest.mark.parametrize("kind", ["gitea", "github"])
+def test_a_workflow_takes_no_name_from_an_index_that_the_user_did_not_give(run: Run, tmp_path: Path, kind: str) -> None:
+    done = run("schedule", kind, "--local", "--write", str(tmp_path / "w"))
+    wheel = default_wheel()
+    assert wheel.startswith("/")
+    assert f"Note: a runner without fleetsweep installs it from its file {wheel}" in done.stderr
+    for path in (tmp_path / "w").iterdir():
+        lines = [line.strip() for line in path.read_text().splitlines() if "pip install" in line]
+        assert lines == [f"pip install --quiet {wheel}"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [("systemd", "pip install x"), ("cron", "pip install x"), ("github", " "), ("gitea", "pip install ${{ vars.X }}")],
+)
+def test_a_way_to_install_that_no_file_can_hold_is_refused(run: Run, kind: str, command: str) -> None:
+    done = run("schedule", kind, "--local", "--install", command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--install" in done.stderr

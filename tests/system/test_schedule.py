@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from fleetsweep import __version__
 from tests.conftest import Run
 from tests.lab import Box, Lab, Spec, crontab, systemd, workflow
 from tests.lab.scripted_engine import ScriptedContainer, ScriptedEngine
@@ -116,9 +115,10 @@ def test_the_settings_of_a_workflow_mean_what_they_mean_to_the_tool(
     assert len(engine.containers) == left
 
 
-def test_a_runner_without_the_tool_installs_this_version_and_goes_on_with_it(
+def test_a_runner_without_the_tool_installs_what_the_user_named_and_goes_on_with_it(
     run: Run, workdir: Workdir, tmp_path: Path
 ) -> None:
+    install = ("--install", "pip install 'https://ci.example.com/fleetsweep.whl#sha256=0a'")
     engine = ScriptedEngine(leaks(1))
     # A python3 whose environments hold a pip that notes what it was asked for, and installs the tool of this tree.
     python = tmp_path / "bin" / "python3"
@@ -130,10 +130,13 @@ def test_a_runner_without_the_tool_installs_this_version_and_goes_on_with_it(
     )
     python.chmod(0o755)
     with engine.serve(workdir.socket) as url:
-        flow = workflow.read(written(run, tmp_path / "w", "github", *workdir.local(url)) / "fleetsweep-sweep.yml")
+        made = written(run, tmp_path / "w", "github", *workdir.local(url), *install)
+        flow = workflow.read(made / "fleetsweep-sweep.yml")
         runs = workflow.Runner(tmp_path, path=f"{python.parent}:/usr/bin:/bin")
         assert runs.carry_out(flow) == [0, 0], runs.done
-    assert (tmp_path / "fleetsweep" / "asked").read_text() == f"install --quiet fleetsweep=={__version__}\n"
+    assert (
+        tmp_path / "fleetsweep" / "asked"
+    ).read_text() == "install https://ci.example.com/fleetsweep.whl#sha256=0a\n"
     assert not engine.containers
 
 

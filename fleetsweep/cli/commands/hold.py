@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from fleetsweep.cli.command import command
+from fleetsweep.cli.command import command, option
 from fleetsweep.cli.options import (
     ConnectOptions,
     FormatOptions,
-    HoldOptions,
     ListOptions,
     StateOptions,
     TargetOptions,
 )
+from fleetsweep.cli.params import Duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,24 @@ Examples:
 
 LONGEST_HOLD_S: Final = 30 * 86_400
 """Seconds: a forgotten hold must end at some time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOptions:
+    """For how many seconds a container is held, and why; or which holds to list or end."""
+
+    duration: float = field(
+        default=86_400.0,
+        metadata=option("Hold", "--for", type=Duration(), help="How long, at most 30 days. [default: 1d]"),
+    )
+    reason: str | None = field(
+        default=None,
+        metadata=option("Hold", "-m", "--reason", metavar="TEXT", help="Why, for others who find the container."),
+    )
+    list: bool = field(default=False, metadata=option("Hold", "--list", help="List the holds; contact no host."))
+    release: bool = field(
+        default=False, metadata=option("Hold", "--release", help="End the hold of CONTAINER; contact no host.")
+    )
 
 
 @command(click.Argument(["container"], required=False, metavar="[CONTAINER]"), epilog=EPILOG)

@@ -24,6 +24,8 @@ Examples:
       --write .gitea/workflows
   fleetsweep schedule github --job teardown
                                        a job that removes its containers
+  fleetsweep schedule github --install 'pip install -r /etc/fleetsweep.txt'
+                                       how a runner without it installs it
 """
 
 
@@ -46,7 +48,7 @@ def schedule(
     from fleetsweep.cli.config import resolve_all
     from fleetsweep.cli.targets import check_expected, named_sources, select
     from fleetsweep.exit_codes import OK
-    from fleetsweep.schedule import Job, Kind, RunOptions, plan, render, write
+    from fleetsweep.schedule import Job, Kind, RunOptions, default_wheel, plan, render, write
 
     job = Job(options.job) if options.job else None
     if options.metrics is not None:
@@ -74,7 +76,14 @@ def schedule(
         user=options.user,
         run_timeout_s=options.run_timeout,
         metrics=options.metrics,
+        install=options.install,
     )
+    if Kind(kind).is_workflow and options.install is None:
+        click.echo(
+            f"Note: a runner without fleetsweep installs it from its file {default_wheel()}: put the wheel there, or "
+            "name another source with --install 'pip install …'.",
+            err=True,
+        )
     files = render(plan(Kind(kind), job, run_options, flags, hosts, sources, policies[hosts[0].name]))
     if options.write is None:
         click.echo("\n".join(file.text for file in files), nl=False)
