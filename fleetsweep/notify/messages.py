@@ -9,6 +9,7 @@ import logging
 import re
 import shlex
 import socket
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from apprise import NotifyBase
 
     from fleetsweep.notify.dispatch import RerunCommand
+
+REQUIREMENT: Final = "apprise>=1.11"
+"""What the extra ``notify`` installs. The remedy names it, since an index may have another package fleetsweep."""
 
 HOST_LIMIT: Final = 20
 """Hosts listed in one message: it should fit a phone's screen, and most services cut it at 2,000 characters."""
@@ -141,7 +145,7 @@ def missing() -> str:
     try:
         import apprise  # noqa: F401
     except ImportError:
-        return "it needs Apprise: pip install 'fleetsweep[notify]'"
+        return f"it needs Apprise: {shlex.quote(sys.executable)} -m pip install '{REQUIREMENT}'"
     return ""
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import errno
 import re
+import shlex
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,6 +30,9 @@ from fleetsweep.runtime import files
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+
+REQUIREMENT: Final = "prometheus-client>=0.21"
+"""What the extra ``metrics`` installs."""
 
 TIMEOUT_S: Final = 10.0
 """Seconds for a push."""
@@ -68,7 +73,7 @@ def _missing() -> str:
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
-        return "it needs prometheus-client: pip install 'fleetsweep[metrics]'"
+        return f"it needs prometheus-client: {shlex.quote(sys.executable)} -m pip install '{REQUIREMENT}'"
     return ""
 
 

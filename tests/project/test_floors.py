@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleetsweep.notify import messages, prometheus
 from tests.floors import floors, pins
 
 
@@ -16,3 +17,8 @@ def test_every_dependency_has_a_floor_and_is_pinned_no_lower_than_it() -> None:
 
 def test_click_is_one_whose_types_can_be_parametrized() -> None:
     assert version(floors()["click"]) >= (8, 4)
+
+
+def test_the_extras_are_what_the_remedies_name() -> None:
+    wanted = [messages.REQUIREMENT, prometheus.REQUIREMENT]
+    assert wanted == [f"{name}>={floors()[name]}" for name in ("apprise", "prometheus-client")]

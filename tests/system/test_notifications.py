@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fleetsweep.notify import messages, prometheus
 from tests.conftest import Run
 from tests.lab import Lab, Spec
 from tests.lab.fleetsweep_process import FleetsweepProcess
@@ -275,15 +277,15 @@ def without(module: str, directory: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("module", "words", "extra"),
+    ("module", "words", "needed"),
     [
-        ("apprise", ("--notify", f"json://{SECRET}"), "notify"),
-        ("prometheus_client", ("--metrics", "a.prom"), "metrics"),
-        ("prometheus_client", ("--push-gateway", f"http://x:{SECRET}@127.0.0.1"), "metrics"),
+        ("apprise", ("--notify", f"json://{SECRET}"), messages.REQUIREMENT),
+        ("prometheus_client", ("--metrics", "a.prom"), prometheus.REQUIREMENT),
+        ("prometheus_client", ("--push-gateway", f"http://x:{SECRET}@127.0.0.1"), prometheus.REQUIREMENT),
     ],
 )
 def test_without_the_extra_it_sweeps_all_the_same_and_says_the_remedy(
-    run: Run, workdir: Workdir, tmp_path: Path, module: str, words: tuple[str, ...], extra: str
+    run: Run, workdir: Workdir, tmp_path: Path, module: str, words: tuple[str, ...], needed: str
 ) -> None:
     lacking = without(module, tmp_path)
     scripted = engine()
@@ -292,6 +294,6 @@ def test_without_the_extra_it_sweeps_all_the_same_and_says_the_remedy(
         plain = run("audit", *workdir.local(address), environ=lacking)
     assert done.returncode == 3, done.stdout
     assert len(deletes(scripted)) == 1
-    assert f"pip install 'fleetsweep[{extra}]'" in done.stderr
+    assert f"{shlex.quote(sys.executable)} -m pip install '{needed}'" in done.stderr
     assert SECRET not in done.stderr
     assert plain.returncode == 0, plain.stderr
