@@ -346,7 +346,7 @@ class HistoryOptions:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleOptions:
-    """What is scheduled, with which options of the run, and where the files go. ``run_timeout`` is in seconds."""
+    """What is scheduled, how often in seconds, as which account, and where the files go."""
 
     job: str | None = field(
         default=None,
@@ -357,29 +357,20 @@ class ScheduleOptions:
             help="The command to run. [default: sweep; gitea and github: sweep and teardown]",
         ),
     )
-    user: str = field(
+    every: float = field(
+        default=HOUR_S,
+        metadata=option(
+            "Schedule", "--every", type=Duration(), help="How often it runs, such as 15m, 6h or 1d. [default: 1h]"
+        ),
+    )
+    account: str = field(
         default="fleetsweep",
         metadata=option("Schedule", "--user", metavar="NAME", help="The account that runs it. [default: fleetsweep]"),
     )
-    private_key: str | None = field(default=None, metadata=_PRIVATE_KEY)
-    run_timeout: float | None = field(
+    remote_user: str | None = field(
         default=None,
         metadata=option(
-            "Connection",
-            "--run-timeout",
-            type=Duration(),
-            help="Time for the whole run. [default: 1h; gitea and github: 8m]",
-        ),
-    )
-    ssh_config: str | None = field(default=None, metadata=_SSH_CONFIG)
-    known_hosts: tuple[str, ...] = field(default=(), metadata=_KNOWN_HOSTS)
-    metrics: str | None = field(
-        default=None,
-        metadata=option(
-            "Schedule",
-            "--metrics",
-            type=FILE,
-            help="Have it write metrics for node-exporter to this file, named *.prom; for systemd and cron.",
+            "Schedule", "--remote-user", metavar="NAME", help="Log in to the boxes as this user: the run's --user."
         ),
     )
     install: str | None = field(

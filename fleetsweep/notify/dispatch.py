@@ -98,6 +98,11 @@ def notify_of_failure(config: NotifyConfig, command: Callable[[], int]) -> int:
         raise
 
 
+def check_channels(config: NotifyConfig) -> None:
+    """Raise UsageError for a channel that can't be used. Sends nothing."""
+    _raise(_usable_channels(config)[1])
+
+
 def _raise(channel_error: UsageError | None) -> None:
     """Raise a channel's error, if there is one."""
     if channel_error is not None:

@@ -1,5 +1,6 @@
 """Files for other programs: schedules for systemd, cron, Gitea and GitHub, and a gate before an engine's socket."""
 
+from fleetsweep.schedule.account import account_problems
 from fleetsweep.schedule.gate import Gate, Proxy, render_gate
 from fleetsweep.schedule.plan import Job, Kind, RunOptions, Schedule, default_wheel, plan
 from fleetsweep.schedule.render import File, render
@@ -13,6 +14,7 @@ __all__ = [
     "Proxy",
     "RunOptions",
     "Schedule",
+    "account_problems",
     "default_wheel",
     "plan",
     "render",

@@ -8,18 +8,20 @@ import pwd
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from fleetsweep import __version__
 from fleetsweep.errors import UsageError
-from fleetsweep.model.host import Host
+from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.policy_flags import Flags, Group, flag_names, option_name
 from fleetsweep.policy.rules import Policy
+from fleetsweep.schedule.account import Needs
+from fleetsweep.schedule.every import HOUR_S, Every
 from fleetsweep.schedule.quoting import check_account, check_line, check_workflow
 
 STATE: Final = "/var/lib/fleetsweep"
@@ -63,8 +65,9 @@ class Schedule:
     ``program`` starts fleetsweep; ``words`` are the arguments after the command's name, without those that a workflow
     sets in its environment. ``here`` are the arguments of a baseline and a teardown, which run on their job's machine;
     ``guards`` are a teardown's further arguments. ``max_age_hours`` and ``cap`` are a workflow's defaults, empty where
-    the inventory sets them. ``paths`` are the absolute paths that a run reads or writes. ``metrics`` is the file that
-    it writes metrics to, empty for none. ``install`` is the command with which a workflow installs fleetsweep.
+    the inventory sets them. ``paths`` are the absolute paths that a run reads or writes, ``writes`` the directories
+    that it writes files to. ``environment`` has the secrets. ``needs`` is what the account needs on this machine.
+    ``install`` is the command with which a workflow installs fleetsweep.
     """
 
     kind: Kind
@@ -80,12 +83,16 @@ class Schedule:
     max_age_hours: str
     cap: str
     paths: tuple[str, ...]
-    metrics: str = ""
+    every: Every
+    lock_wait_s: int = LOCK_WAIT_S
+    writes: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    needs: Needs = field(default_factory=lambda: Needs(()))
     install: str = ""
 
     def command(self, job: Job) -> tuple[str, ...]:
         """Return the whole command line of an audit or a sweep."""
-        last = ("--fail-on-stale",) if job is Job.AUDIT else ("--yes", f"--lock-wait={LOCK_WAIT_S}s")
+        last = ("--fail-on-stale",) if job is Job.AUDIT else ("--yes", f"--lock-wait={self.lock_wait_s}s")
         return (*self.program, job.value, *self.words, *last)
 
     def needs_any(self, *directories: str) -> bool:
@@ -108,7 +115,8 @@ class Schedule:
 class RunOptions:
     """The options of the scheduled run as they were given: paths may be relative, None means not given.
 
-    ``expect`` is the least and the most hosts.
+    ``expect`` is the least and the most hosts. ``more`` are words of further options, ``reads`` and ``writes`` the
+    files that these name. ``environment`` has the options that hold secrets, by their variables.
     """
 
     hosts: tuple[str, ...] = ()
@@ -123,6 +131,12 @@ class RunOptions:
     user: str = "fleetsweep"
     run_timeout_s: float | None = None
     metrics: str | None = None
+    lock_wait_s: float | None = None
+    every_s: float = HOUR_S
+    more: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     install: str | None = None
 
 
@@ -153,7 +167,11 @@ def plan(
     if options.install is not None and not kind.is_workflow:
         raise UsageError(f"--install: {kind} starts the fleetsweep that is installed here, and installs none")
     state_dir = _absolute(options.state_dir) or ("" if kind.is_workflow else STATE)
+    every = Every.of_seconds(options.every_s)
     run_timeout_s = WORKFLOW_RUN_S if kind.is_workflow else None
+    if every.seconds < (run_timeout_s or RUN_S):
+        # A run ends before the next one starts.
+        run_timeout_s = every.seconds
     if options.run_timeout_s is not None:
         run_timeout_s = math.ceil(options.run_timeout_s)
     inventories = tuple(map(_inventory, sources))
@@ -177,23 +195,29 @@ def plan(
         *state,
         *((f"--run-timeout={run_timeout_s}s",) if run_timeout_s else ()),
         *((f"--metrics={metrics}",) if metrics else ()),
+        *options.more,
         *_policy_words(flags, set(flag_names(*Group)) - (_IN_ENVIRONMENT if kind.is_workflow else set())),
     )
-    for word in words:
+    for word in (*words, *(f"{name}={value}" for name, value in options.environment.items())):
         check_line(*word.partition("=")[::2])
     program = ("fleetsweep",) if kind.is_workflow else running_program()
+    over_ssh = [host for host in hosts if host.connection is Connection.SSH]
+    key_files = () if files["private-key"] else tuple(host.key_file for host in over_ssh if host.key_file)
     max_age_hours, cap = _defaults(flags, policy, of_inventory=bool(inventories))
     read = (
         *(() if kind.is_workflow else (*program, sys.prefix, sys.base_prefix)),
         *inventories,
         *(path for path in files.values() if path),
         *known_hosts,
-        *(host.key_file for host in hosts if host.key_file),
+        *key_files,
         *(host.engine.removeprefix("unix://") for host in hosts if options.local),
+        *options.reads,
+        *options.writes,
         state_dir,
         metrics,
         _home(user),
     )
+    written = [os.path.dirname(path) for path in (metrics, *options.writes) if path]  # noqa: PTH120
     both = (Job.SWEEP, Job.TEARDOWN) if kind.is_workflow else (Job.SWEEP,)
     return Schedule(
         kind=kind,
@@ -209,8 +233,22 @@ def plan(
         max_age_hours=max_age_hours,
         cap=cap,
         paths=tuple(path for path in read if path.startswith("/")),
-        metrics=metrics,
         install=_install(options.install) if kind.is_workflow else "",
+        every=every,
+        lock_wait_s=LOCK_WAIT_S if options.lock_wait_s is None else math.ceil(options.lock_wait_s),
+        writes=tuple(dict.fromkeys(written)),
+        environment=options.environment,
+        needs=Needs(
+            program=program,
+            reads=tuple(
+                path
+                for path in (*inventories, *files.values(), *known_hosts, *key_files, *options.reads)
+                if path.startswith("/")
+            ),
+            writes=(*dict.fromkeys(written), *(() if in_var_lib(state_dir) else (state_dir,))),
+            default_keys=not options.private_key and any(not host.key_file for host in over_ssh),
+            default_known_hosts=not options.known_hosts and any(not host.known_hosts for host in over_ssh),
+        ),
     )
 
 
@@ -229,6 +267,11 @@ def _install(command: str | None) -> str:
     if not command.strip():
         raise UsageError("--install is empty: is a variable in it unset?")
     return check_workflow("--install", command.strip())
+
+
+def in_var_lib(state_dir: str) -> bool:
+    """Return whether systemd creates this directory for the account."""
+    return Path("/var/lib") in Path(os.path.realpath(state_dir)).parents
 
 
 def running_program() -> tuple[str, ...]:

@@ -77,3 +77,16 @@ def cron_words(words: Iterable[str]) -> str:
             "move settings to the inventory, or use fleetsweep schedule systemd"
         )
     return line
+
+
+def systemd_variable(name: str, value: str) -> str:
+    """Return a line of a file for EnvironmentFile=, whose quotes are a shell's. See systemd.exec(5)."""
+    escaped = re.sub(r'([\\"$`])', r"\\\1", value)
+    return f'{name}="{escaped}"'
+
+
+def cron_variable(name: str, value: str) -> str:
+    """Return a line of a crontab that sets a variable. Raises UsageError for a value that cron would change."""
+    if '"' in value or len(name) + len(value) > CRON_LIMIT - 10:
+        raise UsageError(f"{name}: cron takes no double quotes, and at most {CRON_LIMIT - 10} characters")
+    return f'{name}="{value}"'

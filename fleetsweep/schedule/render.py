@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
 from fleetsweep.schedule import quoting
-from fleetsweep.schedule.plan import LOCK_WAIT_S, Job, Kind, Schedule
+from fleetsweep.schedule.plan import Job, Kind, Schedule
 
 DIRECTORIES: Final[Mapping[Kind, str]] = {
     Kind.SYSTEMD: "/etc/systemd/system",
@@ -23,23 +23,32 @@ DIRECTORIES: Final[Mapping[Kind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to write: its name, without a directory, and its text."""
+    """A file to write: its name, without a directory, and its text. ``secret``: only its owner may read it."""
 
     name: str
-    text: str
+    text: str = field(repr=False)
+    secret: bool = False
 
 
-def render(schedule: Schedule) -> tuple[File, ...]:
-    """Return the schedule's files. Raises UsageError for a value that the format can't hold."""
-    return tuple(file for job in schedule.jobs for file in _files(schedule, job))
+def render(schedule: Schedule, directory: str | None = None) -> tuple[File, ...]:
+    """Return the schedule's files, for a directory or for the usual one.
+
+    Raises UsageError for a value that the format can't hold.
+    """
+    directory = directory or DIRECTORIES[schedule.kind]
+    return tuple(file for job in schedule.jobs for file in _files(schedule, job, directory))
 
 
-def _files(schedule: Schedule, job: Job) -> list[File]:
+def _files(schedule: Schedule, job: Job, directory: str) -> list[File]:
+    secret = bool(schedule.environment)
     if schedule.kind is Kind.SYSTEMD:
-        values = _unit(schedule, job)
-        return [
+        values = _unit(schedule, job, f"{directory}/fleetsweep-{job}.env")
+        made = [
             File(f"fleetsweep-{job}.{suffix}", fill(f"systemd.{suffix}", values)) for suffix in ("service", "timer")
         ]
+        if secret:
+            made.append(File(f"fleetsweep-{job}.env", fill("systemd.env", values), secret=True))
+        return made
     if schedule.kind is Kind.CRON:
         command = quoting.cron_words(schedule.command(job))
         values = {
@@ -47,29 +56,36 @@ def _files(schedule: Schedule, job: Job) -> list[File]:
             "user": schedule.user,
             "command": command,
             "state_dir": quoting.shell_words([schedule.state_dir]),
+            "when": schedule.every.cron,
+            "environment": [quoting.cron_variable(*item) for item in schedule.environment.items()],
         }
         # Without a suffix: cron ignores files with a dot in their name.
-        return [File(f"fleetsweep-{job}", fill("cron", values))]
+        return [File(f"fleetsweep-{job}", fill("cron", values), secret)]
     template = "workflow-teardown.yml" if job is Job.TEARDOWN else "workflow.yml"
     return [File(f"fleetsweep-{job}.yml", fill(template, _workflow(schedule, job)))]
 
 
-def _unit(schedule: Schedule, job: Job) -> dict[str, object]:
+def _unit(schedule: Schedule, job: Job, environment_file: str) -> dict[str, object]:
     path = PurePosixPath(os.path.realpath(schedule.state_dir))
     state = PurePosixPath("/var/lib")
+    secret = bool(schedule.environment)
     return {
         "job": job.value,
         "user": schedule.user,
         "local": schedule.local,
         "command": quoting.systemd_words(schedule.command(job)),
-        "timeout_s": schedule.run_timeout_s + LOCK_WAIT_S + 60,
+        "timeout_s": schedule.run_timeout_s + schedule.lock_wait_s + 60,
+        "every": schedule.every.words,
+        "calendar": schedule.every.calendar,
+        "environment_file": quoting.systemd_path(environment_file) if secret else "",
+        "environment": [quoting.systemd_variable(*item) for item in schedule.environment.items()],
         "home": schedule.needs_home,
         "tmp": schedule.needs_tmp,
         "state_name": quoting.systemd_path(str(path.relative_to(state))) if state in path.parents else "",
         "state_dir": quoting.systemd_path(schedule.state_dir),
         "state_dir_word": quoting.shell_words([schedule.state_dir]),
         # The "-" of a path that may be missing goes before the path, inside the quotes.
-        "metrics_dir": quoting.systemd_path(f"-{PurePosixPath(schedule.metrics).parent}") if schedule.metrics else "",
+        "writes": [quoting.systemd_path(f"-{path}") for path in schedule.writes],
     }
 
 
@@ -84,7 +100,10 @@ def _workflow(schedule: Schedule, job: Job) -> dict[str, object]:
         "install": schedule.install,
         "command": quoting.shell_words(words),
         "guards": quoting.shell_words(schedule.guards),
-        "minutes": math.ceil((schedule.run_timeout_s + LOCK_WAIT_S) / 60) + 1,
+        "minutes": math.ceil((schedule.run_timeout_s + schedule.lock_wait_s) / 60) + 1,
+        "when": schedule.every.cron,
+        "every": schedule.every.words,
+        "secrets": list(schedule.environment),
         "max_age_hours": schedule.max_age_hours,
         "cap": schedule.cap,
         "runs_on": "self-hosted" if schedule.kind is Kind.GITHUB else "ubuntu-latest",

@@ -28,7 +28,10 @@ def write(files: Sequence[File], directory: Path, *, force: bool) -> list[str]:
         directory.mkdir(parents=True, exist_ok=True)
         for file in changed:
             # Replaced atomically: systemd and cron may read it at any time.
-            replace(directory / file.name, file.text, mode=0o644, durable=True)
+            replace(directory / file.name, file.text, mode=0o600 if file.secret else 0o644, durable=True)
+        for file in files:
+            if file.secret:
+                (directory / file.name).chmod(0o600)
     except OSError as error:
         raise UsageError(f"{error.filename or directory}: {error.strerror}") from error
     return [

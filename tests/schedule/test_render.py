@@ -264,9 +264,66 @@ def test_what_is_printed_is_what_is_written(run: Run, tmp_path: Path, kind: str)
         assert name in text.splitlines()[0]
 
 
+NOTIFY = {"FLEETSWEEP_NOTIFY": "json://u:p@a.example.com json://b.example.com"}
+
+
+def test_addresses_go_to_a_file_that_root_alone_reads(run: Run, tmp_path: Path) -> None:
+    environment = {"FLEETSWEEP_PUSH_GATEWAY": "http://u:p'$x@push.example.com:9091", **NOTIFY}
+    words = ["schedule", "systemd", "--local", "--metrics", "/srv/f.prom"]
+    done = run(*words, "--write", str(tmp_path / "units"), environ=environment)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "units" / "fleetsweep-sweep.env"
+    assert file.stat().st_mode & 0o777 == 0o600
+    unit = (tmp_path / "units" / "fleetsweep-sweep.service").read_text()
+    assert f"\nEnvironmentFile={file}\n" in unit
+    assert "example.com" not in unit
+    # The quotes are those of a shell.
+    sourced = subprocess.run(["sh", "-ac", f". {file}; env"], check=True, capture_output=True, text=True).stdout
+    assert set(sourced.splitlines()) >= {f"{name}={value}" for name, value in environment.items()}
+    printed = run(*words, environ=environment)
+    assert "example.com" not in printed.stdout
+    assert 'FLEETSWEEP_NOTIFY="json://… json://…"' in printed.stdout
+    assert run(*words, "--write", str(tmp_path / "units"), environ=environment).stdout.count("the same content") == 3
+
+
+def test_a_crontab_with_addresses_is_readable_by_root_alone(run: Run, tmp_path: Path) -> None:
+    done = run("schedule", "cron", "--local", "--write", str(tmp_path), environ=NOTIFY)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "fleetsweep-sweep"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert f'\nFLEETSWEEP_NOTIFY="{NOTIFY["FLEETSWEEP_NOTIFY"]}"\n17 * * * * fleetsweep ' in file.read_text()
+    refused = run("schedule", "cron", "--local", "--notify", 'json://"b"')
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_a_workflow_takes_addresses_from_the_repositorys_secrets(run: Run, tmp_path: Path) -> None:
+    done = run("schedule", "github", "--local", "--write", str(tmp_path), environ=NOTIFY)
+    flow = workflow.read(tmp_path / "fleetsweep-sweep.yml")
+    assert flow["env"]["FLEETSWEEP_NOTIFY"] == "${{ secrets.FLEETSWEEP_NOTIFY }}"
+    assert "example.com" not in (tmp_path / "fleetsweep-sweep.yml").read_text() + done.stdout
+    assert "create these secrets in the repository" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--output", "/srv/a/report"], "ReadWritePaths=-/srv/a"),
+        (["--job", "audit", "--save-plan", "/srv/b/plan.json"], "ReadWritePaths=-/srv/b"),
+        (["--known-hosts", "/etc/fs/known", "--host-key", "accept-new"], "ReadWritePaths=-/etc/fs"),
+    ],
+)
+def test_the_unit_may_write_what_its_options_name(run: Run, tmp_path: Path, words: list[str], line: str) -> None:
+    done = run("schedule", "systemd", "--local", *words, "--write", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    unit = next(tmp_path.glob("*.service")).read_text()
+    assert f"\n{line}\n" in unit
+    assert "ReadWritePaths" not in unit.replace(line, "")
+
+
 def test_the_templates_are_part_of_the_package() -> None:
     found = {item.name for item in importlib.resources.files("fleetsweep.schedule").joinpath("templates").iterdir()}
     assert found == {
+        "systemd.env.j2",
         "systemd.service.j2",
         "systemd.timer.j2",
         "cron.j2",

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import click
 
-from fleetsweep.cli.command import command
-from fleetsweep.cli.options import POLICY, ScheduleOptions, StateOptions, TargetOptions
+from fleetsweep.cli.command import command, only
+from fleetsweep.cli.commands.audit import SilenceOptions
+from fleetsweep.cli.options import (
+    POLICY,
+    ConnectOptions,
+    NotifyOptions,
+    OutputOptions,
+    RemovalOptions,
+    SavePlanOptions,
+    ScheduleOptions,
+    StateOptions,
+    SweepOptions,
+    TargetOptions,
+)
 from fleetsweep.model.policy_flags import Flags
+
+if TYPE_CHECKING:
+    from fleetsweep.cli.given import Given
+    from fleetsweep.schedule import Job, RunOptions, Schedule
 
 EPILOG = """\b
 Examples:
   fleetsweep schedule systemd -i inventory.yml
                                        a service and a timer, to read first
   fleetsweep schedule systemd -i inventory.yml --write /etc/systemd/system
-  fleetsweep schedule systemd --local --job audit
+  fleetsweep schedule systemd --local --job audit --every 1d
                                        fails if anything here is stale
   fleetsweep schedule cron -i inventory.yml --max-age 4h --write /etc/cron.d
   fleetsweep schedule gitea -i /etc/fleetsweep/inventory.yml \\
@@ -28,6 +45,28 @@ Examples:
                                        how a runner without it installs it
 """
 
+NOT_SCHEDULED: Final = {
+    "list_hosts": "a schedule runs the job",
+    "plan": "a saved plan is carried out once",
+    "plan_ttl": "a saved plan is carried out once",
+    "yes": "a scheduled sweep never asks",
+    "dry_run": "schedule an audit",
+    "user": "--remote-user: --user is the account that runs the job",
+    "baseline": "a workflow's teardown takes its own",
+    "run_label": "a workflow's teardown has its own",
+    "networks": "a workflow's teardown removes them",
+}
+"""The options of the jobs that ``schedule`` has not, by their fields, and why."""
+
+_NAMED: Final = frozenset(
+    {field for group in (TargetOptions, StateOptions, ScheduleOptions, Flags) for field in group.__dataclass_fields__}
+    | {"private_key", "ssh_config", "known_hosts", "run_timeout", "metrics", "lock_wait", "notify", "push_gateway"}
+)
+"""The options that the plan of a schedule handles by name. It passes the others on as they are."""
+
+_SECRETS: Final = {"notify": "FLEETSWEEP_NOTIFY", "push_gateway": "FLEETSWEEP_PUSH_GATEWAY"}
+_WRITTEN: Final = frozenset({"output", "save_plan"})
+
 
 @command(
     click.Argument(["kind"], type=click.Choice(["systemd", "cron", "gitea", "github"]), metavar="KIND"), epilog=EPILOG
@@ -35,26 +74,37 @@ Examples:
 def schedule(
     targets: TargetOptions,
     options: ScheduleOptions,
+    connect: Annotated[ConnectOptions, only(*set(ConnectOptions.__dataclass_fields__) - {"user"})],
     state: StateOptions,
     flags: Annotated[Flags, POLICY],
+    output: OutputOptions,
+    save_plan: SavePlanOptions,
+    silence: SilenceOptions,
+    removal: RemovalOptions,
+    sweep: Annotated[SweepOptions, only("volumes")],
+    notify: NotifyOptions,
     kind: str,
 ) -> int:
     """Print units or workflows that run it every hour.
 
-    KIND is systemd, cron, gitea (also Forgejo) or github. The files run it at minute 17 with the options given here,
-    every path made absolute; what a run would refuse is refused now. Contacts no host, and installs nothing without
-    --write.
+    KIND is systemd, cron, gitea (also Forgejo) or github. The files run it with the options
+    given here, every path made absolute; what a run would refuse is refused now. Warns of what the account can't start,
+    read or write. Contacts no host, and installs nothing without --write.
     """
     from fleetsweep.cli.config import resolve_all
+    from fleetsweep.cli.given import given
+    from fleetsweep.cli.notifications import notify_config
     from fleetsweep.cli.targets import check_expected, named_sources, select
+    from fleetsweep.console import warn
     from fleetsweep.exit_codes import OK
-    from fleetsweep.schedule import Job, Kind, RunOptions, default_wheel, plan, render, write
+    from fleetsweep.notify.dispatch import check_channels
+    from fleetsweep.report import printable
+    from fleetsweep.schedule import Job, Kind, RunOptions, account_problems, default_wheel, plan, render, write
 
     job = Job(options.job) if options.job else None
-    if options.metrics is not None:
-        from fleetsweep.notify.prometheus import check_file
-
-        check_file(Path(options.metrics))
+    check_channels(notify_config(notify, targets, output))
+    words = tuple(given(click.get_current_context()))
+    _check_options(job or Job.SWEEP, words)
     # A teardown removes from the machine that its job runs on.
     targets = replace(targets, local=targets.local or job is Job.TEARDOWN)
     hosts = select(targets).hosts
@@ -69,25 +119,82 @@ def schedule(
         local=targets.local,
         engine=targets.engine,
         expect=targets.expect,
-        private_key=options.private_key,
-        ssh_config=options.ssh_config,
-        known_hosts=options.known_hosts,
+        private_key=connect.private_key,
+        ssh_config=connect.ssh_config,
+        known_hosts=connect.known_hosts,
         state_dir=state.state_dir,
-        user=options.user,
-        run_timeout_s=options.run_timeout,
-        metrics=options.metrics,
+        user=options.account,
+        run_timeout_s=connect.run_timeout if _is_given(words, "run_timeout") else None,
+        metrics=notify.metrics,
+        lock_wait_s=removal.lock_wait if _is_given(words, "lock_wait") else None,
+        every_s=options.every,
         install=options.install,
     )
+    run_options = _with_others(run_options, words, options, notify, accept_new=connect.host_key == "accept-new")
+    planned = plan(Kind(kind), job, run_options, flags, hosts, sources, policies[hosts[0].name])
+    if not planned.kind.is_workflow:
+        for problem in account_problems(planned.user, planned.needs):
+            warn(printable(problem))
     if Kind(kind).is_workflow and options.install is None:
         click.echo(
             f"Note: a runner without fleetsweep installs it from its file {default_wheel()}: put the wheel there, or "
             "name another source with --install 'pip install …'.",
             err=True,
         )
-    files = render(plan(Kind(kind), job, run_options, flags, hosts, sources, policies[hosts[0].name]))
     if options.write is None:
-        click.echo("\n".join(file.text for file in files), nl=False)
-        return OK
-    for line in write(files, Path(options.write), force=options.force):
-        click.echo(line)
+        click.echo("\n".join(file.text for file in render(_redacted(planned))), nl=False)
+    else:
+        files = render(planned, str(Path(options.write).absolute()))
+        for line in write(files, Path(options.write), force=options.force):
+            click.echo(line)
+    if planned.environment and planned.kind.is_workflow:
+        warn(f"create these secrets in the repository, with the addresses: {', '.join(planned.environment)}")
     return OK
+
+
+def _is_given(words: Sequence[Given], name: str) -> bool:
+    return any(word.parameter == name for word in words)
+
+
+def _check_options(job: Job, words: Sequence[Given]) -> None:
+    """Raise UsageError for an option that the job has not."""
+    from fleetsweep.cli import cli
+    from fleetsweep.errors import UsageError
+
+    command = cli.get_command(click.Context(cli), job.value)
+    known = {parameter.name for parameter in command.params} if command is not None else set()
+    own = {*ScheduleOptions.__dataclass_fields__, *Flags.__dataclass_fields__}
+    for word in words:
+        if word.parameter not in known | own:
+            raise UsageError(f"{word.flag}: fleetsweep {job} has no such option")
+
+
+def _with_others(
+    run: RunOptions, words: Sequence[Given], options: ScheduleOptions, notify: NotifyOptions, *, accept_new: bool
+) -> RunOptions:
+    """Return the run's options with those that are passed on as they are, and those that hold secrets."""
+    others = [word for word in words if word.parameter not in _NAMED]
+    if options.job == "audit":
+        # It has this one in any case.
+        others = [word for word in others if word.parameter != "fail_on_stale"]
+    secrets = {"notify": " ".join(notify.notify), "push_gateway": notify.push_gateway or ""}
+    # With accept-new, a run adds to known_hosts.
+    saved_to = [word.absolute for word in words if word.parameter == "known_hosts"][:1] if accept_new else []
+    return replace(
+        run,
+        more=(
+            *((f"--user={options.remote_user}",) if options.remote_user else ()),
+            *(word.word for word in others),
+        ),
+        reads=tuple(word.absolute for word in others if word.is_path and word.parameter not in _WRITTEN),
+        writes=(*(word.absolute for word in others if word.parameter in _WRITTEN), *saved_to),
+        environment={_SECRETS[name]: value for name, value in secrets.items() if value},
+    )
+
+
+def _redacted(planned: Schedule) -> Schedule:
+    """Return the schedule as it is printed: with the scheme of each address alone."""
+    from fleetsweep.notify.messages import scheme
+
+    shown = {name: " ".join(map(scheme, value.split())) for name, value in planned.environment.items()}
+    return replace(planned, environment=shown)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from fleetsweep.cli.command import command
+from fleetsweep.cli.command import command, option
 from fleetsweep.cli.notifications import notify_config, notify_refusal
 from fleetsweep.cli.options import (
     SELECTORS_GUARDS_AND_DRY_RUN,
@@ -43,6 +43,15 @@ Examples:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class YesOptions:
+    """The confirmation that a sweep takes."""
+
+    yes: bool = field(
+        default=False, metadata=option("Removal", "-y", "--yes", help="Accepted as by sweep: a teardown never asks.")
+    )
+
+
 @command(epilog=EPILOG, on_refusal=notify_refusal)
 def teardown(
     targets: TargetOptions,
@@ -52,6 +61,7 @@ def teardown(
     scope: ScopeOptions,
     flags: Annotated[Flags, SELECTORS_GUARDS_AND_DRY_RUN],
     removal: RemovalOptions,
+    _: YesOptions,
     output: OutputOptions,
     notify: NotifyOptions,
 ) -> int:
