@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -34,12 +34,22 @@ class Journal:
 
     Group commit: one writer thread commits all queued statements as one transaction with full sync, since a sync takes
     milliseconds however much it makes durable. Statements become durable in the order in which they were queued. After
-    the first failure nothing more is written, and each later call raises JournalError.
+    the first failure nothing more is written, and each later call raises JournalError. ``clock`` returns nanoseconds
+    since the Unix epoch.
     """
 
-    def __init__(self, state_dir: Path, run_id: str, command: str, *, dry_run: bool = False) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        run_id: str,
+        command: str,
+        *,
+        dry_run: bool = False,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
         path = journal_file(state_dir)
         self.run_id = run_id
+        self.clock = clock
         self._path = path
         self._lock = threading.Lock()
         self._waiting: SimpleQueue[_Entry | None] = SimpleQueue()
@@ -51,7 +61,7 @@ class Journal:
             with translated(path):
                 self._database.execute(
                     "INSERT INTO run (id, command, dry_run, started_ns) VALUES (?, ?, ?, ?)",
-                    (run_id, command, dry_run, time.time_ns()),
+                    (run_id, command, dry_run, clock()),
                 )
         except BaseException:
             self._database.close()
@@ -109,7 +119,7 @@ class Journal:
 
     def settle(self, settled: Mapping[str, Sequence[Settlement]]) -> None:
         """Queue the outcomes found for earlier runs' open intents. Raises JournalError if the journal is broken."""
-        now_ns = time.time_ns()
+        now_ns = self.clock()
         for settlement in (each for found in settled.values() for each in found if each.final):
             self.post(
                 "UPDATE intent SET outcome = 'unknown', settled = ?, settled_run = ?, settled_ns = ?, "
@@ -327,7 +337,7 @@ class HostJournal:
                 self._identity,
                 target.id,
                 target.name,
-                time.time_ns(),
+                self._journal.clock(),
                 *_why(self._decisions.get(target.id)),
             ),
         )
@@ -336,7 +346,7 @@ class HostJournal:
         """Queue the outcome of an intent; ``flush`` waits for it. Raises JournalError if the journal is broken."""
         number = self._journal.post(
             "UPDATE intent SET outcome = ?, error = ?, concluded_ns = ? WHERE id = ? AND outcome IS NULL",
-            (removal.outcome, (removal.error or "")[:500] or None, time.time_ns(), intent),
+            (removal.outcome, (removal.error or "")[:500] or None, self._journal.clock(), intent),
         )
         self._posted.append(number)
 
