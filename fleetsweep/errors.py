@@ -52,6 +52,7 @@ class FaultKind(StrEnum):
     NO_DNS = "no-dns"
     NO_KEY = "no-key"
     NO_ROOM = "no-room"
+    NO_WORKER = "no-worker"
     NOT_A_SOCKET = "not-a-socket"
     NOT_AN_ENGINE = "not-an-engine"
     NOT_SSH = "not-ssh"
@@ -70,6 +71,8 @@ class FaultKind(StrEnum):
     UNKNOWN = "unknown"
     UNKNOWN_NAME = "unknown-name"
     UNPROVED = "unproved"
+    VERSION = "version"
+    WORKER_LOST = "worker-lost"
 
 
 class FleetsweepError(Exception):

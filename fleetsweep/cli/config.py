@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetsweep.cli.options import ConnectOptions, OutputOptions, PlanOptions, TargetOptions
+from fleetsweep.cli.spread_options import SpreadOptions
 from fleetsweep.cli.targets import select, unexpected
 from fleetsweep.console import Output
 from fleetsweep.model.decision import Guard
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fleetsweep.engine.tls import EngineTls
     from fleetsweep.store.plan_file import SavedPlan
     from fleetsweep.sweep.phases import ConnectConfig
+    from fleetsweep.sweep.spread import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def build(
     state_dir: Path,
     output: Output,
     notify: NotifyConfig | None = None,
+    spread: SpreadOptions | None = None,
 ) -> RunConfig:
     """Return the configuration of a run that removes nothing. Raises UsageError for a setting that can't be."""
     policies, fleet_cap = resolve_all(chosen.hosts, chosen.flags, dict(os.environ))
@@ -102,7 +105,7 @@ def build(
         policies=policies,
         flags=chosen.flags,
         fleet_cap=fleet_cap,
-        connect=connect_config(connect),
+        connect=connect_config(connect, spread),
         output=output,
         state_dir=state_dir,
         notify=notify or NotifyConfig(),
@@ -121,7 +124,7 @@ def resolve_all(
     return {host.name: resolve(flags, environ, host) for host in hosts}, resolve_fleet_cap(flags, environ)
 
 
-def connect_config(connect: ConnectOptions) -> ConnectConfig:
+def connect_config(connect: ConnectOptions, spread: SpreadOptions | None = None) -> ConnectConfig:
     """Return how hosts are reached. Raises UsageError for a file of TLS that can't be used."""
     from fleetsweep.ssh import SshOptions, Trust
     from fleetsweep.sweep.phases import ConnectConfig
@@ -138,7 +141,16 @@ def connect_config(connect: ConnectOptions) -> ConnectConfig:
         ),
         Limits(min(connect.forks or 256, hosts_at_once()), connect.host_timeout, connect.run_timeout),
         engine_tls=_engine_tls(connect),
+        spread=_spread(spread),
     )
+
+
+def _spread(options: SpreadOptions | None) -> Spread | None:
+    if options is None or options.processes is None:
+        return None
+    from fleetsweep.sweep.spread import AUTO, Spread
+
+    return Spread(AUTO if options.processes == "auto" else int(options.processes))
 
 
 def _engine_tls(connect: ConnectOptions) -> EngineTls | None:

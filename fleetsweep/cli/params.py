@@ -50,6 +50,16 @@ class Count(click.ParamType[int]):
         return number
 
 
+class Processes(click.ParamType[str]):
+    """How many worker processes: a count, or ``auto``."""
+
+    name = "processes"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word."""
+        return "auto" if value == "auto" else str(Count(1, 256).convert(value, param, ctx))
+
+
 class HostCount(click.ParamType[tuple[int, int]]):
     """How many hosts are expected: ``N`` or ``MIN..MAX``."""
 

@@ -175,6 +175,7 @@ def _survey_and_plan(run: Run, connect: ConnectConfig, done: RunProgress) -> Non
 def _remove(run: Run, connect: ConnectConfig, done: RunProgress) -> None:
     """Save the plan, ask, and remove."""
     from fleetsweep.sweep import phases
+    from fleetsweep.sweep.one_host import journal_fault
 
     config, journal, plan = run.config, run.journal, done.plan
     if plan is None:
@@ -191,7 +192,7 @@ def _remove(run: Run, connect: ConnectConfig, done: RunProgress) -> None:
         journal.record_plan(_plan_document(run, plan))
     except FleetsweepError as error:
         # The hosts were surveyed by now, so each has its row, and nothing is removed from any of them.
-        done.applied = {item.host.name: phases.Applied((), phases.journal_fault(error), 0.0) for item in todo}
+        done.applied = {item.host.name: phases.Applied((), journal_fault(error), 0.0) for item in todo}
         return
     with progress("Removing", len(todo), config.output) as advance:
         done.applied = phases.apply(

@@ -34,9 +34,13 @@ _ALERT: Final = re.compile(r"\x15\x03[\x00-\x04]")
 
 @dataclass(frozen=True, slots=True)
 class EngineTls:
-    """How an engine's certificate is verified, and the certificate that is presented to it, if there is one."""
+    """How an engine's certificate is verified, and the certificate that is presented to it, if there is one.
+
+    ``files`` are those it was loaded from.
+    """
 
     context: ssl.SSLContext
+    files: tuple[str | None, str | None, str | None] = (None, None, None)
 
     @classmethod
     def load(cls, ca: str | None, certificate: str | None, key: str | None) -> EngineTls:
@@ -50,7 +54,7 @@ class EngineTls:
         if certificate is not None and key is not None:
             _loaded("--engine-tls-cert", certificate, lambda: Path(certificate).read_bytes())
             _loaded("--engine-tls-key", key, lambda: context.load_cert_chain(certificate, key, _no_password))
-        return cls(context)
+        return cls(context, (ca, certificate, key))
 
     def over(self, dial: Dial, endpoint: TcpEndpoint, remaining: Callable[[], float]) -> Dial:
         """Return a dial whose streams carry TLS. ``remaining`` is the host's time in seconds.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -46,7 +46,7 @@ class Matcher:
 
     def __init__(self) -> None:
         self._left_s = TOTAL_LIMIT_S
-        self._known: dict[tuple[Sequence[str], str], bool | None] = {}
+        self._known: dict[tuple[tuple[str, ...], str], bool | None] = {}
 
     def any(self, patterns: Sequence[str], text: str) -> bool | None:
         """Whether one of ``patterns`` is found in ``text``; None if that took too long, now or in an earlier call."""
@@ -66,6 +66,15 @@ class Matcher:
         if any(sum(_weight(pattern)) for pattern in patterns):
             for text in texts:
                 self.any(patterns, text)
+
+    @property
+    def results(self) -> Mapping[tuple[tuple[str, ...], str], bool | None]:
+        """What was cached, for a Matcher in another process."""
+        return dict(self._known)
+
+    def adopt(self, results: Mapping[tuple[tuple[str, ...], str], bool | None]) -> None:
+        """Take over what another process matched for this host."""
+        self._known.update(results)
 
     def _search(self, patterns: Sequence[str], text: str) -> bool | None:
         unknown = False

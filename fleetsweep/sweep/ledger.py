@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Protocol
 
 from fleetsweep.errors import FleetsweepError
@@ -72,6 +73,28 @@ class Ledger:
             self._journal.conclude(intent, removal)
         except FleetsweepError as error:
             # The report has the outcome all the same, but nothing new may start.
+            self.trouble = error
+
+    def number(self, target_id: str) -> int:
+        """Return the number of a target's intent in the log."""
+        with self._lock:
+            return self._intents[target_id]
+
+    def withdraw(self, target_ids: Iterable[str], why: str) -> None:
+        """Record that no request was sent for those of the targets without an outcome. They are as if never intended.
+
+        Only for intents whose requests are sent by others, who say so.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            withdrawn = {
+                one: self._intents.pop(one) for one in target_ids if one in self._intents and one not in self._outcomes
+            }
+        try:
+            for one, intent in withdrawn.items():
+                self._journal.conclude(intent, Removal(one, Outcome.FAILED, why))
+        except FleetsweepError as error:
             self.trouble = error
 
     def close(self) -> tuple[Removal, ...]:

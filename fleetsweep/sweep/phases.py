@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from fleetsweep.engine import MAY_REMOVE, READ_ONLY
-from fleetsweep.errors import FaultKind, FleetsweepError, HostError
-from fleetsweep.model.container import Container
+from fleetsweep.errors import FaultKind
 from fleetsweep.model.decision import FleetPlan, Guard, HostPlan
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.journal import Settlement
@@ -23,34 +21,23 @@ from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import HostReport
 from fleetsweep.model.run_scope import ResourceKind
 from fleetsweep.model.survey import FailedSurvey, Fault, PhaseObserver, Status, Survey, ignore_phase
-from fleetsweep.policy.guards import engine_guard
-from fleetsweep.policy.rules import Policy, needs_inspection
+from fleetsweep.policy.rules import Policy
 from fleetsweep.runtime.capacity import out_of_room
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh import SshOptions
 from fleetsweep.sweep import workers
 from fleetsweep.sweep.connect import Connector
 from fleetsweep.sweep.ledger import IntentLog, Ledger
-from fleetsweep.sweep.newcomers import in_use_now
-from fleetsweep.sweep.removal_workers import Work, dependents_among, remove_all
-from fleetsweep.sweep.remove_containers import ContainerRemover, Rule, pace_for, verify
-from fleetsweep.sweep.remove_resources import ResourceRemover
+from fleetsweep.sweep.one_host import Look, journal_fault
+from fleetsweep.sweep.runner import Runner, ThreadRunner
+from fleetsweep.sweep.slices import Reach
+from fleetsweep.sweep.spread import Spread, open_runner
 
 if TYPE_CHECKING:
-    from fleetsweep.engine.client import EngineClient
     from fleetsweep.engine.tls import EngineTls
     from fleetsweep.ssh.bastions import Bastions
 
 log = logging.getLogger(__name__)
-
-MOST_STREAMS: Final = 64
-"""The most connections to one engine while it removes."""
-
-PROOF_S: Final = 10.0
-"""Seconds that are reserved for the final list."""
-
-PROOF_SHARE: Final = 0.2
-"""The largest share of a host's time that is reserved for the final list."""
 
 OnDone = Callable[[Host], None]
 T = TypeVar("T")
@@ -61,6 +48,8 @@ class ConnectConfig:
     """How hosts are reached, and how long they may take. ``stopped`` is set when nothing new may start.
 
     ``bastions`` are the connections that hosts share. ``open_bastions`` sets them, for all phases of one run.
+    ``spread`` asks for workers in other processes. ``open_bastions`` starts them, and sets the ``runner`` that hands a
+    host to one of them; None is this process's threads.
     """
 
     ssh: SshOptions
@@ -68,6 +57,8 @@ class ConnectConfig:
     stopped: threading.Event = field(default_factory=threading.Event)
     bastions: Bastions | None = None
     engine_tls: EngineTls | None = None
+    spread: Spread | None = None
+    runner: Runner | None = None
 
     def connector(self, observe: PhaseObserver = ignore_phase) -> Connector:
         """Return a connector; ``observe`` is called as each phase of reaching a host succeeds."""
@@ -76,10 +67,22 @@ class ConnectConfig:
 
 @contextmanager
 def open_bastions(hosts: Sequence[Host], connect: ConnectConfig) -> Iterator[ConnectConfig]:
-    """Yield ``connect`` with the bastions of one run, and close them after it.
+    """Yield ``connect`` with the bastions of one run, or with its workers, and close them after it.
 
-    Where no host is reached over SSH there are none, and no SSH client is loaded.
+    Where no host is reached over SSH there are none, and no SSH client is loaded. Raises UsageError if a spread run's
+    workers can't be started.
     """
+    if connect.spread is not None:
+        files = connect.engine_tls.files if connect.engine_tls is not None else None
+        with (
+            open_runner(connect.spread, len(hosts), Reach(connect.ssh, files), connect.stopped) as runner,
+            open_bastions(hosts, replace(connect, spread=None, runner=runner)) as ready,
+        ):
+            yield ready
+        return
+    if connect.runner is not None:
+        yield connect
+        return
     if all(host.connection is Connection.LOCAL for host in hosts):
         yield connect
         return
@@ -140,24 +143,10 @@ def survey(
     ``identify`` selects the engines that are asked for their ids; those with a pin or a baseline always are. A plan
     without an engine's id can't be applied. ``kinds`` are the kinds of resources to list by the run's label.
     """
+    runner = connect.runner or ThreadRunner(connect.connector(), connect.stopped)
 
     def look(host: Host, deadline: Deadline) -> Survey:
-        policy = policies[host.name]
-
-        def wanted(container: Container, now_ns: int) -> bool:
-            return needs_inspection(container, policy, now_ns)
-
-        scope = policy.run
-        identified = (
-            policy.engine_id is not None or (scope is not None and scope.baseline is not None) or identify(host)
-        )
-        with connect.connector().open(host, deadline, READ_ONLY, identify=identified) as client:
-            engine = client.engine
-            listing = client.survey(wanted)
-            policy.matcher.look_at(policy.names, [container.name for container in listing.containers])
-            label = "=".join(scope.label) if scope is not None and scope.label is not None else None
-            resources = [found for kind in kinds if label for found in client.list_resources(kind, label)]
-        return Survey(host, engine, listing.now_ns, listing.skew_s, listing.containers, 0.0, tuple(resources))
+        return runner.survey(host, policies[host.name], Look(identify(host), tuple(kinds)), deadline)
 
     results = run_on_hosts(hosts, look, connect, on_done)
     return [
@@ -208,11 +197,10 @@ def apply(
     """Remove the candidates of every plan and verify it, all hosts in parallel. Return the results by host name."""
     by_name = {item.host.name: item for item in plans}
     ledgers = {item.host.name: Ledger(log_for(item)) for item in plans}
+    runner = connect.runner or ThreadRunner(connect.connector(), connect.stopped)
 
     def work(host: Host, deadline: Deadline) -> Fault | Guard | None:
-        return _apply_host(
-            by_name[host.name], policies[host.name], connect, ledgers[host.name], deadline, volumes=volumes
-        )
+        return runner.apply(by_name[host.name], policies[host.name], ledgers[host.name], deadline, volumes=volumes)
 
     results = run_on_hosts(
         [item.host for item in plans], work, connect, on_done, may_retry=lambda host: not ledgers[host.name].begun
@@ -233,78 +221,6 @@ def _applied(done: workers.HostResult[Fault | Guard | None], ledger: Ledger) -> 
     fault = done.fault or (done.value if isinstance(done.value, Fault) else None)
     fault = fault or (journal_fault(ledger.trouble) if ledger.trouble else None)
     return Applied(removals, fault, done.duration_s, guard)
-
-
-def journal_fault(error: FleetsweepError) -> Fault:
-    """Return the fault of a host where removing stopped because the journal can't be written."""
-    return Fault(
-        Status.FAILED, None, FaultKind.JOURNAL, str(error), "make the state directory writable, then sweep again"
-    )
-
-
-def _apply_host(
-    host_plan: HostPlan,
-    policy: Policy,
-    connect: ConnectConfig,
-    ledger: Ledger,
-    deadline: Deadline,
-    *,
-    volumes: bool,
-) -> Fault | Guard | None:
-    candidates = host_plan.candidates
-    # Connections open on demand: more than a few only where an engine waits or hangs.
-    connections = max(1, min(MOST_STREAMS, len(candidates)))
-    fault: Fault | None = None
-    with connect.connector().open(host_plan.host, deadline, MAY_REMOVE, connections, identify=True) as client:
-        other = engine_guard(host_plan.host, host_plan.engine, client.engine, policy)
-        if other is not None:
-            return other
-        reserve_s = min(PROOF_S, deadline.remaining() * PROOF_SHARE)
-        client.reserve_time(reserve_s)
-        clock = deadline.within(deadline.remaining() - reserve_s)
-        # A plan from a file may claim a time in the future, which must not age any container.
-        rule = Rule(policy, min(host_plan.now_ns, client.now_ns), volumes)
-        pace = pace_for(candidates, clock.remaining(), waits=client.waits)
-        listed = client.list_containers().containers
-        work = Work(
-            candidates,
-            in_use_now(client, listed, host_plan, resolve=client.resolve_owners, look_s=pace.look_s)
-            if candidates
-            else {},
-            dependents_among(candidates, client.resolve_owners(listed)),
-        )
-        remover = ContainerRemover(client, rule, pace=pace, clock=clock)
-        result = remove_all(remover, work, ledger, stopped=connect.stopped)
-        fault = _fault_from(result.error)
-        proof: Sequence[Container] | None = ()
-        if result.unproven:
-            try:
-                proof = _final_list(client, deadline, fresh=result.doubt)
-            except HostError as error:
-                fault = fault or workers.as_fault(error)
-                proof = None
-        verify(result.unproven, proof, ledger)
-        try:
-            if fault is None:
-                resources = ResourceRemover(client, rule, ledger, stopped=connect.stopped, clock=clock)
-                resources.remove_all(host_plan.resources)
-        except FleetsweepError as error:
-            fault = journal_fault(error)
-    return fault
-
-
-def _fault_from(error: Exception | None) -> Fault | None:
-    if error is None:
-        return None
-    return journal_fault(error) if isinstance(error, FleetsweepError) else Fault.of_bug(error)
-
-
-def _final_list(client: EngineClient, deadline: Deadline, *, fresh: bool) -> Sequence[Container]:
-    """Return the engine's final list. If the first response can't be used, ask once more over a new stream."""
-    try:
-        return client.final_list(within=deadline.remaining() / 2, fresh=fresh)
-    except HostError:
-        return client.final_list(within=deadline.remaining(), fresh=True)
 
 
 def host_reports(

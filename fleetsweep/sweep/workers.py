@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from fleetsweep.errors import FaultKind, HostError, Phase
+from fleetsweep.errors import FaultKind, FleetsweepError, HostError, Phase
 from fleetsweep.model.host import Host
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.runtime.capacity import out_of_room
@@ -29,6 +29,14 @@ MOST_TRIES = 5
 
 GRACE_S = 1.0
 """Seconds that a host gets after its deadline to notice that its socket was shut."""
+
+
+class HostFault(FleetsweepError):
+    """The fault of one host, as a worker elsewhere found it."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +255,8 @@ class _WorkerPool(Generic[T]):
             value = self._work(host, deadline)
         except HostError as error:
             fault = as_fault(error)
+        except HostFault as error:
+            fault = error.fault
         except Exception as error:
             if out_of_room(error):
                 return self._retry(index)

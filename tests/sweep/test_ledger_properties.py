@@ -25,11 +25,12 @@ class Ops(RuleBasedStateMachine):
         self.ledger = Ledger(self.log)
         self.first: dict[str, Removal] = {}
         self.intended: list[str] = []
+        self.withdrawn: list[str] = []
         self.closed: tuple[Removal, ...] | None = None
 
     @rule(number=st.integers(0, 5))
     def intend(self, number: int) -> None:
-        if CONTAINERS[number].id in self.intended:
+        if CONTAINERS[number].id in (*self.intended, *self.withdrawn):
             return
         container = CONTAINERS[number]
         if self.closed is not None:
@@ -48,6 +49,15 @@ class Ops(RuleBasedStateMachine):
         if self.closed is None:
             self.first.setdefault(removal.container_id, removal)
 
+    @rule(number=st.integers(0, 5))
+    def withdraw(self, number: int) -> None:
+        one = CONTAINERS[number].id
+        self.ledger.withdraw([one], "not attempted")
+        if self.closed is None and one in self.intended and one not in self.first:
+            assert self.log.outcomes[self.log.intents.index(one)] is Outcome.FAILED
+            self.intended.remove(one)
+            self.withdrawn.append(one)
+
     @rule()
     def close(self) -> None:
         unknown = {it: Removal(it, Outcome.UNKNOWN, "no outcome by the deadline") for it in self.intended}
@@ -55,7 +65,7 @@ class Ops(RuleBasedStateMachine):
         assert self.ledger.close() == expected
         assert self.closed in {None, expected}
         self.closed = expected
-        assert len(self.log.outcomes) == len(self.log.intents) == len(self.intended)
+        assert len(self.log.outcomes) == len(self.log.intents) == len(self.intended) + len(self.withdrawn)
 
 
 TestLedger = Ops.TestCase

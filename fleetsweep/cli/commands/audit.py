@@ -18,6 +18,7 @@ from fleetsweep.cli.options import (
     TargetOptions,
 )
 from fleetsweep.cli.params import Duration
+from fleetsweep.cli.spread_options import SpreadOptions
 from fleetsweep.model.policy_flags import Flags
 
 EPILOG = """\b
@@ -53,6 +54,7 @@ def audit(
     targets: TargetOptions,
     listing: ListOptions,
     connect: ConnectOptions,
+    spread: SpreadOptions,
     state: StateOptions,
     flags: Annotated[Flags, POLICY],
     output: OutputOptions,
@@ -76,7 +78,7 @@ def audit(
     def run() -> int:
         report = report_output(output, save_plan.save_plan)
         directory = state_directory(state.state_dir)
-        config = build("audit", choose(targets, flags), targets, connect, directory, report, sent)
+        config = build("audit", choose(targets, flags), targets, connect, directory, report, sent, spread)
         return execute(replace(config, max_silence_s=silence.max_silence))
 
     return notify_of_failure(sent, run)

@@ -23,6 +23,7 @@ from fleetsweep.cli.options import (
     SweepOptions,
     TargetOptions,
 )
+from fleetsweep.cli.spread_options import SpreadOptions
 from fleetsweep.model.policy_flags import Flags
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def schedule(
     targets: TargetOptions,
     options: ScheduleOptions,
     connect: Annotated[ConnectOptions, only(*set(ConnectOptions.__dataclass_fields__) - {"user"})],
+    spread: SpreadOptions,
     state: StateOptions,
     flags: Annotated[Flags, POLICY],
     output: OutputOptions,

@@ -21,6 +21,7 @@ from fleetsweep.cli.options import (
     SweepOptions,
     TargetOptions,
 )
+from fleetsweep.cli.spread_options import SpreadOptions
 from fleetsweep.model.policy_flags import Flags
 
 EPILOG = """\b
@@ -43,6 +44,7 @@ def sweep(
     targets: TargetOptions,
     listing: ListOptions,
     connect: ConnectOptions,
+    spread: SpreadOptions,
     state: StateOptions,
     flags: Annotated[Flags, POLICY_AND_DRY_RUN],
     sweep_options: SweepOptions,
@@ -79,7 +81,7 @@ def sweep(
             raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
         report = report_output(output, save_plan.save_plan)
         directory = state_directory(state.state_dir)
-        config = build("sweep", choose(targets, flags, plan), targets, connect, directory, report, sent)
+        config = build("sweep", choose(targets, flags, plan), targets, connect, directory, report, sent, spread)
         return execute(
             replace(
                 config,

@@ -57,6 +57,7 @@ WORDS = {
     "host_key": "accept-new",
     "engine_tls_ca": "ca.pem",
     "max_silence": "26h",
+    "processes": "auto",
     "style": "json",
 }
 
@@ -70,8 +71,9 @@ def test_the_jobs_options_are_passed_on_by_absolute_paths(
     printed = capsys.readouterr().out
     for word in ("--forks=8", "--timeout=5s", "--host-timeout=60s", "--host-key=accept-new", "--max-silence=93600s"):
         assert f" {word} " in printed
-    assert f" --engine-tls-ca={tmp_path / 'ca.pem'} --format=json --verbose --notify-always " in printed.replace(
-        " --max-silence=93600s", ""
+    assert (
+        f" --engine-tls-ca={tmp_path / 'ca.pem'} --processes=auto --format=json --verbose --notify-always "
+        in printed.replace(" --max-silence=93600s", "")
     )
     assert " --user=ci " in printed
     assert "--run-timeout=900s" in printed

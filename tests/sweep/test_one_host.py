@@ -1,0 +1,41 @@
+"""The work on one host: an engine that is another one by now has nothing removed from it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from fleetsweep.errors import FleetsweepError
+from fleetsweep.model.decision import Guard, GuardName
+from fleetsweep.policy.rules import Policy
+from fleetsweep.runtime.deadline import Deadline, Watchdog
+from fleetsweep.ssh import SshOptions
+from fleetsweep.sweep.connect import Connector
+from fleetsweep.sweep.ledger import Ledger
+from fleetsweep.sweep.one_host import apply_host, journal_fault
+from tests.generators.engines import Log
+from tests.lab.local_box import SECONDS, local_box
+from tests.lab.workdir import deletes
+
+
+def test_another_engine_than_the_planned_one_is_left_alone(tmp_path: Path) -> None:
+    ledger, connector = Ledger(Log()), Connector(SshOptions(), None)
+    with local_box(tmp_path, 1) as box, Watchdog() as watchdog:
+        box.engine.id = "another"
+        ended = apply_host(
+            box.plan,
+            Policy(),
+            connector,
+            ledger,
+            Deadline(SECONDS, watchdog),
+            volumes=False,
+            stopped=threading.Event(),
+        )
+        assert deletes(box.engine) == []
+    assert isinstance(ended, Guard)
+    assert ended.name is GuardName.IDENTITY
+    assert not ledger.begun
+
+
+def test_a_journal_that_can_not_be_written_has_its_remedy() -> None:
+    assert journal_fault(FleetsweepError("disk full")).remedy.startswith("make the state directory writable")
