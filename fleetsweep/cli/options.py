@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fleetsweep.cli.command import only, option
+from fleetsweep.cli.completion import HOST, LIMIT
 from fleetsweep.cli.params import DIR, FILE, Count, Duration, EngineUrl, HostCount, RunLabel
 from fleetsweep.model.policy_flags import Group, flag_names
 
@@ -49,6 +50,7 @@ class TargetOptions:
         metadata=option(
             "Targets",
             "--host",
+            type=HOST,
             metavar="NAME",
             help="One host by its exact name; without an inventory, [user@]address[:port]. Repeatable.",
         ),
@@ -59,6 +61,7 @@ class TargetOptions:
             "Targets",
             "-l",
             "--limit",
+            type=LIMIT,
             metavar="PATTERN",
             help="Select hosts as Ansible does: names, groups, globs, ~regex, group[0:2], @file; a,b and &c and !d. "
             "Repeatable.",
@@ -339,7 +342,9 @@ class HistoryOptions:
     )
     hosts: tuple[str, ...] = field(
         default=(),
-        metadata=option("Runs", "--host", metavar="NAME", help="Runs with this host; count it alone. Repeatable."),
+        metadata=option(
+            "Runs", "--host", type=HOST, metavar="NAME", help="Runs with this host; count it alone. Repeatable."
+        ),
     )
     failed: bool = field(default=False, metadata=option("Runs", "--failed", help="Runs that did not exit with 0."))
 

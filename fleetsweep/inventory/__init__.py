@@ -2,6 +2,6 @@
 
 from fleetsweep.inventory.ansible_cfg import AnsibleConfig
 from fleetsweep.inventory.folding import fold
-from fleetsweep.inventory.inventory import Inventory, ad_hoc, load
+from fleetsweep.inventory.inventory import Inventory, ad_hoc, load, names_in
 
-__all__ = ["AnsibleConfig", "Inventory", "ad_hoc", "fold", "load"]
+__all__ = ["AnsibleConfig", "Inventory", "ad_hoc", "fold", "load", "names_in"]

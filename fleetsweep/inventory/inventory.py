@@ -36,6 +36,15 @@ def load(sources: Sequence[str], *, cwd: Path, engine: str | None = None) -> Inv
     return Inventory(graph, engine or DEFAULT_ENGINE, warnings, cwd, AnsibleConfig(cwd, os.environ))
 
 
+def names_in(sources: Sequence[str], *, cwd: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the hosts and of the groups in the sources, for completion. Raises InventoryError.
+
+    No inventory script and no plugin is run: their hosts are missing.
+    """
+    graph = read_sources(sources, cwd=cwd, warnings=Warnings(), programs=False)
+    return tuple(graph.members(ALL)), tuple(graph.groups)
+
+
 def ad_hoc(targets: Sequence[str], *, engine: str | None = None) -> Inventory:
     """Return an inventory of ``[user@]address[:port]`` targets. Raises InventoryError."""
     where = "--host"

@@ -37,11 +37,14 @@ _MEANT_AS_YAML: Final = re.compile(
 )
 
 
-def read_sources(sources: Sequence[str], *, cwd: Path, warnings: Warnings) -> Graph:
-    """Read the sources, in order, into one sealed graph. Raises InventoryError."""
+def read_sources(sources: Sequence[str], *, cwd: Path, warnings: Warnings, programs: bool = True) -> Graph:
+    """Read the sources, in order, into one sealed graph. Raises InventoryError.
+
+    Without ``programs``, executable files and configurations of plugins are passed over.
+    """
     graph = Graph()
     bases: dict[Path, None] = {}
-    reader = _Sources(graph, cwd, warnings)
+    reader = _Sources(graph, cwd, warnings, programs=programs)
     for source in sources:
         path = cwd / Path(os.path.expandvars(source)).expanduser()
         if not source.strip() or "\0" in source:
@@ -113,7 +116,8 @@ def _check_not_output(document: Document) -> None:
 
 
 class _Sources:
-    def __init__(self, graph: Graph, cwd: Path, warnings: Warnings) -> None:
+    def __init__(self, graph: Graph, cwd: Path, warnings: Warnings, *, programs: bool) -> None:
+        self._programs = programs
         self._graph = graph
         self._cwd = cwd
         self._warnings = warnings
@@ -142,6 +146,8 @@ class _Sources:
         if not depth:
             self._warnings.writable(path.parent)
         if path.is_file() and os.access(path, os.X_OK):
+            if not self._programs:
+                return
             self._warnings.writable(path)
             try:
                 read_script(path, self._graph, cwd=self._cwd, warnings=self._warnings)
@@ -172,7 +178,8 @@ class _Sources:
                 str(path), "is encrypted with Ansible Vault: decrypt it, or move the secrets to group_vars"
             )
         if path.suffix == ".toml":
-            self._plugins.read(path, {}, self.done, self._graph)
+            if self._programs:
+                self._plugins.read(path, {}, self.done, self._graph)
             return
         document = self._as_yaml(text, path)
         if document is None:
@@ -183,7 +190,8 @@ class _Sources:
             if document.duplicates.found:
                 where, reason = document.duplicates.found[0]
                 raise InventoryError(where, f"{reason}: remove one")
-            self._plugins.read(path, document.value, self.done, self._graph)
+            if self._programs:
+                self._plugins.read(path, document.value, self.done, self._graph)
         else:
             if not path.suffix:
                 _check_has_groups(document)

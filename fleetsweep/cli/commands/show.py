@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fleetsweep.cli.command import command
+from fleetsweep.cli.completion import RUN
 from fleetsweep.cli.options import FormatOptions, StateOptions
 
 EPILOG = """\b
@@ -15,7 +16,7 @@ Examples:
 """
 
 
-@command(click.Argument(["run"], default="", metavar="[RUN]"), epilog=EPILOG)
+@command(click.Argument(["run"], type=RUN, default="", metavar="[RUN]"), epilog=EPILOG)
 def show(style: FormatOptions, state: StateOptions, run: str) -> int:
     """Show one past run: its hosts, its plan and its removals.
 
