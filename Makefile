@@ -59,10 +59,13 @@ mutate: $(VENV)/.installed ## whether the tests notice each small change of the 
 lab: lab-needs ## keep a fleet up to play with, until Ctrl-C
 	@$(BIN)/python -m tests.lab up --incident
 
-dist: $(VENV)/.installed ## the wheel and the source archive
-	$(BIN)/python -m build -q
+dist: $(VENV)/.installed ## the wheel, the source archive, the bill of materials, and their checksums
+	@$(BIN)/python -m release.dist
+
+dist-check: $(VENV)/.installed ## the same, then again from the archive: same bytes, and make check passes there
+	@$(BIN)/python -m release.dist --check
 
 clean: ## delete what was made
 	rm -rf $(VENV) .compat .floors build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs test-needs demo test floors check bench bench-tables compat compat-tables fuzz mutate lab dist clean
+.PHONY: help lab-needs test-needs demo test floors check bench bench-tables compat compat-tables fuzz mutate lab dist dist-check clean

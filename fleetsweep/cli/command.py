@@ -129,13 +129,15 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, one section after the other."""
-        sections: dict[str, list[tuple[str, str]]] = {}
+        for title, records in self.sections(ctx).items():
+            with formatter.section(title):
+                formatter.write_dl([(names.ljust(_FLAG_COLUMN), text) for names, text in records])
+
+    def sections(self, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+        """Return the names and the help of the options by the title of their section, in the order of the help."""
+        found: dict[str, list[tuple[str, str]]] = {title: [] for title in (*SECTIONS, "Help")}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                title = parameter.section if isinstance(parameter, SectionOption) else "Help"
-                sections.setdefault(title, []).append((record[0].ljust(_FLAG_COLUMN), record[1]))
-        for title in (*SECTIONS, "Help"):
-            if title in sections:
-                with formatter.section(title):
-                    formatter.write_dl(sections[title])
+                found[parameter.section if isinstance(parameter, SectionOption) else "Help"].append(record)
+        return {title: records for title, records in found.items() if records}

@@ -205,7 +205,8 @@ class _Lookup:
 
 
 @cache
-def _variable(name: str) -> str:
+def environment_variable(name: str) -> str:
+    """Return the environment variable of a setting: ``FLEETSWEEP_MAX_AGE`` for ``max_age``."""
     return "FLEETSWEEP_" + option_name(name).removeprefix("--").replace("-", "_").upper()
 
 
@@ -225,7 +226,7 @@ def _from_env(environ: Mapping[str, str], name: str) -> _RawValue | None:
 
     Raises PolicyError if the two names of one setting disagree.
     """
-    modern = _variable(name)
+    modern = environment_variable(name)
     given = []
     if environ.get(modern, "").strip():
         value: object = environ[modern]
