@@ -78,7 +78,7 @@ def _limits(ctx: click.Context, begun: str) -> Iterator[CompletionItem]:
 
 
 def _inventory(ctx: click.Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    from fleetsweep.cli.targets import named_sources
+    from fleetsweep.cli.defaults import named_sources
     from fleetsweep.inventory import names_in
 
     return names_in(named_sources(ctx.params.get("inventory") or ()), cwd=Path.cwd())
@@ -90,7 +90,7 @@ def _items(before: str, names: Iterable[str], begun: str) -> Iterator[Completion
 
 
 def _runs(ctx: click.Context, begun: str) -> Iterator[CompletionItem]:
-    from fleetsweep.cli.config import state_directory
+    from fleetsweep.cli.defaults import state_directory
     from fleetsweep.store.journal import past_runs
 
     runs = past_runs(state_directory(ctx.params.get("state_dir")), most=MOST_RUNS)

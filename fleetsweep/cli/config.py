@@ -173,12 +173,3 @@ def report_output(options: OutputOptions, save_plan: str | None = None) -> Outpu
         fail_on_stale=options.fail_on_stale,
         save_plan=Path(save_plan) if save_plan else None,
     )
-
-
-def state_directory(given: str | None) -> Path:
-    """Return the state directory that is given, or the platform's."""
-    if given:
-        return Path(given)
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("fleetsweep"))

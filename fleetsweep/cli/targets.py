@@ -7,19 +7,16 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import click
 
+from fleetsweep.cli.defaults import SAMPLES, named_sources
 from fleetsweep.cli.options import TargetOptions
 from fleetsweep.console import count
 from fleetsweep.errors import UsageError
 from fleetsweep.exit_codes import GUARD, OK
 from fleetsweep.model.decision import Guard
 from fleetsweep.model.host import Connection, Host
-
-_SAMPLES: Final = Path("inventory/SAMPLES.md")
-"""A file that marks ``./inventory`` as samples, which are used only when named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ def find_hosts(targets: TargetOptions) -> Selection:
     if targets.limit:
         raise UsageError("--limit picks from an inventory, and there is none: give -i FILE")
     if not targets.hosts:
-        samples = f" (./inventory holds samples: it has a {_SAMPLES.name})" if _SAMPLES.exists() else ""
+        samples = f" (./inventory holds samples: it has a {SAMPLES.name})" if SAMPLES.exists() else ""
         raise UsageError(
             f"no inventory: give -i FILE, --host [user@]address, or --local{samples}{_ansibles_inventory()}"
         )
@@ -88,32 +85,6 @@ def _ignored_docker_host(local: Host) -> tuple[str, ...]:
 
     hint = ignored_docker_host(parse_endpoint(local.engine), os.environ)
     return (f"{hint}; this run uses {local.engine}",) if hint else ()
-
-
-def named_sources(given: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the inventories: given, else the environment's, else ``./inventory``. Raises UsageError for an empty one.
-
-    A directory of samples is not used unless it is named: in this project's checkout it is ``./inventory``.
-    """
-    sources = given or inventory_sources(os.environ.get("FLEETSWEEP_INVENTORY", ""))
-    if not all(source.strip() for source in sources):
-        raise UsageError("-i/--inventory is empty: is a variable in it unset?")
-    return sources or (("inventory",) if Path("inventory").exists() and not _SAMPLES.exists() else ())
-
-
-def inventory_sources(text: str) -> tuple[str, ...]:
-    """Return the sources in $FLEETSWEEP_INVENTORY, between commas as in $ANSIBLE_INVENTORY; none if it is empty.
-
-    With a comma at its end it is one list of hosts. Raises UsageError for an empty source.
-    """
-    if not text.strip():
-        return ()
-    if text.rstrip().endswith(","):
-        return (text.strip(),)
-    sources = tuple(source.strip() for source in text.split(","))
-    if not all(sources):
-        raise UsageError(f"FLEETSWEEP_INVENTORY: {text[:100]!r} has an empty source between its commas")
-    return sources
 
 
 def summary(selection: Selection) -> str:

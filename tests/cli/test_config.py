@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.cli.config import build, choose, connect_config, report_output, resolve_all, state_directory
+from fleetsweep.cli.config import build, choose, connect_config, report_output, resolve_all
 from fleetsweep.cli.options import ConnectOptions, OutputOptions, PlanOptions, TargetOptions
 from fleetsweep.console import Output
 from fleetsweep.errors import PolicyError, UsageError
@@ -54,9 +54,3 @@ def test_connections_are_no_more_than_this_machine_can_hold() -> None:
 def test_a_report_goes_to_stdout_unless_a_file_is_named() -> None:
     assert report_output(OutputOptions(output="")).path is None
     assert report_output(OutputOptions(output="a"), "plan").save_plan == Path("plan")
-
-
-def test_the_state_directory_is_the_given_or_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
-    assert state_directory(None) == Path("/somewhere/fleetsweep")
-    assert state_directory("here") == Path("here")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.cli.options import TargetOptions
-from fleetsweep.cli.targets import check_expected, find_hosts, inventory_sources, list_hosts, named_sources, summary
+from fleetsweep.cli.targets import check_expected, find_hosts, list_hosts, summary
 from fleetsweep.errors import UsageError
 from fleetsweep.exit_codes import GUARD, OK
 from fleetsweep.model.host import Connection
@@ -51,21 +51,6 @@ def test_an_inventorys_other_hosts_are_named() -> None:
 def test_options_that_select_nothing_or_contradict_are_refused(targets: TargetOptions, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         find_hosts(targets)
-
-
-@pytest.mark.parametrize("text", ["a,,b", ",a", "a, ,b"])
-def test_an_empty_source_in_the_environment_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="empty source"):
-        inventory_sources(text)
-
-
-def test_an_inventory_is_given_or_in_the_environment_or_beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert named_sources(()) == ()
-    Path("inventory").write_text("a\n")
-    assert named_sources(()) == ("inventory",)
-    monkeypatch.setenv("FLEETSWEEP_INVENTORY", "one,two,")
-    assert named_sources(()) == ("one,two,",)
-    assert named_sources(("fleet.ini",)) == ("fleet.ini",)
 
 
 def test_another_number_of_hosts_than_expected_is_a_guard(capsys: pytest.CaptureFixture[str]) -> None:

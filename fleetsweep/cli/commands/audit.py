@@ -66,7 +66,8 @@ def audit(
 
     Prints one row per host: what is there, what matches, what is stale, and which guard would stop a sweep.
     """
-    from fleetsweep.cli.config import build, choose, report_output, state_directory
+    from fleetsweep.cli.config import build, choose, report_output
+    from fleetsweep.cli.defaults import state_directory
     from fleetsweep.cli.run import execute
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.notify.dispatch import notify_of_failure

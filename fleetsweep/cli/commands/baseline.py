@@ -57,7 +57,8 @@ def baseline(
     If one host can't be surveyed, nothing is written: an incomplete baseline would let a teardown remove containers
     that were there before.
     """
-    from fleetsweep.cli.config import build, choose, state_directory
+    from fleetsweep.cli.config import build, choose
+    from fleetsweep.cli.defaults import state_directory
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.console import Output
 

@@ -80,8 +80,9 @@ def doctor(
     requests. Prints one row per host with what was seen at each phase, then a command for each host that was not
     reached.
     """
-    from fleetsweep.cli.config import build, choose, state_directory
+    from fleetsweep.cli.config import build, choose
     from fleetsweep.cli.confirm import can_ask
+    from fleetsweep.cli.defaults import state_directory
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.console import Output
     from fleetsweep.errors import UsageError

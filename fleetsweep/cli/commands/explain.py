@@ -33,7 +33,8 @@ def explain(
     CONTAINER is a name, an id, or the beginning of either if it is unique. Surveys the hosts, decides by the code of
     a sweep and prints what it would do; removes nothing.
     """
-    from fleetsweep.cli.config import build, choose, state_directory
+    from fleetsweep.cli.config import build, choose
+    from fleetsweep.cli.defaults import state_directory
     from fleetsweep.cli.find_container import find_container
     from fleetsweep.cli.run_journal import with_holds
     from fleetsweep.cli.targets import list_hosts

@@ -26,7 +26,7 @@ def history(options: HistoryOptions, style: FormatOptions, state: StateOptions) 
     """
     import time
 
-    from fleetsweep.cli.config import state_directory
+    from fleetsweep.cli.defaults import state_directory
     from fleetsweep.exit_codes import OK
     from fleetsweep.model.container import SECOND
     from fleetsweep.report import render_history

@@ -75,7 +75,8 @@ def hold(
     """
     import time
 
-    from fleetsweep.cli.config import choose, state_directory
+    from fleetsweep.cli.config import choose
+    from fleetsweep.cli.defaults import state_directory
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.errors import UsageError
     from fleetsweep.exit_codes import OK

@@ -94,9 +94,10 @@ def schedule(
     read or write. Contacts no host, and installs nothing without --write.
     """
     from fleetsweep.cli.config import resolve_all
+    from fleetsweep.cli.defaults import named_sources
     from fleetsweep.cli.given import given
     from fleetsweep.cli.notifications import notify_config
-    from fleetsweep.cli.targets import check_expected, named_sources, select
+    from fleetsweep.cli.targets import check_expected, select
     from fleetsweep.console import warn
     from fleetsweep.exit_codes import OK
     from fleetsweep.notify.dispatch import check_channels

@@ -22,7 +22,7 @@ def show(style: FormatOptions, state: StateOptions, run: str) -> int:
 
     [RUN] is the beginning of a run's id; without it the newest run is shown. Contacts no host.
     """
-    from fleetsweep.cli.config import state_directory
+    from fleetsweep.cli.defaults import state_directory
     from fleetsweep.exit_codes import OK
     from fleetsweep.report import render_record
     from fleetsweep.store.journal import record

@@ -62,8 +62,9 @@ def sweep(
     its clock is off, or if it is another host's engine. Each removal is written to the journal before it is requested,
     and counts once the engine no longer lists the container.
     """
-    from fleetsweep.cli.config import build, choose, report_output, state_directory
+    from fleetsweep.cli.config import build, choose, report_output
     from fleetsweep.cli.confirm import can_ask
+    from fleetsweep.cli.defaults import state_directory
     from fleetsweep.cli.run import execute
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.errors import UsageError

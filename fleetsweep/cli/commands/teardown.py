@@ -75,7 +75,8 @@ def teardown(
     """
     import click
 
-    from fleetsweep.cli.config import build, choose, report_output, state_directory
+    from fleetsweep.cli.config import build, choose, report_output
+    from fleetsweep.cli.defaults import state_directory
     from fleetsweep.cli.run import execute
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.model.run_scope import RunScope

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.__main__ import run as run_main
-from fleetsweep.cli.targets import inventory_sources
+from fleetsweep.cli.defaults import inventory_sources
 from fleetsweep.errors import UsageError
 
 INI = """\
