@@ -103,6 +103,7 @@ def execute(config: RunConfig) -> int:
             rows = mark_silent(rows, last_looks, started_ns, config.max_silence_s)
         guard = done.plan.guard if done.plan is not None else None
         report = make_report(config, run_id, started_ns, rows, guard, signals.signal)
+        report = run_journal.with_warnings(config, journal, report)
         code = print_report(report, config.output)
         code = worst(code, OK if done.saved else INCOMPLETE, OK if done.bug is None else BUG)
         sent = run_journal.with_last_successes(config, journal)

@@ -55,6 +55,34 @@ def finish(config: RunConfig, journal: Journal | None, report: FleetReport) -> i
     return report.exit_code
 
 
+def with_warnings(config: RunConfig, journal: Journal | None, report: FleetReport) -> FleetReport:
+    """Return the report with its warnings. A journal that can't be read, or a bug, costs the warnings only."""
+    if journal is None or config.command not in {"audit", "sweep"}:
+        return report
+    from fleetsweep.policy.warnings import fleet_warnings, lacks_match, still_stale
+    from fleetsweep.store.journal.past import past_of_hosts
+
+    rows, looked = report.hosts, config.saved is None
+    guarded = [row.host.name for row in rows if row.guarded_by]
+    if report.guard is not None:
+        # What stops the whole fleet is in each host's row.
+        guarded += [row.host.name for row in rows if not row.guarded_by][:1]
+    try:
+        past = past_of_hosts(
+            journal,
+            config.command,
+            unmatched=[row.host.name for row in rows if looked and lacks_match(row)],
+            stale=[row.host.name for row in rows if looked and still_stale(row)],
+            guarded=guarded,
+        )
+        return replace(report, warnings=fleet_warnings(report, past, looked=looked))
+    except FleetsweepError as error:
+        warn(f"{error}: what has been of no use for many runs is not reported")
+    except Exception:
+        log.exception("a bug in the warnings")
+    return report
+
+
 def _to_record(config: RunConfig, report: FleetReport) -> tuple[Mapping[str, LeaksSeen], Sequence[bytes]]:
     """Return each host's leaks and the report's parts. A bug costs these, not the record of the run."""
     from fleetsweep.policy.leaks import leaks_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from fleetsweep.errors import Phase
 from fleetsweep.model.decision import Guard, HostPlan
@@ -66,9 +67,34 @@ class Checkup:
     duration_s: float = 0.0
 
 
+class WarningKind(StrEnum):
+    """What makes a run useless though nothing failed. The words are stable: reports and metrics have them."""
+
+    MATCHES_NOTHING = "matches-nothing"
+    NOT_REMOVED = "not-removed"
+    GUARD_REPEATS = "guard-repeats"
+
+
+@dataclass(frozen=True, slots=True)
+class FleetWarning:
+    """What went on for ``runs`` runs in a row, this one included. It does not change the exit code.
+
+    ``host`` is the host's name, None for the whole fleet. No text is from a box.
+    """
+
+    kind: WarningKind
+    host: str | None
+    message: str
+    runs: int
+    remedy: str
+
+
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """The report of a whole run. Times are nanoseconds since the Unix epoch."""
+    """The report of a whole run. Times are nanoseconds since the Unix epoch.
+
+    ``warnings`` are the fleet's first, then the hosts' in inventory order.
+    """
 
     run_id: str
     command: str
@@ -78,3 +104,4 @@ class FleetReport:
     exit_code: int
     hosts: tuple[HostReport, ...]
     guard: Guard | None = None
+    warnings: tuple[FleetWarning, ...] = ()

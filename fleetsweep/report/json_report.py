@@ -9,7 +9,7 @@ from typing import Final
 from fleetsweep.model.decision import Decision, Guard, HostPlan
 from fleetsweep.model.journal import Settlement
 from fleetsweep.model.outcome import Removal
-from fleetsweep.model.report import FleetReport, HostReport, Silence
+from fleetsweep.model.report import FleetReport, FleetWarning, HostReport, Silence
 from fleetsweep.model.run_scope import Resource
 from fleetsweep.model.survey import Engine, Fault
 from fleetsweep.report.cells import created_age_s, iso_utc, removals_by_id, resource_removal
@@ -58,6 +58,7 @@ def head_object(report: FleetReport) -> JsonObject:
             "failed_removals": totals.counts.failed_removals,
             "unknown": totals.counts.unknown,
         },
+        "warnings": [_warning(warning) for warning in report.warnings],
     }
 
 
@@ -90,6 +91,16 @@ def host_object(host: HostReport) -> JsonObject:
         "settled": [_settlement(settlement) for settlement in host.settled],
         "resources": [_resource(found, host) for found in host.plan.resources] if host.plan else [],
         "silent_since": _silent_since(host.silence),
+    }
+
+
+def _warning(warning: FleetWarning) -> JsonObject:
+    return {
+        "kind": warning.kind.value,
+        "host": None if warning.host is None else well_formed(warning.host),
+        "message": well_formed(warning.message),
+        "runs": warning.runs,
+        "remedy": well_formed(warning.remedy),
     }
 
 

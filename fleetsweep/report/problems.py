@@ -8,7 +8,7 @@ from typing import Final
 from fleetsweep.model.decision import Decision, Guard
 from fleetsweep.model.journal import SettledAs, Settlement
 from fleetsweep.model.outcome import Outcome
-from fleetsweep.model.report import FleetReport, HostReport, Silence
+from fleetsweep.model.report import FleetReport, FleetWarning, HostReport, Silence
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.report.cells import (
     NAME_LIMIT,
@@ -46,6 +46,7 @@ def problem_lines(report: FleetReport, *, verbose: bool) -> list[str]:
     for host in report.hosts:
         name = printable(host.host.name, NAME_LIMIT)
         lines += [f"{name}: {line}" for line in _host_lines(host, verbose=verbose)]
+    lines += [f"{owner}: warning: {text}" for owner, text in warning_lines(report, None if verbose else LINES_A_HOST)]
     return lines
 
 
@@ -56,6 +57,23 @@ def problems(report: FleetReport) -> Iterator[tuple[str, str]]:
     for host in report.hosts:
         name = printable(host.host.name, NAME_LIMIT)
         yield from ((name, line) for line in _host_problems(host, LINES_A_HOST))
+
+
+def warning_lines(report: FleetReport, most: int | None = LINES_A_HOST) -> Iterator[tuple[str, str]]:
+    """Yield each warning with its owner: ``fleet`` or the host's name. Hosts' that the fleet has too are left out.
+
+    At most ``most``, and then how many more there are.
+    """
+    of_fleet = {warning.kind for warning in report.warnings if warning.host is None}
+    shown = [warning for warning in report.warnings if warning.host is None or warning.kind not in of_fleet]
+    for warning in shown[:most]:
+        yield _owner(warning), f"{printable(warning.message)} -> {printable(warning.remedy)}"
+    if most is not None and len(shown) > most:
+        yield "fleet", f"... and {len(shown) - most} more (--format json has all)"
+
+
+def _owner(warning: FleetWarning) -> str:
+    return "fleet" if warning.host is None else printable(warning.host, NAME_LIMIT)
 
 
 def _host_lines(host: HostReport, *, verbose: bool) -> Iterator[str]:

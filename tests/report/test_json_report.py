@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.outcome import Outcome
+from fleetsweep.model.report import FleetWarning, WarningKind
 from fleetsweep.report import render
 from tests.report.build import candidates, container_id, fleet, lost, report, surveyed
 
@@ -20,7 +21,7 @@ def test_json_has_the_promised_keys_in_their_order() -> None:
     made = json.loads(render(fleet(), "json"))
     assert list(made) == [
         *("schema", "run_id", "command", "dry_run", "started_at", "finished_at", "exit_code", "guard"),
-        *("totals", "hosts"),
+        *("totals", "warnings", "hosts"),
     ]
     assert list(made["totals"]) == [
         *("hosts", "ok", "unreachable", "guarded", "failed", "interrupted", *COUNTS),
@@ -58,6 +59,7 @@ def test_json_has_all_of_a_removal() -> None:
             "failed_removals": 0,
             "unknown": 0,
         },
+        "warnings": [],
         "hosts": [
             {
                 "host": "runner-1",
@@ -161,3 +163,14 @@ def test_a_creation_date_that_makes_no_sense_has_no_age() -> None:
         plan = replace(host.plan, decisions=(odd,))
         shown = json.loads(render(report(replace(host, plan=plan)), "json"))
         assert shown["hosts"][0]["decisions"][0]["created_age_s"] is None
+
+
+def test_json_has_each_warning_of_a_host_and_of_the_fleet() -> None:
+    made = replace(
+        fleet(), warnings=tuple(FleetWarning(WarningKind.NOT_REMOVED, host, "m", 3, "r") for host in (None, "a"))
+    )
+    warnings = json.loads(render(made, "json"))["warnings"]
+    assert warnings == [
+        {"kind": "not-removed", "host": host, "message": "m", "runs": 3, "remedy": "r"} for host in (None, "a")
+    ]
+    assert json.loads(render(made, "jsonl").splitlines()[-1])["warnings"] == warnings

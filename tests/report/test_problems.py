@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fleetsweep.model.decision import Reason
 from fleetsweep.model.outcome import Outcome
-from fleetsweep.model.report import FleetReport
+from fleetsweep.model.report import FleetReport, FleetWarning, WarningKind
 from fleetsweep.model.survey import Status
 from fleetsweep.report import render
 from fleetsweep.report.problems import LINES_A_HOST
@@ -83,3 +83,15 @@ def test_an_unreadable_container_and_one_in_use_have_the_reason_they_were_kept()
     assert "1 unreadable, 1 in use" in text
     assert "was kept: it could not be read: an inspect response did not arrive within 5 s" in text
     assert "was kept: it is in use: ws-young lives in its network" in text
+
+
+def test_warnings_come_last_and_those_of_hosts_that_the_fleet_has_too_are_left_out() -> None:
+    def warning(kind: WarningKind, host: str | None) -> FleetWarning:
+        return FleetWarning(kind, host, "m", 3, "r")
+
+    warnings = (warning(WarningKind.MATCHES_NOTHING, None), warning(WarningKind.MATCHES_NOTHING, "a"))
+    made = replace(report(surveyed("a")), warnings=(*warnings, warning(WarningKind.NOT_REMOVED, "a\x1b[2J")))
+    assert below(made) == ["fleet: warning: m -> r", "a\\x1b[2J: warning: m -> r"]
+    many = replace(made, warnings=(warning(WarningKind.NOT_REMOVED, "a"),) * 30)
+    assert below(many)[-1] == f"fleet: warning: ... and {30 - LINES_A_HOST} more (--format json has all)"
+    assert len(below(many, verbose=True)) == 30

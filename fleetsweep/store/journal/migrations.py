@@ -41,7 +41,9 @@ ALTER TABLE intent ADD COLUMN identity TEXT NOT NULL DEFAULT ''
 
 # leak: one row for each container that was seen stale, from the first such run until it is gone. ``sweeps`` counts the
 # runs that could have removed it and did not. counter: totals that outlive the runs they count, kept by triggers, so
-# that each fact counts once even where a run is killed.
+# that each fact counts once even where a run is killed. last_match: of each host that ever had a matched container, the
+# last audit or sweep with one, how many came since, and the most unmatched containers in recent ones that matched some
+# (it falls by one a run).
 _WHY_LEAKS_AND_EVIDENCE: Final = """
 ALTER TABLE host ADD COLUMN guard TEXT;
 ALTER TABLE host ADD COLUMN phase TEXT;
@@ -68,6 +70,20 @@ CREATE TABLE leak (
     sweeps INTEGER NOT NULL, ended_ns INTEGER, ended_as TEXT, PRIMARY KEY (host, container_id)) WITHOUT ROWID;
 CREATE INDEX leak_last_seen ON leak (last_seen_ns);
 CREATE TABLE host_groups (host TEXT PRIMARY KEY, groups TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE last_match (
+    host TEXT PRIMARY KEY, at_ns INTEGER NOT NULL, others INTEGER NOT NULL, runs INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO last_match
+    SELECT name, max(started_ns), containers - matched, 0 FROM host JOIN run ON run.id = host.run
+    WHERE surveyed AND matched > 0 AND command IN ('audit', 'sweep') GROUP BY name;
+CREATE TRIGGER note_match AFTER INSERT ON host
+WHEN NEW.surveyed AND NEW.guard IS NOT 'identity'
+    AND EXISTS (SELECT 1 FROM run WHERE id = NEW.run AND command IN ('audit', 'sweep'))
+BEGIN
+    INSERT INTO last_match
+        SELECT NEW.name, started_ns, NEW.containers - NEW.matched, 0 FROM run WHERE id = NEW.run AND NEW.matched > 0
+        ON CONFLICT (host) DO UPDATE SET at_ns = excluded.at_ns, others = max(excluded.others, others - 1), runs = 0;
+    UPDATE last_match SET runs = runs + 1 WHERE host = NEW.name AND NEW.matched = 0;
+END;
 CREATE TABLE counter (
     name TEXT NOT NULL, command TEXT NOT NULL, host TEXT NOT NULL, value INTEGER NOT NULL,
     PRIMARY KEY (name, command, host)) WITHOUT ROWID;

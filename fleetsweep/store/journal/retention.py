@@ -27,6 +27,7 @@ def forget_statements(run_id: str, now_ns: int, before_ns: int) -> Iterator[Stat
     )
     yield "DELETE FROM hold WHERE until_ns < ?", (before_ns,)
     yield "DELETE FROM leak WHERE last_seen_ns < ?", (before_ns,)
+    yield "DELETE FROM last_match WHERE at_ns < ?", (before_ns,)
 
 
 def bound_statements() -> Iterator[Statement]:

@@ -1,0 +1,61 @@
+"""What the journal has of a run's hosts from before the run: what its warnings follow from. A few bounded queries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
+
+from fleetsweep.model.journal import LastMatch, OpenLeak, PastOfHosts
+
+if TYPE_CHECKING:
+    from fleetsweep.store.journal.writer import Journal
+
+RUNS: Final = 24
+"""Runs that are looked back for guards."""
+
+LEAKS: Final = 5_000
+"""The most leaks that are read."""
+
+_MATCHES: Final = """
+SELECT host, at_ns, others, runs FROM last_match WHERE host IN (SELECT value FROM json_each(?))
+"""
+# At least so many runs that one more may be reported: see policy.warnings.
+_LEAKS: Final = """
+SELECT host, container_id, runs, sweeps FROM leak
+WHERE host IN (SELECT value FROM json_each(?)) AND ended_ns IS NULL AND (sweeps >= 2 OR runs >= 23) LIMIT ?
+"""
+_GUARDS: Final = """
+SELECT host.name, host.guard FROM (SELECT id, started_ns FROM run WHERE command = ? AND finished_ns IS NOT NULL
+    AND id <> ? ORDER BY started_ns DESC LIMIT ?) AS past
+JOIN host ON host.run = past.id AND host.name IN (SELECT value FROM json_each(?))
+WHERE host.surveyed OR host.guard IS NOT NULL ORDER BY past.started_ns DESC
+"""
+
+
+def past_of_hosts(
+    journal: Journal, command: str, *, unmatched: Collection[str], stale: Collection[str], guarded: Collection[str]
+) -> PastOfHosts:
+    """Return what the journal has of these hosts: ``unmatched`` now, with ``stale`` containers, and ``guarded`` now.
+
+    Raises JournalError. Without such hosts nothing is read.
+    """
+    matches = {
+        str(host): LastMatch(*values)  # type: ignore[arg-type]  # typed by the table
+        for host, *values in (journal.read(_MATCHES, (_names(unmatched),)) if unmatched else ())
+    }
+    leaks: dict[str, dict[str, OpenLeak]] = {}
+    for host, container_id, runs, sweeps in journal.read(_LEAKS, (_names(stale), LEAKS)) if stale else ():
+        leaks.setdefault(str(host), {})[str(container_id)] = OpenLeak(runs, sweeps)  # type: ignore[arg-type]
+    counts, ended = dict.fromkeys(guarded, 0), set()
+    values = (command, journal.run_id, RUNS, _names(guarded))
+    for name, guard in journal.read(_GUARDS, values) if guarded else ():
+        if guard is None:
+            ended.add(name)
+        elif name not in ended:
+            counts[str(name)] += 1
+    return PastOfHosts(matches, leaks, counts)
+
+
+def _names(hosts: Collection[str]) -> str:
+    return json.dumps(list(hosts))
