@@ -62,19 +62,17 @@ def find_hosts(targets: TargetOptions) -> Selection:
         raise UsageError("--limit picks from an inventory, and there is none: give -i FILE")
     if not targets.hosts:
         samples = f" (./inventory holds samples: it has a {SAMPLES.name})" if SAMPLES.exists() else ""
-        raise UsageError(
-            f"no inventory: give -i FILE, --host [user@]address, or --local{samples}{_ansibles_inventory()}"
-        )
+        unread = f"\n{unread_settings()}".rstrip()
+        raise UsageError(f"no inventory: give -i FILE, --host [user@]address, or --local{samples}{unread}")
     return Selection(ad_hoc(targets.hosts, engine=targets.engine).hosts())
 
 
-def _ansibles_inventory() -> str:
-    """Return a hint at the inventory that Ansible would use in this directory; empty without one."""
+def unread_settings() -> str:
+    """Return the settings of Ansible's configuration in this directory, which is not read; empty without one."""
     from fleetsweep.inventory import AnsibleConfig
+    from fleetsweep.report import render_unread
 
-    config = AnsibleConfig(Path.cwd(), os.environ)
-    inventory = config.inventory()
-    return f". Ansible's configuration, which is not read, names the inventory {inventory}" if inventory else ""
+    return render_unread(AnsibleConfig(Path.cwd(), os.environ).unread())
 
 
 def _ignored_docker_host(local: Host) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Warn about settings of Ansible's configuration that change which hosts there are, or how they are reached.
+"""Name the settings of Ansible's configuration that change which hosts there are, or how they are reached.
 
 fleetsweep reads neither ansible.cfg nor ``ANSIBLE_…`` variables: what a run removes must not depend on the directory in
 which it starts. An operator who copied the inventory alone has to know what is missing.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +19,11 @@ from fleetsweep.inventory.files import Warnings, read_text
 from fleetsweep.inventory.ssh_args import SshArgs
 from fleetsweep.model.host import Connection, Host
 
-_PLUGINS: Final = frozenset({"host_list", "script", "auto", "yaml", "ini", "toml"})
-"""The inventory plugins that Ansible enables by default."""
+_REMEDY: Final = "or remove the setting from Ansible's configuration"
+DEFAULT_IGNORED: Final = frozenset(
+    {".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"}
+)
+"""The endings of files in a directory that are no inventories, in Ansible as here."""
 _TRUE: Final = frozenset({"y", "yes", "on", "1", "true", "t"})
 
 
@@ -85,10 +88,6 @@ def _merges(value: str, _: Host) -> bool:
     return value == "merge"
 
 
-def _disables_plugins(value: str, _: Host) -> bool:
-    return not _PLUGINS.issubset(name.strip().removeprefix("ansible.builtin.") for name in value.split(","))
-
-
 SETTINGS: Final = (
     _Setting("remote_user", "defaults", "ANSIBLE_REMOTE_USER", "ansible_user", _new_user),
     _Setting("remote_port", "defaults", "ANSIBLE_REMOTE_PORT", "ansible_port", _new_port),
@@ -105,13 +104,51 @@ SETTINGS: Final = (
     _Setting("precedence", "defaults", "ANSIBLE_PRECEDENCE"),
     _Setting("vars_plugins_enabled", "defaults", "ANSIBLE_VARS_ENABLED"),
     _Setting("yaml_valid_extensions", "defaults", "ANSIBLE_YAML_FILENAME_EXT"),
-    _Setting("enable_plugins", "inventory", "ANSIBLE_INVENTORY_ENABLED", "", _disables_plugins),
+)
+"""In the order in which a warning names them."""
+
+DECIDING: Final = (
+    _Setting("enable_plugins", "inventory", "ANSIBLE_INVENTORY_ENABLED"),
     _Setting("ignore_extensions", "inventory", "ANSIBLE_INVENTORY_IGNORE"),
     _Setting("inventory_ignore_extensions", "defaults", "ANSIBLE_INVENTORY_IGNORE"),
     _Setting("ignore_patterns", "inventory", "ANSIBLE_INVENTORY_IGNORE_REGEX"),
     _Setting("inventory_ignore_patterns", "defaults", "ANSIBLE_INVENTORY_IGNORE_REGEX"),
 )
-"""In the order in which a warning names them."""
+"""The settings that decide which sources are read, and so which hosts there are."""
+
+_INVENTORY: Final = _Setting("inventory", "defaults", "ANSIBLE_INVENTORY")
+_INSTEAD: Final[Mapping[str, str]] = {
+    "inventory": "-i {}",
+    "remote_user": "ansible_user={}, or --user {}",
+    "private_key_file": "ansible_ssh_private_key_file={}, or --private-key {}",
+    "host_key_checking": "nothing: host keys are always verified",
+}
+"""How a setting's value is written for fleetsweep. Those of other settings may hold secrets."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read of an inventory: the directories, and the first source of each kind.
+
+    A kind is the plugin of Ansible's that reads it; ``auto`` has also the name of the plugin that a source configures.
+    """
+
+    directories: list[str] = field(default_factory=list)
+    kinds: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def used(self, kind: str, source: str, plugin: str = "") -> None:
+        """Note that a source was read as this kind."""
+        self.kinds.setdefault((kind, plugin), source)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A setting that is not read: what sets it, its value if that is no secret, and what to write for fleetsweep."""
+
+    where: str
+    name: str
+    value: str
+    instead: str
 
 
 class AnsibleConfig:
@@ -126,7 +163,10 @@ class AnsibleConfig:
     def warnings(self, hosts: Sequence[Host]) -> tuple[str, ...]:
         """Return a warning about each source of settings that would change these hosts."""
         found = Warnings()
-        for where, values in ((str(self.path), self._in_file()), ("environment", self._in_environment())):
+        for where, values in (
+            (str(self.path), self._in_file(SETTINGS)),
+            ("environment", self._in_environment(SETTINGS)),
+        ):
             named: list[str] = []
             without: list[str] = []
             for name, setting, value in values:
@@ -143,21 +183,54 @@ class AnsibleConfig:
                 found.add(where, f"Ansible's configuration is not read: {'; '.join(parts)}")
         return (*self._warnings.all(), *found.all())
 
-    def inventory(self) -> str | None:
-        """Return the inventory that the configuration names, as it is written; None if it names none."""
-        value = self._environ.get("ANSIBLE_INVENTORY") or self._file.get("defaults", {}).get("inventory")
-        return value.strip() or None if value else None
+    def check(self, reading: Reading) -> None:
+        """Raise InventoryError if a setting would have Ansible read other sources than were read."""
+        for where, values in (
+            (str(self.path), self._in_file(DECIDING)),
+            ("environment", self._in_environment(DECIDING)),
+        ):
+            for name, setting, value in values:
+                problem = _decides(setting.key, value, reading) if value.strip() else ""
+                if problem:
+                    raise InventoryError(where, f"{name} {problem}, {_REMEDY}")
 
-    def _in_file(self) -> Iterator[tuple[str, _Setting, str]]:
-        for setting in SETTINGS:
+    def unread(self) -> tuple[Unread, ...]:
+        """Return the settings that matter here and are not read, whether or not they would change a host."""
+        every = (_INVENTORY, *SETTINGS, *DECIDING)
+        found: list[Unread] = []
+        for where, values in ((str(self.path), self._in_file(every)), ("environment", self._in_environment(every))):
+            for name, setting, value in values:
+                if value.strip():
+                    shown = value.strip() if setting.key in _INSTEAD else ""
+                    usual = f"{setting.variable}=…" if setting.variable else "nothing: it has no effect"
+                    found.append(Unread(where, name, shown, _INSTEAD.get(setting.key, usual).replace("{}", shown)))
+        return tuple(found)
+
+    def _in_file(self, settings: Sequence[_Setting]) -> Iterator[tuple[str, _Setting, str]]:
+        for setting in settings:
             value = self._file.get(setting.section, {}).get(setting.key)
             if value is not None and setting.environment not in self._environ:
                 yield setting.key, setting, value
 
-    def _in_environment(self) -> Iterator[tuple[str, _Setting, str]]:
-        for setting in {setting.environment: setting for setting in SETTINGS}.values():
+    def _in_environment(self, settings: Sequence[_Setting]) -> Iterator[tuple[str, _Setting, str]]:
+        for setting in {setting.environment: setting for setting in settings}.values():
             if setting.environment in self._environ:
                 yield setting.environment, setting, self._environ[setting.environment]
+
+
+def _decides(key: str, value: str, reading: Reading) -> str:
+    """Return what a setting would change of what was read, and the first way out; empty if it changes nothing."""
+    words = {word.strip() for word in value.replace("\n", ",").split(",")} - {""}
+    if key != "enable_plugins":
+        if not reading.directories or words == DEFAULT_IGNORED:
+            return ""
+        place = reading.directories[0]
+        return f"decides which files of {place} are inventories, and is not read: name these files with -i"
+    enabled = {word.removeprefix("ansible.builtin.") for word in words}
+    for (kind, plugin), source in reading.kinds.items():
+        if kind not in enabled and (not plugin or plugin.removeprefix("ansible.builtin.") not in enabled):
+            return f"leaves out {kind}, as which {source} was read, and is not read: leave out that source with -i"
+    return ""
 
 
 def config_file(cwd: Path, environ: Mapping[str, str]) -> Path | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
-from fleetsweep.inventory.ansible_cfg import AnsibleConfig
+from fleetsweep.inventory.ansible_cfg import AnsibleConfig, Reading
 from fleetsweep.inventory.exclusion import exclusion, unusable_hosts
 from fleetsweep.inventory.files import Warnings, read_text
 from fleetsweep.inventory.graph import ALL, UNGROUPED, Graph
@@ -32,8 +32,11 @@ def load(sources: Sequence[str], *, cwd: Path, engine: str | None = None) -> Inv
     A later source adds to the earlier ones. Relative paths start at ``cwd``, and its group_vars/ apply too.
     """
     warnings = Warnings()
-    graph = read_sources(sources, cwd=cwd, warnings=warnings)
-    return Inventory(graph, engine or DEFAULT_ENGINE, warnings, cwd, AnsibleConfig(cwd, os.environ))
+    reading = Reading()
+    graph = read_sources(sources, cwd=cwd, warnings=warnings, reading=reading)
+    config = AnsibleConfig(cwd, os.environ)
+    config.check(reading)
+    return Inventory(graph, engine or DEFAULT_ENGINE, warnings, cwd, config)
 
 
 def names_in(sources: Sequence[str], *, cwd: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import InventoryError
+from fleetsweep.inventory.ansible_cfg import DEFAULT_IGNORED, Reading
 from fleetsweep.inventory.dynamic import NotAProgramError, read_script
 from fleetsweep.inventory.files import VAULT_HEADER, Warnings, read_text
 from fleetsweep.inventory.graph import UNGROUPED, Graph
@@ -22,9 +23,7 @@ from fleetsweep.inventory.variable_files import VariableFiles
 from fleetsweep.inventory.yaml_file import read_yaml
 from fleetsweep.inventory.yaml_text import Document, NotYamlError, parse
 
-_IGNORED_SUFFIXES: Final = (
-    ".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"
-)  # fmt: skip
+_IGNORED_SUFFIXES: Final = tuple(DEFAULT_IGNORED)
 _IGNORED_NAMES: Final = frozenset({"group_vars", "host_vars", "vars_plugins"})
 _YAML_SUFFIXES: Final = frozenset({".yml", ".yaml", ".json"})
 _PLUGIN_SUFFIXES: Final = frozenset({".yml", ".yaml"})
@@ -37,20 +36,30 @@ _MEANT_AS_YAML: Final = re.compile(
 )
 
 
-def read_sources(sources: Sequence[str], *, cwd: Path, warnings: Warnings, programs: bool = True) -> Graph:
+def read_sources(
+    sources: Sequence[str],
+    *,
+    cwd: Path,
+    warnings: Warnings,
+    programs: bool = True,
+    reading: Reading | None = None,
+) -> Graph:
     """Read the sources, in order, into one sealed graph. Raises InventoryError.
 
-    Without ``programs``, executable files and configurations of plugins are passed over.
+    Without ``programs``, executable files and configurations of plugins are passed over. ``reading`` receives which
+    directories and which kinds of sources were read.
     """
     graph = Graph()
     bases: dict[Path, None] = {}
-    reader = _Sources(graph, cwd, warnings, programs=programs)
+    reading = Reading() if reading is None else reading
+    reader = _Sources(graph, cwd, warnings, reading, programs=programs)
     for source in sources:
         path = cwd / Path(os.path.expandvars(source)).expanduser()
         if not source.strip() or "\0" in source:
             raise InventoryError("--inventory", "the path of an inventory is empty: check -i/--inventory")
         if not os.path.lexists(path) and "," in source:
             _read_list(source, graph)
+            reading.used("host_list", source)
             reader.done.append(source)
             continue
         # Symbolic links are not resolved: variable files are read beside the link.
@@ -116,9 +125,10 @@ def _check_not_output(document: Document) -> None:
 
 
 class _Sources:
-    def __init__(self, graph: Graph, cwd: Path, warnings: Warnings, *, programs: bool) -> None:
+    def __init__(self, graph: Graph, cwd: Path, warnings: Warnings, reading: Reading, *, programs: bool) -> None:
         self._programs = programs
         self._graph = graph
+        self._reading = reading
         self._cwd = cwd
         self._warnings = warnings
         self._files = 0
@@ -155,6 +165,7 @@ class _Sources:
                 # Like Ansible, read it as text then.
                 pass
             else:
+                self._reading.used("script", str(path))
                 self.done.append(str(path))
                 return
         self._read_file(path)
@@ -164,6 +175,7 @@ class _Sources:
         if depth > _DEPTH_LIMIT:
             raise InventoryError(str(path), f"directories are nested more than {_DEPTH_LIMIT} deep")
         self._warnings.writable(path)
+        self._reading.directories.append(str(path))
         for entry in sorted(path.iterdir(), key=lambda entry: os.fsencode(entry.name)):
             name = entry.name
             if not name.startswith(".") and not name.endswith(_IGNORED_SUFFIXES) and name not in _IGNORED_NAMES:
@@ -178,11 +190,13 @@ class _Sources:
                 str(path), "is encrypted with Ansible Vault: decrypt it, or move the secrets to group_vars"
             )
         if path.suffix == ".toml":
+            self._reading.used("toml", str(path))
             if self._programs:
                 self._plugins.read(path, {}, self.done, self._graph)
             return
         document = self._as_yaml(text, path)
         if document is None:
+            self._reading.used("ini", str(path))
             self._read_ini(text, path)
         elif isinstance(document.value, dict) and _is_plugin(document.value):
             if path.suffix not in _PLUGIN_SUFFIXES:
@@ -190,9 +204,11 @@ class _Sources:
             if document.duplicates.found:
                 where, reason = document.duplicates.found[0]
                 raise InventoryError(where, f"{reason}: remove one")
+            self._reading.used("auto", str(path), str(document.value["plugin"]))
             if self._programs:
                 self._plugins.read(path, document.value, self.done, self._graph)
         else:
+            self._reading.used("yaml", str(path))
             if not path.suffix:
                 _check_has_groups(document)
             _check_not_output(document)

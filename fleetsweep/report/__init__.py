@@ -19,6 +19,7 @@ from fleetsweep.report.problems import problems
 from fleetsweep.report.table import render_table
 from fleetsweep.report.totals import exit_code, fleet_totals, host_totals
 from fleetsweep.report.unknown_keys import render_unknown_keys
+from fleetsweep.report.unread_settings import render_unread
 
 __all__ = [
     "FORMATS",
@@ -37,6 +38,7 @@ __all__ = [
     "render_holds",
     "render_record",
     "render_unknown_keys",
+    "render_unread",
 ]
 
 

@@ -64,8 +64,10 @@ def test_another_number_of_hosts_than_expected_is_a_guard(capsys: pytest.Capture
 
 def test_without_an_inventory_the_one_of_ansibles_configuration_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("ansible.cfg").write_text("[defaults]\ninventory = fleet.ini\n")
-    with pytest.raises(UsageError, match=r"no inventory: .*names the inventory fleet\.ini"):
+    with pytest.raises(
+        UsageError, match=r"no inventory: [^\0]*ansible\.cfg\n    inventory = fleet\.ini: -i fleet\.ini"
+    ):
         find_hosts(TargetOptions())
     monkeypatch.setenv("ANSIBLE_INVENTORY", "other.ini")
-    with pytest.raises(UsageError, match=r"names the inventory other\.ini"):
+    with pytest.raises(UsageError, match=r"environment\n    ANSIBLE_INVENTORY = other\.ini: -i other\.ini"):
         find_hosts(TargetOptions())

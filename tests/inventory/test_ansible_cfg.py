@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fleetsweep.errors import InventoryError
 from fleetsweep.inventory import load
-from fleetsweep.inventory.ansible_cfg import SETTINGS, AnsibleConfig, config_file
+from fleetsweep.inventory.ansible_cfg import DECIDING, DEFAULT_IGNORED, SETTINGS, AnsibleConfig, config_file
 from tests.inventory.test_cases import CASES
 
 
@@ -16,7 +17,7 @@ from tests.inventory.test_cases import CASES
 def no_other_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for setting in SETTINGS:
+    for setting in (*SETTINGS, *DECIDING):
         monkeypatch.delenv(setting.environment, raising=False)
 
 
@@ -41,9 +42,8 @@ def test_a_configuration_that_decides_how_hosts_are_reached_is_named(tmp_path: P
     assert inventory.warnings == (
         f"{CASES}/cfg/ansible.cfg: Ansible's configuration is not read: set in the inventory what these hosts need of "
         "remote_user (ansible_user), private_key_file (ansible_ssh_private_key_file), ssh_args (ansible_ssh_args); "
-        "host_key_checking, hash_behaviour, enable_plugins, ignore_patterns have no effect",
+        "host_key_checking, hash_behaviour have no effect",
     )
-    assert AnsibleConfig(CASES / "cfg", {}).inventory() == "prod.ini"
 
 
 NEED = "set in the inventory what these hosts need of "
@@ -68,14 +68,87 @@ NEED = "set in the inventory what these hosts need of "
         ("[privilege_escalation]\nbecome = no\n", "a\n", ""),
         ("[defaults]\nhost_key_checking = False\n", "a\n", "host_key_checking has no effect"),
         ("[defaults]\nhost_key_checking = True\nhash_behaviour = replace\nforks = 50\n", "a\n", ""),
-        ("[defaults]\ninventory_ignore_patterns = x\n", "a\n", "inventory_ignore_patterns has no effect"),
         ("[inventory]\nenable_plugins = toml, aws_ec2,host_list, script, ansible.builtin.auto, yaml, ini\n", "a\n", ""),
-        ("[inventory]\nenable_plugins = ini\n", "a\n", "enable_plugins has no effect"),
         ("", "a\n", ""),
     ],
 )
 def test_only_what_would_change_a_selected_host_is_named(tmp_path: Path, config: str, hosts: str, warning: str) -> None:
     assert warned(tmp_path, config, hosts) == warning
+
+
+def read(root: Path, config: str, *sources: str) -> int:
+    """Load sources below a configuration; return how many hosts there are."""
+    (root / "ansible.cfg").write_text(config)
+    (root / "d").mkdir(exist_ok=True)
+    (root / "d" / "hosts").write_text("a\n")
+    (root / "d" / "draft").write_text("b\n")
+    return len(load(sources, cwd=root).names)
+
+
+@pytest.mark.parametrize(
+    ("config", "source", "message"),
+    [
+        (
+            "[inventory]\nignore_patterns = draft\n",
+            "d",
+            "ignore_patterns decides which files of {root}/d are inventories",
+        ),
+        ("[defaults]\ninventory_ignore_extensions = .x\n", "d", "inventory_ignore_extensions decides"),
+        (
+            "[inventory]\nenable_plugins = yaml, script\n",
+            "d/hosts",
+            "enable_plugins leaves out ini, as which {root}/d/hosts",
+        ),
+        ("[inventory]\nenable_plugins = ini\n", "a,b", "enable_plugins leaves out host_list, as which a,b was read"),
+    ],
+)
+def test_a_setting_that_decides_which_hosts_there_are_is_an_error_with_both_ways_out(
+    tmp_path: Path, config: str, source: str, message: str
+) -> None:
+    with pytest.raises(InventoryError) as caught:
+        read(tmp_path, config, source)
+    text = str(caught.value)
+    assert text.startswith(f"{tmp_path}/ansible.cfg: {message.format(root=tmp_path)}")
+    assert "with -i, or remove the setting" in text
+
+
+@pytest.mark.parametrize(
+    ("config", "source", "hosts"),
+    [
+        ("[inventory]\nignore_patterns = draft\n", "d/hosts", 1),
+        (f"[inventory]\nignore_extensions = {', '.join(DEFAULT_IGNORED)}\n", "d", 2),
+        ("[inventory]\nenable_plugins = aws_ec2, ansible.builtin.ini\n", "d", 2),
+        ("[inventory]\nignore_patterns =\n", "d", 2),
+    ],
+)
+def test_one_that_changes_nothing_of_what_was_read_is_no_error(
+    tmp_path: Path, config: str, source: str, hosts: int
+) -> None:
+    assert read(tmp_path, config, source) == hosts
+
+
+def test_the_environment_decides_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_INVENTORY_IGNORE_REGEX", "draft")
+    with pytest.raises(InventoryError, match=r"^environment: ANSIBLE_INVENTORY_IGNORE_REGEX decides"):
+        read(tmp_path, "", "d")
+
+
+def test_what_is_not_read_is_listed_with_what_to_write() -> None:
+    found = AnsibleConfig(CASES / "cfg", {"ANSIBLE_REMOTE_USER": "ci"}).unread()
+    assert {(each.name, each.value, each.instead) for each in found} == {
+        ("inventory", "prod.ini", "-i prod.ini"),
+        (
+            "private_key_file",
+            "~/.ssh/deploy",
+            "ansible_ssh_private_key_file=~/.ssh/deploy, or --private-key ~/.ssh/deploy",
+        ),
+        ("ssh_args", "", "ansible_ssh_args=…"),
+        ("host_key_checking", "False", "nothing: host keys are always verified"),
+        ("hash_behaviour", "", "nothing: it has no effect"),
+        ("enable_plugins", "", "nothing: it has no effect"),
+        ("ignore_patterns", "", "nothing: it has no effect"),
+        ("ANSIBLE_REMOTE_USER", "ci", "ansible_user=ci, or --user ci"),
+    }
 
 
 def test_the_environment_is_named_where_it_overrides_the_file(tmp_path: Path) -> None:

@@ -46,7 +46,10 @@ def test_the_groups_of_a_plugin_are_in_the_order_of_the_tree(ansible: Ansible, t
 
 def test_toml_is_read_whatever_plugins_ansible_enables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANSIBLE_CONFIG", str(CASES / "cfg" / "ansible.cfg"))
-    assert load([str(CASES / "cfg" / "p")], cwd=tmp_path).names == ("t1",)
+    source = [str(CASES / "cfg" / "p")]
+    assert read_sources(source, cwd=tmp_path, warnings=Warnings()).members("all") == ("t1",)
+    with pytest.raises(InventoryError, match="enable_plugins leaves out toml"):
+        load(source, cwd=tmp_path)
 
 
 def test_an_expression_that_fails_in_a_strict_configuration_is_an_error(tmp_path: Path) -> None:

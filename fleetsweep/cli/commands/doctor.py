@@ -80,10 +80,12 @@ def doctor(
     requests. Prints one row per host with what was seen at each phase, then a command for each host that was not
     reached.
     """
+    import click
+
     from fleetsweep.cli.config import build, choose
     from fleetsweep.cli.confirm import can_ask
     from fleetsweep.cli.defaults import state_directory
-    from fleetsweep.cli.targets import list_hosts
+    from fleetsweep.cli.targets import list_hosts, unread_settings
     from fleetsweep.console import Output
     from fleetsweep.errors import UsageError
 
@@ -98,6 +100,8 @@ def doctor(
     output = Output(style.style, path, verbose=options.verbose, quiet=options.quiet)
     if learn.learn_keys and not learn.yes and not can_ask():
         raise UsageError(NO_TERMINAL)
+    if not targets.local and not options.quiet:
+        click.echo(unread_settings(), nl=False, err=True)
     return _check(build("doctor", chosen, targets, connect, state_directory(state.state_dir), output), learn)
 
 

@@ -33,3 +33,17 @@ def test_an_unexpected_number_of_hosts_contacts_none(
 ) -> None:
     assert command("doctor", *local, "--expect", "2") == GUARD
     assert engine.requests == []
+
+
+def test_what_ansible_would_read_is_listed_unless_quiet(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nremote_user = ci\n")
+    (tmp_path / "hosts").write_text("here ansible_connection=local fleetsweep_engine=unix:///nonexistent.sock\n")
+    words = ["doctor", "-i", "hosts"]
+    assert command(*words) == INCOMPLETE
+    assert "    remote_user = ci: ansible_user=ci, or --user ci\n" in capsys.readouterr().err
+    assert command("hosts", "-i", "hosts", "-v") == OK
+    assert "remote_user = ci" in capsys.readouterr().err
+    assert command(*words, "--quiet") == INCOMPLETE
+    assert "remote_user" not in capsys.readouterr().err
