@@ -25,7 +25,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "hold": "Keep a container for a while, with a reason.",
     "hosts": "Print the selected hosts and how they are reached.",
     "schedule": "Print units or workflows that run it every hour.",
-    "show": "Show one past run: its hosts, its plan and its removals.",
+    "show": "Show one past run, or one container that runs removed.",
     "sweep": "Survey, ask, remove, and verify the removal.",
     "teardown": "Remove what a job left: by baseline or by run label.",
 }

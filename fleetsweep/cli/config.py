@@ -26,6 +26,7 @@ from fleetsweep.runtime.capacity import hosts_at_once
 if TYPE_CHECKING:
     from fleetsweep.engine.tls import EngineTls
     from fleetsweep.store.plan_file import SavedPlan
+    from fleetsweep.sweep.evidence import EvidenceRule
     from fleetsweep.sweep.phases import ConnectConfig
     from fleetsweep.sweep.spread import Spread
 
@@ -56,6 +57,7 @@ class RunConfig:
     saved: SavedPlan | None = None
     resource_kinds: tuple[ResourceKind, ...] = ()
     max_silence_s: float | None = None
+    evidence: EvidenceRule | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,7 @@ def _remove(run: Run, connect: ConnectConfig, done: RunProgress) -> None:
             connect,
             lambda item: journal.for_host(item.host, identity_of(item.host, item.engine), item.candidates),
             volumes=config.volumes,
+            evidence=config.evidence,
             on_done=advance,
         )
 

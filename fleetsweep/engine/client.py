@@ -5,18 +5,12 @@ The calls and their responses: Docker Engine API, https://docs.docker.com/refere
 
 from __future__ import annotations
 
-import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from http.client import BadStatusLine, HTTPException, IncompleteRead
 from typing import Final
 
-import requests
-
-from fleetsweep.engine.budget import SHARED
 from fleetsweep.engine.decode import (
     FULL_ID,
     may_share,
@@ -32,16 +26,17 @@ from fleetsweep.engine.decode import (
     parse_volumes,
     resolve_owners,
 )
-from fleetsweep.engine.http11 import Response
+from fleetsweep.engine.http11 import ONE_LIMIT, Response
 from fleetsweep.engine.inspections import RESPONSE_TIMEOUT_S, Inspections
 from fleetsweep.engine.pool import ConnectionPool, Dial, Overdue
-from fleetsweep.engine.sdk import ApiClient, docker, list_target, refusal
-from fleetsweep.engine.strict_json import TEXT_SHOWN, InvalidJson, JsonTooLarge, read_document
+from fleetsweep.engine.sdk import ApiClient, list_target, refusal
+from fleetsweep.engine.strict_json import read_document
 from fleetsweep.engine.tls import tls_error
+from fleetsweep.engine.translation import Translator
 from fleetsweep.engine.versions import engine_of, libpod_of, minimum_api
-from fleetsweep.errors import EngineError, FaultKind, HostError, LostAnswer, Phase
+from fleetsweep.errors import EngineError, FaultKind, HostError
 from fleetsweep.model import states
-from fleetsweep.model.container import SECOND, Container
+from fleetsweep.model.container import SECOND, Container, Inspected
 from fleetsweep.model.run_scope import Resource, ResourceKind
 from fleetsweep.runtime.deadline import Deadline
 
@@ -53,15 +48,11 @@ FIRST_API: Final = "1.40"
 _PING: Final = "/_ping"
 _INFO: Final = "/info"
 
-_STREAM_ERRORS: Final = (requests.RequestException, OSError, EOFError)
-_MADE_OF_VALUES: Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
-"""The errors of code that got a value of an unexpected type or shape, in the SDK or here."""
-
-log = logging.getLogger(__name__)
-
-
 ID_WAIT_S: Final = 5.0
 """Seconds for ``/info``. Docker responds within milliseconds, or not at all when it is deadlocked."""
+
+LOG_LIMIT: Final = ONE_LIMIT
+"""Bytes of a log response."""
 
 _LIBPOD_LIST: Final = "/v4.0.0/libpod/containers/json?all=true"
 
@@ -97,12 +88,13 @@ class EngineClient:
         identify: bool = False,
     ) -> None:
         self._deadline = deadline
+        self._translator = Translator(deadline)
         self._pool = ConnectionPool(dial, deadline, methods, connections)
         self._first: Listing | None = None
         self._bounded: ApiClient | None = None
         self._minimum = ""
         try:
-            with self._translated("the first response"):
+            with self._translator.translated("the first response"):
                 self._pool.open()
                 if identify:
                     self._pool.pipeline([list_target(FIRST_API), _INFO])
@@ -144,7 +136,7 @@ class EngineClient:
         return self._api.last
 
     def _ping(self) -> Response:
-        with self._translated("the response to /_ping"):
+        with self._translator.translated("the response to /_ping"):
             response = self._pool.request("GET", _PING)
         if response.status in {401, 403, 405}:
             raise refusal(response, "GET", _PING)
@@ -172,7 +164,7 @@ class EngineClient:
         return first if first is not None else self._list(self._api)
 
     def _list(self, api: ApiClient) -> Listing:
-        with self._translated("the container list"):
+        with self._translator.translated("the container list"):
             sent = time.time()
             entries = api.containers(all=True)
             received = time.time()
@@ -215,7 +207,7 @@ class EngineClient:
     def _infra_containers(self) -> dict[str, str]:
         """Return Podman's pod infra containers by id, with how to remove each; empty if the list is unusable."""
         try:
-            with self._translated("Podman's own container list"):
+            with self._translator.translated("Podman's own container list"):
                 response = self._pool.request("GET", _LIBPOD_LIST, within=RESPONSE_TIMEOUT_S)
                 return parse_infra(read_document(response.body)) if response.status == 200 else {}
         except EngineError:
@@ -226,7 +218,7 @@ class EngineClient:
         """Send these containers' inspect requests. They must be inspected next, in this order. Raises HostError."""
         for container_id in container_ids:
             _check_id(container_id)
-        with self._translated("an inspect response"):
+        with self._translator.translated("an inspect response"):
             self._api.pipeline_inspects(container_ids)
 
     @staticmethod
@@ -243,14 +235,35 @@ class EngineClient:
 
         ``within`` limits the response to so many seconds; after that LostAnswer is raised.
         """
+        look = self.look(container_id, within=within)
+        return None if look is None else look.container
+
+    def look(self, container_id: str, /, *, within: float | None = None) -> Inspected | None:
+        """Return what ``inspect`` returns, with the engine's whole response. Raises HostError."""
         _check_id(container_id)
         try:
-            with self._translated("an inspect response"):
-                return parse_inspect(self._api_within(within).inspect_container(container_id), container_id)
+            with self._translator.translated("an inspect response"):
+                document = self._api_within(within).inspect_container(container_id)
+                return Inspected(parse_inspect(document, container_id), document)
         except EngineError as error:
             if error.http_status == 404:
                 return None
             raise
+
+    def log_tail(self, container_id: str, /, *, lines: int, within: float) -> bytes:
+        """Return the last ``lines`` lines of a container's log, as the engine sends them. Raises HostError.
+
+        https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach has the
+        format: frames of both streams, or plain text where the container has a terminal.
+        """
+        _check_id(container_id)
+        target = self._api.inspect_target(container_id).removesuffix("json")
+        with self._translator.translated("the log"):
+            query = f"logs?stdout=1&stderr=1&timestamps=1&tail={lines}"
+            response = self._pool.request("GET", target + query, within=within, limit=LOG_LIMIT)
+            if response.failed:
+                raise refusal(response)
+            return bytes(response.body)
 
     def owners(self, container_id: str, *, within: float | None) -> tuple[str, ...]:
         """Return the ids or names of the containers whose namespaces it shares; none if it is gone. Raises HostError.
@@ -258,7 +271,7 @@ class EngineClient:
         Everything that runs beside a candidate is inspected, so a response without a shared namespace is not decoded.
         """
         _check_id(container_id)
-        with self._translated("an inspect response"):
+        with self._translator.translated("an inspect response"):
             response = self._pool.request("GET", self._api.inspect_target(container_id), within=within)
             if response.status == 404:
                 return ()
@@ -270,7 +283,7 @@ class EngineClient:
 
     def list_resources(self, kind: ResourceKind, label: str) -> tuple[Resource, ...]:
         """Return the volumes or networks that the engine lists for a label ``key=value``. Raises HostError."""
-        with self._translated(f"the {kind} list"):
+        with self._translator.translated(f"the {kind} list"):
             filters = {"label": label}
             if kind is ResourceKind.VOLUME:
                 return parse_volumes(self._api.volumes(filters=filters))
@@ -279,7 +292,7 @@ class EngineClient:
     def inspect_resource(self, resource: Resource, *, within: float | None = None) -> Resource | None:
         """Return the resource as it is now, or None if the engine has none with this id. Raises HostError."""
         try:
-            with self._translated(f"the response about a {resource.kind}"):
+            with self._translator.translated(f"the response about a {resource.kind}"):
                 if resource.kind is ResourceKind.VOLUME:
                     return parse_volume(self._api_within(within).inspect_volume(resource.ref))
                 return parse_network(self._api_within(within).inspect_network(resource.ref))
@@ -290,7 +303,7 @@ class EngineClient:
 
     def remove_resource(self, resource: Resource, *, within: float | None = None) -> None:
         """Remove a resource with one request and without force: one in use stays. Raises as ``remove`` does."""
-        with self._translated("the response to a removal"):
+        with self._translator.translated("the response to a removal"):
             if resource.kind is ResourceKind.VOLUME:
                 self._api_within(within).remove_volume(resource.ref)
             else:
@@ -301,7 +314,7 @@ class EngineClient:
 
         Returns None on a timeout, too: an engine may hang in ``/info`` and serve all other requests.
         """
-        with self._translated("the response to /info"):
+        with self._translator.translated("the response to /info"):
             try:
                 response = self._pool.request("GET", _INFO, within=ID_WAIT_S)
             except Overdue:
@@ -310,7 +323,7 @@ class EngineClient:
 
     def round_trip_s(self) -> float:
         """Return the duration of a ping over an open connection, in seconds. Raises HostError."""
-        with self._translated("the response to /_ping"):
+        with self._translator.translated("the response to /_ping"):
             sent = time.monotonic()
             self._pool.request("GET", _PING)
             return time.monotonic() - sent
@@ -338,7 +351,7 @@ class EngineClient:
     def process_of(self, container_id: str, *, within: float | None = None) -> int | None:
         """Return the PID of a container's first process on the box, or None if it has none. Raises HostError."""
         _check_id(container_id)
-        with self._translated("an inspect response"):
+        with self._translator.translated("an inspect response"):
             return parse_process(self._api_within(within).inspect_container(container_id))
 
     def remove(self, container_id: str, *, force: bool, volumes: bool, within: float | None = None) -> None:
@@ -348,68 +361,12 @@ class EngineClient:
         HTTP status when the engine refused, LostAnswer when the outcome is unknown.
         """
         _check_id(container_id)
-        with self._translated("the response to a removal"):
+        with self._translator.translated("the response to a removal"):
             if force and self._libpod:
                 # Docker's request makes Podman wait the stop timeout first, for some six containers at a time.
                 self._api_within(within).kill_and_remove(container_id, self._libpod, volumes=volumes)
             else:
                 self._api_within(within).remove_container(container_id, v=volumes, link=False, force=force)
-
-    @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        """Map every foreign exception of a request to one of ours, and account for the memory of its response."""
-        reservation = SHARED.begin(self._deadline.remaining)
-        try:
-            yield
-        except HostError:
-            raise
-        except docker.errors.DockerException as error:
-            raise EngineError(FaultKind.SDK, f"{what}: {_cut(error)}") from error
-        except (BadStatusLine, IncompleteRead, *_STREAM_ERRORS) as error:
-            raise self._lost(what, error) from error
-        except HTTPException as error:
-            # The outcome is unknown: for a removal this is no refusal.
-            raise LostAnswer(
-                Phase.ENGINE,
-                FaultKind.INVALID_ANSWER,
-                f"{what} is not valid HTTP: {_cut(error)}",
-                "check which service listens at the engine's address",
-            ) from error
-        except JsonTooLarge as error:
-            raise EngineError(FaultKind.TOO_LARGE, f"{what} {error}") from error
-        except InvalidJson as error:
-            raise EngineError(FaultKind.INVALID_ANSWER, f"{what} is not valid JSON: {error}") from error
-        except MemoryError as error:
-            raise EngineError(FaultKind.TOO_LARGE, f"there is not enough memory for {what}") from error
-        except _MADE_OF_VALUES as error:
-            log.debug("%s can't be used", what, exc_info=True)
-            raise EngineError(FaultKind.INVALID_ANSWER, f"{what} can't be used: {_cut(error)}") from error
-        finally:
-            reservation.release()
-
-    def _lost(self, what: str, error: BaseException) -> LostAnswer:
-        if isinstance(error, Overdue):
-            message = f"{what} did not arrive within {error.seconds:.0f} s"
-            return LostAnswer(Phase.ENGINE, FaultKind.TIMEOUT, message, "check the load of the engine")
-        # Every other timeout is the deadline's, even one that fires slightly early.
-        if self._deadline.expired or isinstance(error, TimeoutError):
-            return LostAnswer(
-                Phase.ENGINE,
-                FaultKind.TIMEOUT,
-                f"{what} did not arrive within {self._deadline.seconds:.0f} s",
-                "check the load of the engine, or raise --host-timeout",
-            )
-        return LostAnswer(
-            Phase.ENGINE,
-            FaultKind.LOST,
-            f"the connection ended before {what} was complete",
-            "check the engine's log on the box",
-        )
-
-
-def _cut(error: BaseException) -> str:
-    """Return an error's type and message, shortened to ``TEXT_SHOWN`` characters."""
-    return f"{type(error).__name__}: {error}"[:TEXT_SHOWN].encode(errors="replace").decode()
 
 
 def _check_id(container_id: str) -> None:

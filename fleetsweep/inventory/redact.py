@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from fleetsweep.model.redact import MASK, names_secret
+from fleetsweep.model.redact import MASK
+from fleetsweep.model.secrets import names_secret
 
 __all__ = ["MASK", "masked"]
 

@@ -41,6 +41,14 @@ class Container:
     managed_by: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A container as it was inspected, and the engine's whole response."""
+
+    container: Container
+    document: Mapping[str, object]
+
+
 class Target(Protocol):
     """A container, volume or network, as the journal records it."""
 

@@ -14,29 +14,12 @@ from urllib.parse import unquote
 
 MASK: Final = "********"
 
-_SECRET_NAME: Final = re.compile(
-    r"(?:.*[_.-])?(?:pass|passwd|password|pw|pwd|passphrase|secret|secrets|token|credentials?)(?:[_.-].*)?"
-    r"|.*(?:private|secret|access|api)[_.-]?key",
-    re.IGNORECASE,
-)
-_PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/?#@\s]+(?=@)")
-
 _PROGRAM: Final = re.compile(r"[A-Za-z0-9_+.-]{1,40}", re.ASCII)
 _OPTION: Final = re.compile(r"-[A-Za-z]", re.ASCII)
 _JOINTS: Final = re.compile(r"[=:@/,;|&<>()'\"\s]+")
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
 _SHORT: Final = 4
 """Pieces shorter than this are masked only as whole words, because they occur inside too many others."""
-
-
-def names_secret(name: str) -> bool:
-    """Whether the name of a variable or label suggests that its value is a secret."""
-    return _SECRET_NAME.fullmatch(name) is not None
-
-
-def redacted(name: str, value: str) -> str:
-    """Return the value of a label or variable; masked where its name suggests a secret, as is a URL's user part."""
-    return MASK if names_secret(name) else _PASSWORD_IN_URL.sub(MASK, value)
 
 
 def program_of(command: str) -> str:

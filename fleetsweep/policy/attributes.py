@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from fleetsweep.model.redact import redacted
+from fleetsweep.model.secrets import redacted
 
 ATTRIBUTES: Final = (
     "org.opencontainers.image.source",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fleetsweep.errors import FleetsweepError, HostError
 from fleetsweep.model.container import Target
 from fleetsweep.model.decision import Guard
+from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.outcome import Removal
 from fleetsweep.model.survey import Fault
 from fleetsweep.runtime.capacity import out_of_room
@@ -32,10 +33,15 @@ class RefusedAttempt(FleetsweepError):
 
 
 class CommittedIntents:
-    """The intents of one task, which the controller has committed. It records their outcomes when it has the result."""
+    """The intents of one task, which the controller has committed. It records their outcomes when it has the result.
+
+    ``evidence`` is what was kept, by the container's id.
+    """
 
     def __init__(self, intents: Mapping[str, int]) -> None:
         self._intents = intents
+        self._targets = {number: target for target, number in intents.items()}
+        self.evidence: dict[str, Evidence] = {}
 
     def intend(self, target: Target, /) -> int:
         """Return the number of the target's intent. Raises FleetsweepError if the controller committed none."""
@@ -46,6 +52,10 @@ class CommittedIntents:
 
     def conclude(self, intent: int, removal: Removal, /) -> None:
         """Do nothing: the ledger keeps the outcome."""
+
+    def keep(self, intent: int, evidence: Evidence, /) -> None:
+        """Keep the evidence for the controller."""
+        self.evidence[self._targets[intent]] = evidence
 
     def flush(self) -> None:
         """Do nothing: the controller makes the outcomes durable."""
@@ -97,7 +107,8 @@ class HostWorker:
             if task.attempt in self._attempts:
                 raise RefusedAttempt(f"attempt {task.attempt} was carried out before")
             self._attempts.add(task.attempt)
-        ledger = Ledger(CommittedIntents(task.intents))
+        intents = CommittedIntents(task.intents)
+        ledger = Ledger(intents)
         deadline = Deadline(task.seconds, self._watchdog)
         ended: Fault | Guard | None
         try:
@@ -108,6 +119,7 @@ class HostWorker:
                 ledger,
                 deadline,
                 volumes=task.volumes,
+                evidence=task.evidence,
                 stopped=self.stopped,
             )
         except HostError as error:
@@ -117,7 +129,7 @@ class HostWorker:
                 return RemovalResult((), no_room=True)
             log.exception("a bug while working on %s", task.plan.host.name)
             ended = Fault.of_bug(error)
-        return RemovalResult(ledger.close(), ended)
+        return RemovalResult(ledger.close(), ended, evidence=dict(intents.evidence))
 
 
 def _engine_tls(reach: Reach) -> EngineTls | None:

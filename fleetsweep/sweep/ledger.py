@@ -8,6 +8,7 @@ from typing import Protocol
 
 from fleetsweep.errors import FleetsweepError
 from fleetsweep.model.container import Target
+from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.outcome import Outcome, Removal
 
 
@@ -23,8 +24,11 @@ class IntentLog(Protocol):
     def conclude(self, intent: int, removal: Removal, /) -> None:
         """Record the intent's one outcome, or queue it to be recorded."""
 
+    def keep(self, intent: int, evidence: Evidence, /) -> None:
+        """Queue what is kept of the container that the intent is about to remove."""
+
     def flush(self) -> None:
-        """Wait until all outcomes are durable. Raises FleetsweepError if one of them can't be."""
+        """Wait until all outcomes and evidence are durable. Raises FleetsweepError if one of them can't be."""
 
 
 class Ledger:
@@ -61,6 +65,14 @@ class Ledger:
                 # Abandoned while the disk was slow: the intent stays open, and the next run reconciles it.
                 raise FleetsweepError("the host was given up")
             self._intents[target.id] = intent
+
+    def keep(self, container_id: str, evidence: Evidence, *, durable: bool) -> None:
+        """Record the evidence of an intent; with ``durable``, wait until it is. Raises FleetsweepError."""
+        with self._lock:
+            intent = self._intents[container_id]
+        self._journal.keep(intent, evidence)
+        if durable:
+            self._journal.flush()
 
     def conclude(self, removal: Removal) -> None:
         """Set the outcome of an intent; later ones are ignored. An error of the log is kept in ``trouble``."""

@@ -19,6 +19,7 @@ from fleetsweep.policy.rules import Policy, needs_inspection
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.sweep import workers
 from fleetsweep.sweep.connect import Connector
+from fleetsweep.sweep.evidence import EvidenceRule, Keeper
 from fleetsweep.sweep.ledger import Ledger
 from fleetsweep.sweep.newcomers import in_use_now
 from fleetsweep.sweep.removal_workers import Work, dependents_among, remove_all
@@ -71,11 +72,13 @@ def apply_host(
     deadline: Deadline,
     *,
     volumes: bool,
+    evidence: EvidenceRule | None = None,
     stopped: threading.Event,
 ) -> Fault | Guard | None:
     """Remove one plan's candidates and verify it; the outcomes are in the ledger.
 
-    Return the fault that ended it early, or the guard that tripped before anything was sent. Raises HostError.
+    ``evidence`` is what is kept of each container before it is removed; None keeps nothing. Return the fault that ended
+    it early, or the guard that tripped before anything was sent. Raises HostError.
     """
     candidates = host_plan.candidates
     # Connections open on demand: more than a few only where an engine waits or hangs.
@@ -99,7 +102,8 @@ def apply_host(
             else {},
             dependents_among(candidates, client.resolve_owners(listed)),
         )
-        remover = ContainerRemover(client, rule, pace=pace, clock=clock)
+        keeper = None if evidence is None else Keeper(client, ledger, evidence)
+        remover = ContainerRemover(client, rule, pace=pace, clock=clock, evidence=keeper)
         result = remove_all(remover, work, ledger, stopped=stopped)
         fault = _fault_from(result.error)
         proof: Sequence[Container] | None = ()

@@ -27,6 +27,7 @@ from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh import SshOptions
 from fleetsweep.sweep import workers
 from fleetsweep.sweep.connect import Connector
+from fleetsweep.sweep.evidence import EvidenceRule
 from fleetsweep.sweep.ledger import IntentLog, Ledger
 from fleetsweep.sweep.one_host import Look, journal_fault
 from fleetsweep.sweep.runner import Runner, ThreadRunner
@@ -192,15 +193,26 @@ def apply(
     log_for: Callable[[HostPlan], IntentLog],
     *,
     volumes: bool = False,
+    evidence: EvidenceRule | None = None,
     on_done: OnDone | None = None,
 ) -> dict[str, Applied]:
-    """Remove the candidates of every plan and verify it, all hosts in parallel. Return the results by host name."""
+    """Remove the candidates of every plan and verify it, all hosts in parallel. Return the results by host name.
+
+    ``evidence`` is what is kept of each container before it is removed; None keeps nothing.
+    """
     by_name = {item.host.name: item for item in plans}
     ledgers = {item.host.name: Ledger(log_for(item)) for item in plans}
     runner = connect.runner or ThreadRunner(connect.connector(), connect.stopped)
 
     def work(host: Host, deadline: Deadline) -> Fault | Guard | None:
-        return runner.apply(by_name[host.name], policies[host.name], ledgers[host.name], deadline, volumes=volumes)
+        return runner.apply(
+            by_name[host.name],
+            policies[host.name],
+            ledgers[host.name],
+            deadline,
+            volumes=volumes,
+            evidence=evidence,
+        )
 
     results = run_on_hosts(
         [item.host for item in plans], work, connect, on_done, may_retry=lambda host: not ledgers[host.name].begun

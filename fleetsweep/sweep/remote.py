@@ -13,6 +13,7 @@ from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.survey import Fault, Status, Survey
 from fleetsweep.policy.rules import Policy
 from fleetsweep.runtime.deadline import Deadline
+from fleetsweep.sweep.evidence import EvidenceRule
 from fleetsweep.sweep.ledger import Ledger
 from fleetsweep.sweep.one_host import Look, journal_fault
 from fleetsweep.sweep.slices import (
@@ -64,7 +65,15 @@ class RemoteRunner:
         return replace(result.survey, host=host)
 
     def apply(
-        self, plan: HostPlan, policy: Policy, ledger: Ledger, deadline: Deadline, /, *, volumes: bool
+        self,
+        plan: HostPlan,
+        policy: Policy,
+        ledger: Ledger,
+        deadline: Deadline,
+        /,
+        *,
+        volumes: bool,
+        evidence: EvidenceRule | None = None,
     ) -> Fault | Guard | None:
         """Have one plan carried out. What the worker did not begin is withdrawn, what it lost is unknown."""
         targets: list[Target] = [*(decision.container for decision in plan.candidates), *plan.resources]
@@ -76,7 +85,12 @@ class RemoteRunner:
             ledger.withdraw(ids, "not attempted: the journal could not be written")
             return journal_fault(error)
         task = RemovalTask(
-            travelling_plan(plan), policy, deadline.remaining(), {one: ledger.number(one) for one in ids}, volumes
+            travelling_plan(plan),
+            policy,
+            deadline.remaining(),
+            {one: ledger.number(one) for one in ids},
+            volumes,
+            evidence,
         )
         try:
             result = self._backend.apply(task, deadline)
@@ -87,6 +101,13 @@ class RemoteRunner:
         except (HostError, HostFault) as error:
             ledger.withdraw(ids, f"not attempted: {error}")
             raise
+        try:
+            for one, kept in result.evidence.items():
+                if one not in task.intents:
+                    continue
+                ledger.keep(one, kept, durable=False)
+        except FleetsweepError as error:
+            ledger.trouble = ledger.trouble or error
         for removal in result.removals:
             ledger.conclude(removal)
         ledger.withdraw(ids, "not attempted: the host ended before its turn")

@@ -12,8 +12,9 @@ from typing import Final, Protocol
 
 from fleetsweep.errors import EngineError, HostError, LostAnswer
 from fleetsweep.model import states
-from fleetsweep.model.container import Container
+from fleetsweep.model.container import Container, Inspected
 from fleetsweep.model.decision import Decision, Reason, Verdict
+from fleetsweep.model.evidence import Document
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import EARLIEST_NS, Policy, decide, labels_digest
 from fleetsweep.sweep.ledger import Ledger
@@ -74,6 +75,16 @@ class Engine(Protocol):
         """Send one request to remove it."""
 
 
+class EvidenceKeeper(Protocol):
+    """Keeps what is known of a container before it is removed."""
+
+    def inspect(self, container_id: str, /, *, within: float) -> Inspected | None:
+        """Return the container's current state; None if it is gone. Raises HostError."""
+
+    def keep(self, container_id: str, document: Document, /) -> str:
+        """Record the evidence. Return why the container must stay without it; empty if it may be removed."""
+
+
 class Clock(Protocol):
     """The part of a deadline that a removal needs."""
 
@@ -96,8 +107,11 @@ class Rule:
 class ContainerRemover:
     """Removes containers of one host, one call each. No method raises HostError: the failure is the outcome."""
 
-    def __init__(self, engine: Engine, rule: Rule, *, pace: Pace, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, rule: Rule, *, pace: Pace, clock: Clock, evidence: EvidenceKeeper | None = None
+    ) -> None:
         self.engine = engine
+        self.evidence = evidence
         self.rule = rule
         self.pace = pace
         self.clock = clock
@@ -130,28 +144,37 @@ class ContainerRemover:
         """Return the container's current state if it may be removed, else its outcome without any request."""
         planned = decision.container
         try:
-            current = self._inspect(decision)
+            look = self._inspect(decision)
         except HostError as error:
             return _not_removed(planned, f"it could not be inspected again: {error.message}")
-        if isinstance(current, Removal):
-            return current
+        if isinstance(look, Removal):
+            return look
+        current = look.container
         if current.state == "stopping" and self.engine.forgets_what_is_stopping:
             return _not_removed(planned, self._still_stopping(current))
+        if self.evidence is not None and (missing := self.evidence.keep(current.id, look.document)):
+            return _not_removed(planned, missing)
         if self.clock.remaining() <= 0:
             return _not_removed(planned, "the host's time was over")
         return current
 
-    def _inspect(self, decision: Decision) -> Container | Removal:
+    def _inspect(self, decision: Decision) -> Inspected | Removal:
         """Return the container's current state, or its outcome if it is gone or differs from the plan.
 
         Raises HostError.
         """
         planned = decision.container
-        current = self.engine.inspect(planned.id, within=self.pace.look_s)
-        if current is None:
+        look = self._look(planned.id)
+        if look is None:
             return Removal(planned.id, Outcome.GONE)
-        difference = what_changed(decision, current, self.rule)
-        return current if difference is None else Removal(planned.id, Outcome.CHANGED, difference)
+        difference = what_changed(decision, look.container, self.rule)
+        return look if difference is None else Removal(planned.id, Outcome.CHANGED, difference)
+
+    def _look(self, container_id: str) -> Inspected | None:
+        if self.evidence is not None:
+            return self.evidence.inspect(container_id, within=self.pace.look_s)
+        current = self.engine.inspect(container_id, within=self.pace.look_s)
+        return None if current is None else Inspected(current, {})
 
     def _still_stopping(self, current: Container) -> str:
         """Podman 4.3 was seen to respond 204 and forget the container while its process ran on, invisible to it."""
@@ -174,11 +197,12 @@ class ContainerRemover:
         if http_status == 409 and "already in progress" in error.message:
             return None
         try:
-            current = self._inspect(decision)
+            look = self._inspect(decision)
         except HostError:
             return Removal(planned.id, Outcome.FAILED, error.message)
-        if isinstance(current, Removal):
-            return current
+        if isinstance(look, Removal):
+            return look
+        current = look.container
         killed = "killed, not removed: " if _runs(inspected) and not _runs(current) else ""
         # Podman's words where another container shares its namespaces or its pod.
         remedy = "; remove those first" if "dependent containers" in error.message else ""

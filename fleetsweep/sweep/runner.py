@@ -11,6 +11,7 @@ from fleetsweep.model.survey import Fault, Survey
 from fleetsweep.policy.rules import Policy
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.sweep.connect import Connector
+from fleetsweep.sweep.evidence import EvidenceRule
 from fleetsweep.sweep.ledger import Ledger
 from fleetsweep.sweep.one_host import Look, apply_host, survey_host
 
@@ -22,7 +23,15 @@ class Runner(Protocol):
         """Survey one host with nothing but GET."""
 
     def apply(
-        self, plan: HostPlan, policy: Policy, ledger: Ledger, deadline: Deadline, /, *, volumes: bool
+        self,
+        plan: HostPlan,
+        policy: Policy,
+        ledger: Ledger,
+        deadline: Deadline,
+        /,
+        *,
+        volumes: bool,
+        evidence: EvidenceRule | None = None,
     ) -> Fault | Guard | None:
         """Remove one plan's candidates and verify it. The ledger has an intent before each request, and its outcome.
 
@@ -42,7 +51,24 @@ class ThreadRunner:
         return survey_host(host, policy, look, self._connector, deadline)
 
     def apply(
-        self, plan: HostPlan, policy: Policy, ledger: Ledger, deadline: Deadline, /, *, volumes: bool
+        self,
+        plan: HostPlan,
+        policy: Policy,
+        ledger: Ledger,
+        deadline: Deadline,
+        /,
+        *,
+        volumes: bool,
+        evidence: EvidenceRule | None = None,
     ) -> Fault | Guard | None:
         """Remove one plan's candidates: an intent is durable before its own request. Raises HostError."""
-        return apply_host(plan, policy, self._connector, ledger, deadline, volumes=volumes, stopped=self._stopped)
+        return apply_host(
+            plan,
+            policy,
+            self._connector,
+            ledger,
+            deadline,
+            volumes=volumes,
+            evidence=evidence,
+            stopped=self._stopped,
+        )

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from fleetsweep.model.decision import Decision, Guard, HostPlan
+from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.host import Host
 from fleetsweep.model.outcome import Removal
 from fleetsweep.model.survey import Fault, Survey
 from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions
+from fleetsweep.sweep.evidence import EvidenceRule
 from fleetsweep.sweep.one_host import Look
 
 TlsFiles = tuple[str | None, str | None, str | None]
@@ -49,6 +51,7 @@ class RemovalTask:
     seconds: float
     intents: Mapping[str, int]
     volumes: bool
+    evidence: EvidenceRule | None = None
     attempt: str = field(default_factory=lambda: secrets.token_hex(16))
 
 
@@ -66,12 +69,13 @@ class SurveyResult:
 class RemovalResult:
     """The outcome of each removal that was begun, and what ended the host early.
 
-    ``no_room`` means that nothing was begun, and that it should be tried again.
+    ``evidence`` is by the container's id. ``no_room`` means that nothing was begun, and that it should be tried again.
     """
 
     removals: tuple[Removal, ...]
     ended: Fault | Guard | None = None
     no_room: bool = False
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
 
 
 def travelling(host: Host) -> Host:

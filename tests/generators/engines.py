@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from fleetsweep.engine.decode import merge, parse_inspect, parse_list
 from fleetsweep.errors import EngineError, FaultKind, FleetsweepError, HostError, LostAnswer, Phase
 from fleetsweep.model.container import Container, Target
+from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import Policy, needs_inspection
 from fleetsweep.sweep.remove_containers import Pace
@@ -284,6 +285,7 @@ class Log:
         self.trace = trace or Trace()
         self.left = writes
         self.intents: list[str] = []
+        self.evidence: dict[int, Evidence] = {}
         self.outcomes: dict[int, Outcome] = {}
 
     def _write(self) -> None:
@@ -305,6 +307,12 @@ class Log:
             assert intent not in self.outcomes
             assert self.intents[intent] == removal.container_id
             self.outcomes[intent] = removal.outcome
+
+    def keep(self, intent: int, evidence: Evidence, /) -> None:
+        with self.trace.lock:
+            self._write()
+            assert intent not in self.outcomes
+            self.evidence[intent] = evidence
 
     def flush(self) -> None:
         """Every outcome was durable when ``conclude`` returned."""

@@ -6,6 +6,7 @@ import pytest
 
 from fleetsweep.errors import FleetsweepError
 from fleetsweep.model.container import Target
+from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.sweep.ledger import Ledger
 from tests.policy.test_rules import many
@@ -20,6 +21,7 @@ class Log:
         self.left = writes
         self.intents: list[str] = []
         self.outcomes: dict[int, Outcome] = {}
+        self.evidence: dict[int, Evidence] = {}
 
     def _write(self) -> None:
         if self.left == 0:
@@ -35,6 +37,11 @@ class Log:
         self._write()
         assert intent not in self.outcomes
         self.outcomes[intent] = removal.outcome
+
+    def keep(self, intent: int, evidence: Evidence, /) -> None:
+        self._write()
+        assert intent not in self.outcomes
+        self.evidence[intent] = evidence
 
     def flush(self) -> None:
         if self.left == 0:
@@ -64,6 +71,9 @@ class BrokenTwice:
 
     def conclude(self, intent: int, removal: Removal, /) -> None:
         raise FleetsweepError("the outcome was not written")
+
+    def keep(self, intent: int, evidence: Evidence, /) -> None:
+        raise FleetsweepError("the evidence was not written")
 
     def flush(self) -> None:
         raise FleetsweepError("the disk is gone")

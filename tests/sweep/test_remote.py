@@ -13,6 +13,7 @@ from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.policy.rules import Policy
 from fleetsweep.runtime.deadline import Deadline, Watchdog
+from fleetsweep.sweep.evidence import EvidenceRule
 from fleetsweep.sweep.host_worker import HostWorker
 from fleetsweep.sweep.ledger import Ledger
 from fleetsweep.sweep.remote import RemoteRunner, WorkerLost
@@ -129,9 +130,11 @@ def test_a_host_that_is_handed_out_comes_back_as_the_inventory_has_it(tmp_path: 
         runner, deadline = RemoteRunner(Near(worker)), Deadline(SECONDS, watchdog)
         survey = runner.survey(box.host, Policy(), LOOK, deadline)
         assert survey.host is box.host
-        ledger = Ledger(Log())
-        assert runner.apply(box.plan, Policy(), ledger, deadline, volumes=False) is None
+        ledger = Ledger(log := Log())
+        assert runner.apply(box.plan, Policy(), ledger, deadline, volumes=False, evidence=EvidenceRule()) is None
         assert {each.outcome for each in ledger.close()} == {Outcome.REMOVED}
+        assert all(kept.inspect for kept in log.evidence.values())
+        assert sorted(log.evidence) == [0, 1]
         assert len(deletes(box.engine)) == 2
 
 

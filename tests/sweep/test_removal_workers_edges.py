@@ -12,6 +12,7 @@ import pytest
 
 from fleetsweep.errors import EngineError, FaultKind
 from fleetsweep.model.container import Container, Target
+from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import Policy, decide
 from fleetsweep.sweep.ledger import Ledger
@@ -32,6 +33,9 @@ class Journal:
         return self.count
 
     def conclude(self, intent: int, removal: Removal, /) -> None:
+        pass
+
+    def keep(self, intent: int, evidence: Evidence, /) -> None:
         pass
 
     def flush(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fleetsweep.cli.command import command, option
+from fleetsweep.cli.evidence import AttributeOptions, with_attributes
 from fleetsweep.cli.notifications import notify_config, notify_refusal
 from fleetsweep.cli.options import (
     POLICY,
@@ -60,6 +61,7 @@ def audit(
     output: OutputOptions,
     save_plan: SavePlanOptions,
     silence: SilenceOptions,
+    attributes: AttributeOptions,
     notify: NotifyOptions,
 ) -> int:
     """Survey the fleet and report; send only GET requests.
@@ -80,6 +82,6 @@ def audit(
         report = report_output(output, save_plan.save_plan)
         directory = state_directory(state.state_dir)
         config = build("audit", choose(targets, flags), targets, connect, directory, report, sent, spread)
-        return execute(replace(config, max_silence_s=silence.max_silence))
+        return execute(replace(with_attributes(config, attributes), max_silence_s=silence.max_silence))
 
     return notify_of_failure(sent, run)

@@ -11,6 +11,7 @@ import click
 
 from fleetsweep.cli.command import command, only
 from fleetsweep.cli.commands.audit import SilenceOptions
+from fleetsweep.cli.evidence import AttributeOptions, EvidenceOptions
 from fleetsweep.cli.options import (
     POLICY,
     ConnectOptions,
@@ -82,6 +83,8 @@ def schedule(
     output: OutputOptions,
     save_plan: SavePlanOptions,
     silence: SilenceOptions,
+    attributes: AttributeOptions,
+    evidence: EvidenceOptions,
     removal: RemovalOptions,
     sweep: Annotated[SweepOptions, only("volumes")],
     notify: NotifyOptions,

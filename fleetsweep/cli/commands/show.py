@@ -1,4 +1,4 @@
-"""``fleetsweep show``: show one past run."""
+"""``fleetsweep show``: show one past run, or what is known of one container that runs removed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,31 @@ Examples:
   fleetsweep show                             the newest run
   fleetsweep show 20260615T07                 by the beginning of its id
   fleetsweep show 20260615T07 --format json   for a program
+  fleetsweep show ws-4711                     why a container was removed, its
+                                              details and the end of its log
 """
 
 
-@command(click.Argument(["run"], type=RUN, default="", metavar="[RUN]"), epilog=EPILOG)
-def show(style: FormatOptions, state: StateOptions, run: str) -> int:
-    """Show one past run: its hosts, its plan and its removals.
+@command(click.Argument(["what"], type=RUN, default="", metavar="[RUN|CONTAINER]"), epilog=EPILOG)
+def show(style: FormatOptions, state: StateOptions, what: str) -> int:
+    """Show one past run, or one container that runs removed.
 
-    [RUN] is the beginning of a run's id; without it the newest run is shown. Contacts no host.
+    [RUN|CONTAINER] is the beginning of a run's id, or a container's name or id, or at least four characters of its
+    beginning. Of a run, the hosts and the removals are shown; of a container, why it was removed and what was kept of
+    it, without secrets. Without an argument the newest run is shown. Contacts no host.
     """
     from fleetsweep.cli.defaults import state_directory
     from fleetsweep.exit_codes import OK
     from fleetsweep.report import render_record
-    from fleetsweep.store.journal import record
+    from fleetsweep.report.evidence import render_evidence
+    from fleetsweep.store.journal import NoRunError, past_evidence, record
 
-    click.echo(render_record(record(state_directory(state.state_dir), run), style.style), nl=False)
+    directory = state_directory(state.state_dir)
+    try:
+        text = render_record(record(directory, what), style.style)
+    except NoRunError:
+        if not what:
+            raise
+        text = render_evidence(past_evidence(directory, what), style.style)
+    click.echo(text, nl=False)
     return OK

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fleetsweep.cli.command import command
+from fleetsweep.cli.evidence import AttributeOptions, EvidenceOptions, with_attributes, with_evidence
 from fleetsweep.cli.notifications import notify_config, notify_refusal
 from fleetsweep.cli.options import (
     POLICY_AND_DRY_RUN,
@@ -52,6 +53,8 @@ def sweep(
     removal: RemovalOptions,
     output: OutputOptions,
     save_plan: SavePlanOptions,
+    attributes: AttributeOptions,
+    evidence: EvidenceOptions,
     notify: NotifyOptions,
 ) -> int:
     """Survey, ask, remove, and verify the removal.
@@ -85,7 +88,7 @@ def sweep(
         config = build("sweep", choose(targets, flags, plan), targets, connect, directory, report, sent, spread)
         return execute(
             replace(
-                config,
+                with_evidence(with_attributes(config, attributes), evidence),
                 remove=not dry_run,
                 dry_run=dry_run,
                 yes=sweep_options.yes,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from fleetsweep.cli.command import command, option
+from fleetsweep.cli.evidence import AttributeOptions, EvidenceOptions, with_attributes, with_evidence
 from fleetsweep.cli.notifications import notify_config, notify_refusal
 from fleetsweep.cli.options import (
     SELECTORS_GUARDS_AND_DRY_RUN,
@@ -63,6 +64,8 @@ def teardown(
     removal: RemovalOptions,
     _: YesOptions,
     output: OutputOptions,
+    attributes: AttributeOptions,
+    evidence: EvidenceOptions,
     notify: NotifyOptions,
 ) -> int:
     """Remove what a job left: by baseline or by run label.
@@ -107,8 +110,7 @@ def teardown(
         }
         return execute(
             replace(
-                config,
-                policies=policies,
+                with_evidence(with_attributes(replace(config, policies=policies), attributes), evidence),
                 remove=not dry_run,
                 dry_run=dry_run,
                 yes=True,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fleetsweep.store.journal.database import KEPT_NS, JournalError, NoJournalError
+from fleetsweep.store.journal.database import KEPT_NS, JournalError, NoJournalError, NoRunError
+from fleetsweep.store.journal.evidence import past_evidence
 from fleetsweep.store.journal.holds import holds, place_hold, release_hold
 from fleetsweep.store.journal.queries import past_runs, record
 from fleetsweep.store.journal.writer import HostJournal, Journal
@@ -13,7 +14,9 @@ __all__ = [
     "Journal",
     "JournalError",
     "NoJournalError",
+    "NoRunError",
     "holds",
+    "past_evidence",
     "past_runs",
     "place_hold",
     "record",

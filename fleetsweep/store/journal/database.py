@@ -18,12 +18,19 @@ from fleetsweep.store.state_dir import free_space, open_private, prepare_state_d
 Statement = tuple[str, tuple[object, ...]]
 """An SQL statement and its values."""
 
+EVIDENCE_VERSION: Final = 3
+"""The first schema version with reasons, leaks and evidence. A journal is migrated by the next run that writes it."""
+
 KEPT_NS: Final = 90 * 86_400 * SECOND
 """Nanoseconds that runs and ended holds are kept. A run with an open intent is kept until the intent is settled."""
 
 
 class JournalError(FleetsweepError):
     """The journal can't be written, so nothing may be removed."""
+
+
+class NoRunError(UsageError):
+    """No run's id begins with the given text."""
 
 
 class NoJournalError(UsageError):

@@ -8,7 +8,7 @@ from typing import Final
 
 from fleetsweep.errors import UsageError
 from fleetsweep.model.journal import PastHost, PastRemoval, PastRun, Record
-from fleetsweep.store.journal.database import reading
+from fleetsweep.store.journal.database import NoRunError, reading
 
 _RUNS: Final = """
 WITH picked AS (SELECT rowid AS number, * FROM run WHERE {which} ORDER BY started_ns DESC, rowid DESC LIMIT ?)
@@ -68,7 +68,7 @@ def record(state_dir: Path, run: str) -> Record:
             raise UsageError(f"several runs' ids begin with {run!r}, {found[0].id} and {found[1].id}: give more of it")
         if not found:
             what = f"no run's id begins with {run!r}" if run else "no run is recorded"
-            raise UsageError(f"{what} in {state_dir}: fleetsweep history lists them")
+            raise NoRunError(f"{what} in {state_dir}: fleetsweep history lists them")
         hosts = tuple(PastHost(*row) for row in journal.execute(_HOSTS, (found[0].id,)))
         removals = tuple(PastRemoval(*row) for row in journal.execute(_REMOVALS, (found[0].id,)))
         return Record(found[0], hosts, removals)

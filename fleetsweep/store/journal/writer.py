@@ -16,6 +16,7 @@ from typing import Final
 
 from fleetsweep.model.container import Target
 from fleetsweep.model.decision import Decision, Guard
+from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.host import Host
 from fleetsweep.model.journal import LastSuccesses, LeaksSeen, OpenIntent, Settlement
 from fleetsweep.model.outcome import Outcome, Removal
@@ -350,6 +351,14 @@ class HostJournal:
         )
         self._posted.append(number)
 
+    def keep(self, intent: int, evidence: Evidence, /) -> None:
+        """Queue an intent's evidence; ``flush`` waits for it. Raises JournalError if the journal is broken."""
+        number = self._journal.post(
+            "INSERT OR IGNORE INTO evidence (intent, at_ns, inspect, logs, error) VALUES (?, ?, ?, ?, ?)",
+            (intent, time.time_ns(), evidence.inspect, evidence.logs, evidence.error),
+        )
+        self._posted.append(number)
+
     def flush(self) -> None:
-        """Wait until this host's outcomes are durable. Raises JournalError if one can't be written."""
+        """Wait until this host's outcomes and evidence are durable. Raises JournalError if one can't be written."""
         self._journal.flush(max(self._posted, default=0))
