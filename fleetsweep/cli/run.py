@@ -147,8 +147,9 @@ def _survey_and_plan(run: Run, connect: ConnectConfig, done: RunProgress) -> Non
     from fleetsweep.sweep import phases
 
     config = run.config
+    history = run_journal.stale_counts(config)
     if config.saved is not None:
-        plan = guard_fleet(config.saved.plan.hosts, config.policies, config.fleet_cap)
+        plan = guard_fleet(config.saved.plan.hosts, config.policies, config.fleet_cap, history)
         done.plan = replace(plan, guard=config.saved.plan.guard or plan.guard)
         return
     # Read before the survey: an intent that another sweep adds meanwhile can't be reconciled with an older survey.
@@ -164,7 +165,7 @@ def _survey_and_plan(run: Run, connect: ConnectConfig, done: RunProgress) -> Non
             identify=lambda host: acts or host in concerned,
             kinds=config.resource_kinds,
         )
-    done.plan = plan_fleet(surveys, config.policies, config.fleet_cap)
+    done.plan = plan_fleet(surveys, config.policies, config.fleet_cap, history)
     done.settled = settle(open_intents, surveys)
     try:
         if run.journal is not None:
@@ -259,8 +260,9 @@ def _save_plan(run: Run, plan: FleetPlan) -> bool:
 
 def survey_and_plan(config: RunConfig) -> tuple[Sequence[Survey | FailedSurvey], FleetPlan]:
     """Survey and plan, for a command that shows what a sweep would do."""
+    history = run_journal.stale_counts(config)
     surveys = survey_hosts(config)
-    return surveys, plan_fleet(surveys, config.policies, config.fleet_cap)
+    return surveys, plan_fleet(surveys, config.policies, config.fleet_cap, history)
 
 
 def survey_hosts(config: RunConfig) -> Sequence[Survey | FailedSurvey]:

@@ -55,6 +55,28 @@ def finish(config: RunConfig, journal: Journal | None, report: FleetReport) -> i
     return report.exit_code
 
 
+def stale_counts(config: RunConfig) -> Mapping[str, Sequence[int]]:
+    """Return how many candidates past runs found on each host that has the guard ``anomaly``.
+
+    Raises UsageError where the journal can't be read and the run removes.
+    """
+    guarded = [name for name, policy in config.policies.items() if policy.anomaly]
+    if not guarded:
+        return {}
+    from fleetsweep.store.journal import NoJournalError
+    from fleetsweep.store.journal.past import stale_counts
+
+    try:
+        return stale_counts(config.state_dir, config.command, guarded)
+    except NoJournalError:
+        return {}
+    except UsageError as error:
+        if config.remove:
+            raise UsageError(f"--anomaly: {error}") from error
+        warn(f"{error}: anomalies are not looked for")
+        return {}
+
+
 def with_warnings(config: RunConfig, journal: Journal | None, report: FleetReport) -> FleetReport:
     """Return the report with its warnings. A journal that can't be read, or a bug, costs the warnings only."""
     if journal is None or config.command not in {"audit", "sweep"}:

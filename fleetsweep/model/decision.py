@@ -99,6 +99,7 @@ class GuardName(StrEnum):
     SKEW = "skew"
     IDENTITY = "identity"
     EXPECT = "expect"
+    ANOMALY = "anomaly"
 
 
 @dataclass(frozen=True, slots=True)

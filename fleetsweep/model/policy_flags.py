@@ -122,6 +122,14 @@ class Flags:
             help="Refuse to remove from a host whose clock differs by more. [default: 5m]",
         ),
     )
+    anomaly: bool = field(
+        default=False,
+        metadata=_option(
+            Group.GUARDS,
+            "--anomaly",
+            help="Refuse to remove from a host that has far more candidates than in its past runs.",
+        ),
+    )
     keep_label: str | None = field(
         default=None,
         metadata=_option(

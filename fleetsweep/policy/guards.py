@@ -5,17 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import Decision, FleetPlan, Guard, GuardName, HostPlan, Reason
 from fleetsweep.model.host import Host
 from fleetsweep.model.run_scope import CLOCK_TOLERANCE_S, LONGEST_JOB_S, Baseline
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Survey
+from fleetsweep.policy.anomaly import anomaly_guard
 from fleetsweep.policy.dependents import keep_in_use
 from fleetsweep.policy.identity import identity_of, other_engine, twins
 from fleetsweep.policy.rules import Policy, decide, resources_of_run
 
 log = logging.getLogger(__name__)
+
+History = Mapping[str, Sequence[int]]
+"""Of each host, the numbers of candidates that earlier runs found, the oldest first."""
+
+_NO_HISTORY: Final[History] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +52,16 @@ def expect_guard(found: int, expected: tuple[int, int] | None, which: str = "") 
 
 
 def plan_fleet(
-    surveys: Sequence[Survey | FailedSurvey], policies: Mapping[str, Policy], fleet_cap: int | Percent | None = None
+    surveys: Sequence[Survey | FailedSurvey],
+    policies: Mapping[str, Policy],
+    fleet_cap: int | Percent | None = None,
+    history: History = _NO_HISTORY,
 ) -> FleetPlan:
     """Plan every host by its policy (keyed by host name), then apply the guards to the whole fleet."""
     plans = [
         item if isinstance(item, FailedSurvey) else _plan_alone(item, policies[item.host.name]) for item in surveys
     ]
-    return guard_fleet(_guard_twins(plans, surveys), policies, fleet_cap)
+    return guard_fleet(_guard_twins(plans, surveys), policies, fleet_cap, history)
 
 
 def _plan_alone(survey: Survey, policy: Policy) -> HostPlan | FailedSurvey:
@@ -96,19 +106,22 @@ def _guard_twins(
 
 
 def guard_fleet(
-    plans: Sequence[HostPlan | FailedSurvey], policies: Mapping[str, Policy], fleet_cap: int | Percent | None
+    plans: Sequence[HostPlan | FailedSurvey],
+    policies: Mapping[str, Policy],
+    fleet_cap: int | Percent | None,
+    history: History = _NO_HISTORY,
 ) -> FleetPlan:
     """Return the fleet's plan with each host's guards and the fleet's applied. Guards that tripped before are kept."""
     guarded = tuple(
         plan
         if isinstance(plan, FailedSurvey) or plan.guard is not None
-        else replace(plan, guard=_host_guard(plan, policies[plan.host.name]))
+        else replace(plan, guard=_host_guard(plan, policies[plan.host.name], history.get(plan.host.name, ())))
         for plan in plans
     )
     return FleetPlan(guarded, guard=_fleet_guard(guarded, fleet_cap))
 
 
-def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
+def _host_guard(plan: HostPlan, policy: Policy, history: Sequence[int]) -> Guard | None:
     skew_s, found = plan.skew_s, _wanted(plan)
     pinned = _pin_guard(plan.engine, policy)
     if pinned is not None:
@@ -132,7 +145,7 @@ def _host_guard(plan: HostPlan, policy: Policy) -> Guard | None:
             limit=policy.cap,
             found=found,
         )
-    return None
+    return anomaly_guard(len(plan.candidates), history) if policy.anomaly else None
 
 
 def engine_guard(host: Host, planned: Engine, found: Engine, policy: Policy) -> Guard | None:
@@ -169,11 +182,16 @@ def _baseline_guard(plan: HostPlan, baseline: Baseline) -> Guard | None:
 
 
 def _fleet_guard(plans: Sequence[HostPlan | FailedSurvey], fleet_cap: int | Percent | None) -> Guard | None:
-    """Return the guard of the whole fleet, if it trips. Hosts that are guarded themselves don't count."""
+    """Return the guard of the whole fleet, if it trips. Hosts that are guarded themselves don't count.
+
+    Those with an anomaly do: ``--anomaly`` must not allow what the cap forbids without it.
+    """
     if fleet_cap is None:
         return None
     counted = [
-        _Count(_wanted(plan), plan.containers) for plan in plans if isinstance(plan, HostPlan) and not plan.guard
+        _Count(_wanted(plan), plan.containers)
+        for plan in plans
+        if isinstance(plan, HostPlan) and (plan.guard is None or plan.guard.name is GuardName.ANOMALY)
     ]
     found, surveyed = sum(each.found for each in counted), sum(each.containers for each in counted)
     aside = ""

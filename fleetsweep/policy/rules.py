@@ -63,6 +63,7 @@ class Policy:
     max_lifetime_s: int | None = None
     cap: int | None = 100
     max_skew_s: int = 5 * 60
+    anomaly: bool = False
     keep_label: str = "fleetsweep.keep"
     engine_id: str | None = None
     run: RunScope | None = None

@@ -24,6 +24,8 @@ T = TypeVar("T")
 _DEFAULTS: Final = Policy()
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 _OFF_WORDS: Final = frozenset({"none", "off"})
+_ON_WORDS: Final = ("1", "true", "yes", "on")
+_NO_WORDS: Final = ("0", "false", "no", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def resolve(flags: Flags, environ: Mapping[str, str], host: Host) -> Policy:
         max_lifetime_s=look.setting("max_lifetime", _optional_duration, _DEFAULTS.max_lifetime_s),
         cap=look.setting("cap", _cap, _DEFAULTS.cap),
         max_skew_s=look.setting("max_skew", parse_duration_setting, _DEFAULTS.max_skew_s),
+        anomaly=look.setting("anomaly", _switch, _DEFAULTS.anomaly),
         keep_label=look.setting("keep_label", _label_key, _DEFAULTS.keep_label),
         engine_id=look.engine_id(),
     )
@@ -80,6 +83,7 @@ def described(policy: Policy) -> Mapping[str, str]:
         "max_lifetime": "off" if policy.max_lifetime_s is None else format_duration(policy.max_lifetime_s),
         "cap": "none" if policy.cap is None else str(policy.cap),
         "max_skew": format_duration(policy.max_skew_s),
+        "anomaly": "on" if policy.anomaly else "off",
         "keep_label": policy.keep_label,
     }
     return settings if policy.engine_id is None else settings | {"engine_id": policy.engine_id}
@@ -114,12 +118,8 @@ def resolve_dry_run(flags: Flags, environ: Mapping[str, str]) -> bool:
     """Whether this is a dry run. Raises PolicyError for an unknown value of DRY_RUN: it must not count as false."""
     if flags.dry_run:
         return True
-    word = environ.get("DRY_RUN", "").strip().lower()
-    if word in {"1", "true", "yes", "on"}:
-        return True
-    if word in {"", "0", "false", "no", "off"}:
-        return False
-    raise PolicyError("dry_run", "environment DRY_RUN", f"{word!r} is neither 1/true/yes/on nor 0/false/no/off")
+    word = environ.get("DRY_RUN", "")
+    return bool(word.strip()) and _switch("dry_run", _RawValue(word, "environment DRY_RUN", text=True))
 
 
 def parse_duration(text: str) -> int:
@@ -216,7 +216,7 @@ def _from_flag_or_env(flags: Flags, environ: Mapping[str, str], name: str) -> _R
 
 def _from_flags(flags: Flags, name: str) -> _RawValue | None:
     value = getattr(flags, name)
-    if value is None or value == ():
+    if value is None or value == () or value is False:
         return None
     return _RawValue(value, option_name(name), text=True)
 
@@ -319,6 +319,15 @@ def _cap(name: str, given: _RawValue) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
         return value
     raise PolicyError(name, given.source, f"{given.value!r} is not a count of 0 or more, nor the word none")
+
+
+def _switch(name: str, given: _RawValue) -> bool:
+    word = given.value.strip().lower() if isinstance(given.value, str) else given.value
+    if word is True or word in _ON_WORDS:
+        return True
+    if word is False or word in _NO_WORDS:
+        return False
+    raise PolicyError(name, given.source, f"{word!r} is neither 1/true/yes/on nor 0/false/no/off")
 
 
 def _label_key(name: str, given: _RawValue) -> str:

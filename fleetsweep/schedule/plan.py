@@ -296,6 +296,9 @@ def _policy_words(flags: Flags, names: AbstractSet[str]) -> tuple[str, ...]:
     for name in Flags.__dataclass_fields__:
         value = getattr(flags, name)
         if name in names and name != "dry_run" and value is not None:
+            if isinstance(value, bool):
+                words += [option_name(name)] if value else []
+                continue
             words += [f"{option_name(name)}={item}" for item in ((value,) if isinstance(value, str) else value)]
     return tuple(words)
 

@@ -51,6 +51,7 @@ SCALARS: dict[str, tuple[str, st.SearchStrategy[object], Callable[[object], obje
     "job_timeout": ("JOB_TIMEOUT", st.integers(1, 7199), seconds, lambda policy: policy.job_timeout_s),
     "cap": ("CAP", CAPS, lambda cap: cap, lambda policy: "none" if policy.cap is None else policy.cap),
     "match": ("MATCH", st.sampled_from(["any", "all"]), lambda word: word, lambda policy: str(policy.match)),
+    "anomaly": ("ANOMALY", st.booleans(), lambda on: "on" if on else "off", lambda policy: policy.anomaly),
     "keep_label": ("KEEP_LABEL", WORDS, lambda word: word, lambda policy: policy.keep_label),
 }
 """Setting: its name in the environment, its values, how a value is written, where the policy holds it."""
@@ -118,6 +119,7 @@ WRONG_TYPE: dict[str, st.SearchStrategy[object]] = {
     **{name: st.one_of(JUNK, st.integers(0, 9)) for name in ("max_age", "max_skew", "max_lifetime", "job_timeout")},
     "cap": st.one_of(JUNK, st.integers(0, 9).map(str)),
     "match": JUNK,
+    "anomaly": JUNK.filter(lambda value: not isinstance(value, bool)),
     "keep_label": JUNK.filter(lambda value: not (isinstance(value, str) and re.fullmatch(r"[^=]*[^=\s][^=]*", value))),
     **{kind: JUNK.filter(lambda value: not isinstance(value, str) or not value.strip()) for kind in KINDS},
     "engine_id": JUNK.filter(lambda value: value is not None and (not isinstance(value, str) or not value)),

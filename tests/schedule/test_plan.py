@@ -17,13 +17,25 @@ KINDS = ("systemd", "cron", "gitea", "github")
 
 
 def test_the_command_is_this_program_with_absolute_paths(run: Run, tmp_path: Path, inventory: Path) -> None:
-    options = ["-i", "inventory.ini", "--host", "runner-2", "--max-age", "4h", "--cap", "20", "--expect", "1"]
+    options = [
+        "-i",
+        "inventory.ini",
+        "--host",
+        "runner-2",
+        "--max-age",
+        "4h",
+        "--cap",
+        "20",
+        "--expect",
+        "1",
+        "--anomaly",
+    ]
     unit = written(run, tmp_path / "units", "systemd", *options)["fleetsweep-sweep.service"]
     program, *words = command(unit)
     assert Path(program) == Path(sys.executable).parent / "fleetsweep"
     assert words == [
         *("sweep", f"--inventory={inventory}", "--host=runner-2", "--expect=1", "--state-dir=/var/lib/fleetsweep"),
-        *("--max-age=4h", "--cap=20", "--yes", "--lock-wait=60s"),
+        *("--max-age=4h", "--cap=20", "--anomaly", "--yes", "--lock-wait=60s"),
     ]
 
 

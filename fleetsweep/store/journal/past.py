@@ -1,12 +1,17 @@
-"""What the journal has of a run's hosts from before the run: what its warnings follow from. A few bounded queries."""
+"""What the journal has of a run's hosts from before the run: for its warnings and for the guard ``anomaly``.
+
+Each query is bounded.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model.journal import LastMatch, OpenLeak, PastOfHosts
+from fleetsweep.store.journal.database import reading
 
 if TYPE_CHECKING:
     from fleetsweep.store.journal.writer import Journal
@@ -16,6 +21,12 @@ RUNS: Final = 24
 
 LEAKS: Final = 5_000
 """The most leaks that are read."""
+
+COUNTS_A_HOST: Final = 100
+"""The most counts of one host that are read for the guard ``anomaly``: some days of an hourly run."""
+
+COUNTED_RUNS: Final = 500
+"""Runs that are looked back for these counts: several schedules may share the journal."""
 
 _MATCHES: Final = """
 SELECT host, at_ns, others, runs FROM last_match WHERE host IN (SELECT value FROM json_each(?))
@@ -30,6 +41,15 @@ SELECT host.name, host.guard FROM (SELECT id, started_ns FROM run WHERE command 
     AND id <> ? ORDER BY started_ns DESC LIMIT ?) AS past
 JOIN host ON host.run = past.id AND host.name IN (SELECT value FROM json_each(?))
 WHERE host.surveyed OR host.guard IS NOT NULL ORDER BY past.started_ns DESC
+"""
+
+# The error is that of a guard, too.
+_COUNTS: Final = """
+SELECT host.name, host.stale FROM (SELECT id, started_ns FROM run
+    WHERE command IN (SELECT value FROM json_each(?)) AND finished_ns IS NOT NULL
+    ORDER BY started_ns DESC LIMIT ?) AS past
+JOIN host ON host.run = past.id AND host.name IN (SELECT value FROM json_each(?))
+WHERE host.surveyed AND host.error IS NULL ORDER BY past.started_ns DESC LIMIT ?
 """
 
 
@@ -59,3 +79,18 @@ def past_of_hosts(
 
 def _names(hosts: Collection[str]) -> str:
     return json.dumps(list(hosts))
+
+
+def stale_counts(state_dir: Path, command: str, hosts: Collection[str]) -> Mapping[str, tuple[int, ...]]:
+    """Return how many candidates the last runs found on each host, the oldest first.
+
+    They are the runs that surveyed it without a guard or an error: those of teardowns for a teardown, else those of
+    audits and sweeps. Raises UsageError where the journal can't be read, and NoJournalError where there is none.
+    """
+    commands = ["teardown"] if command == "teardown" else ["audit", "sweep"]
+    found: dict[str, list[int]] = {}
+    with reading(state_dir) as journal:
+        values = (json.dumps(commands), COUNTED_RUNS, _names(hosts), COUNTS_A_HOST * len(hosts))
+        for name, stale in journal.execute(_COUNTS, values):
+            found.setdefault(name, []).append(stale)
+    return {name: tuple(reversed(counts[:COUNTS_A_HOST])) for name, counts in found.items()}
