@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, TextIO
 
 import click
 
 from fleetsweep.exit_codes import INCOMPLETE
 from fleetsweep.model.host import Host
 from fleetsweep.runtime import files
+
+LEAST_COLUMNS: Final = 40
+"""Cells: on a narrower terminal, lines wrap."""
+DEFAULT_COLUMNS: Final = 80
+"""Cells of a terminal that does not report its width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,38 @@ class Output:
     quiet: bool = False
     fail_on_stale: bool = False
     save_plan: Path | None = None
+
+
+def columns(output: Output | None = None) -> int | None:
+    """Return the width of the report's lines in cells; None for no limit, as in a file."""
+    return None if output is not None and output.path is not None else columns_of(sys.stdout)
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """Return a stream's width in cells, from COLUMNS or its terminal; None for a pipe or a file without COLUMNS."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdigit() and len(given) < 6 and int(given):
+        return max(LEAST_COLUMNS, int(given))
+    if not stream.isatty():
+        return None
+    try:
+        size = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        size = 0
+    # A serial line reports no size.
+    return max(LEAST_COLUMNS, size or DEFAULT_COLUMNS)
+
+
+def is_plain(stream: TextIO) -> bool:
+    """Return whether a stream gets neither colours nor lines that are redrawn.
+
+    That is so without a terminal, on one that obeys no escape sequences, where NO_COLOR asks for it, and in a CI job,
+    whose log would show them. https://no-color.org
+    """
+    if not stream.isatty() or os.environ.get("NO_COLOR"):
+        return True
+    ci = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+    return ci or os.environ.get("TERM", "dumb").lower() in {"", "dumb", "unknown"}
 
 
 def note(text: str, output: Output) -> None:

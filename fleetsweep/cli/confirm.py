@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleetsweep.console import count, say
+from fleetsweep.console import columns_of, count, say
 
 if TYPE_CHECKING:
     from fleetsweep.cli.signals import SignalHandler
@@ -21,8 +21,11 @@ def confirmed(todo: Sequence[HostPlan], signals: SignalHandler, *, verbose: bool
 
     containers = sum(len(item.candidates) for item in todo)
     where = count(len(todo), "host")
-    question = f"Remove {count(containers, 'container')} on {where}? [y/N] "
-    if answered_yes(question, signals, before=confirmation(todo, verbose=verbose)):
+    resources = sum(len(item.resources) for item in todo)
+    more = f" and {resources} volumes and networks" if resources else ""
+    question = f"Remove {count(containers, 'container')}{more} on {where}? [y/N] "
+    before = confirmation(todo, verbose=verbose, width=columns_of(sys.stderr))
+    if answered_yes(question, signals, before=before):
         return True
     say("Nothing was removed.")
     return False

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fleetsweep.console import Output, deliver
+from fleetsweep.console import Output, columns, deliver, is_plain
 from fleetsweep.exit_codes import BUG, worst
 from fleetsweep.model.decision import Guard
 from fleetsweep.model.report import FleetReport, HostReport
@@ -39,9 +38,9 @@ def print_report(report: FleetReport, output: Output) -> int:
     """Print the report and return the exit code. A bug in its format costs the format, not the hosts' states."""
     from fleetsweep.report import printable, render
 
-    color = output.path is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    color = output.path is None and not is_plain(sys.stdout)
     try:
-        text = render(report, output.style, verbose=output.verbose, color=color)
+        text = render(report, output.style, verbose=output.verbose, color=color, width=columns(output))
     except Exception:
         log.exception("a bug in the report")
         text = "".join(f"{printable(row.host.name)}: {row.status}\n" for row in report.hosts)

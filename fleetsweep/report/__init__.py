@@ -45,8 +45,10 @@ __all__ = [
 class Renderer(Protocol):
     """A report format. Its text ends with one newline."""
 
-    def __call__(self, report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
-        """Return the report as text."""
+    def __call__(
+        self, report: FleetReport, *, verbose: bool = False, color: bool = False, width: int | None = None
+    ) -> str:
+        """Return the report as text. Only the table has colours, and lines that are fitted into ``width`` cells."""
 
 
 FORMATS: Final[Mapping[str, Renderer]] = {
@@ -58,6 +60,8 @@ FORMATS: Final[Mapping[str, Renderer]] = {
 }
 
 
-def render(report: FleetReport, format: str, *, verbose: bool = False, color: bool = False) -> str:
+def render(
+    report: FleetReport, format: str, *, verbose: bool = False, color: bool = False, width: int | None = None
+) -> str:
     """Return the report in one of FORMATS, ending with one newline. Raises KeyError for any other ``format``."""
-    return FORMATS[format](report, verbose=verbose, color=color)
+    return FORMATS[format](report, verbose=verbose, color=color, width=width)

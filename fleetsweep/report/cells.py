@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,35 +14,36 @@ from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.model.run_scope import Resource
 from fleetsweep.model.survey import Status
 from fleetsweep.report.escape import printable
-from fleetsweep.report.totals import HostTotals, counted_plan, fleet_totals, host_totals
+from fleetsweep.report.fit import Column, Cut, name_column, number_column, text_column
+from fleetsweep.report.groups import names
+from fleetsweep.report.totals import HostTotals, counted_plan, fleet_totals, host_totals, sum_of
 
-HOST_HEADERS: Final = (
-    "HOST",
-    "STATUS",
-    "CONTAINERS",
-    "MATCHED",
-    "STALE",
-    "REMOVED",
-    "OLDEST",
-    "SKEW",
-    "TIME",
-    "NOTE",
+HOST_COLUMNS: Final = (
+    name_column("HOST"),
+    Column("STATUS"),
+    number_column("CONTAINERS", rank=4),
+    number_column("MATCHED", rank=3),
+    number_column("STALE"),
+    number_column("REMOVED", rank=1),
+    number_column("OLDEST", rank=2),
+    number_column("SKEW", rank=6),
+    number_column("TIME", rank=5),
+    # The lines below the table have what is cut here.
+    Column("NOTE", cut=Cut.END, least=16),
 )
-HOST_ALIGN: Final = ("left", "left", *("right",) * 7, "left")
 
-CONTAINER_HEADERS: Final = (
-    "ID",
-    "NAME",
-    "IMAGE",
-    "STATE",
-    "AGE",
-    "FROM",
-    "VERDICT",
-    "REASON",
-    "OUTCOME",
-    "DETAIL",
+CONTAINER_COLUMNS: Final = (
+    Column("ID"),
+    name_column("NAME"),
+    name_column("IMAGE", rank=4),
+    Column("STATE", rank=6),
+    number_column("AGE"),
+    Column("FROM", rank=7),
+    Column("VERDICT", rank=5),
+    Column("REASON"),
+    Column("OUTCOME", rank=2),
+    text_column("DETAIL", rank=3),
 )
-CONTAINER_ALIGN: Final = ("left", "left", "left", "left", "right", *("left",) * 5)
 
 NOTHING: Final = "-"
 """The cell of a value that is unknown or does not apply."""
@@ -91,7 +93,7 @@ def iso_utc(time_ns: int) -> str:
 
 
 def host_row(host: HostReport, report: FleetReport) -> list[str]:
-    """Return one host's cells, under HOST_HEADERS."""
+    """Return one host's cells, under HOST_COLUMNS."""
     plan = counted_plan(host)
     totals = host_totals(host)
     counts = _count_cells(totals, _removed_cell(report, totals.removed, would_remove(host, report)))
@@ -102,6 +104,27 @@ def host_row(host: HostReport, report: FleetReport) -> list[str]:
         fine_seconds(host.plan.skew_s) if host.plan else NOTHING,
         fine_seconds(host.duration_s),
         host_note(host, totals),
+    ]
+
+
+def group_row(hosts: Sequence[HostReport], report: FleetReport, name_limit: int) -> list[str]:
+    """Return the cells of hosts that share a row, under HOST_COLUMNS.
+
+    The counts are sums, so that each column still adds up to the total. The skew and the time are the largest.
+    """
+    first, totals = hosts[0], sum_of(hosts)
+    counts = _count_cells(
+        totals, _removed_cell(report, totals.removed, sum(would_remove(host, report) for host in hosts))
+    )
+    skews = [host.plan.skew_s for host in hosts if host.plan]
+    note = host_note(first, host_totals(first))
+    return [
+        names([host.host for host in hosts], name_limit),
+        first.status.value,
+        *(counts if counted_plan(first) else [NOTHING] * len(counts)),
+        fine_seconds(max(skews, key=abs)) if skews else NOTHING,
+        fine_seconds(max(host.duration_s for host in hosts)),
+        ", ".join(filter(None, (f"{len(hosts)} hosts", note))),
     ]
 
 
@@ -178,7 +201,7 @@ def _guard_value(guard: Guard, value: float | str) -> str:
 
 
 def container_rows(host: HostReport) -> list[list[str]]:
-    """Return a row for each matched container of one host, under CONTAINER_HEADERS, in the plan's order."""
+    """Return a row for each matched container of one host, under CONTAINER_COLUMNS, in the plan's order."""
     plan = counted_plan(host)
     if plan is None:
         return []

@@ -12,9 +12,21 @@ from fleetsweep.model.host import Connection
 from fleetsweep.model.report import Checkup
 from fleetsweep.report.cells import NAME_LIMIT, NOTHING, fine_seconds
 from fleetsweep.report.escape import printable, well_formed
+from fleetsweep.report.fit import (
+    Column,
+    Cut,
+    cut_end,
+    fit,
+    lay_out,
+    name_column,
+    table,
+    table_width,
+    wrap,
+    wrap_command,
+)
+from fleetsweep.report.groups import ROWS_FOLDED_ABOVE, grouped, impersonal, names
 from fleetsweep.report.json_report import engine_object, fault_object, guard_object, rounded
-from fleetsweep.report.problems import guard_line
-from fleetsweep.report.table import grid
+from fleetsweep.report.problems import guard_line, owner
 
 SCHEMA: Final = "fleetsweep.doctor/1"
 CELL_LIMIT: Final = 80
@@ -27,17 +39,82 @@ _GUARD_COLUMNS: Final[Mapping[GuardName, str]] = {
     GuardName.IDENTITY: Phase.ENGINE.value.upper(),
 }
 _COLUMNS: Final = (*(phase.value.upper() for phase in Phase), _CLOCK)
+_WAY: Final = tuple(phase.value.upper() for phase in Phase if phase is not Phase.ENGINE)
+_TABLE: Final = (name_column("HOST"), *map(Column, _COLUMNS))
+_SUMMARY: Final = (name_column("HOST"), Column("STATUS"), Column("RESULT", cut=Cut.END, least=20))
+_INDENT: Final = "    "
+_PROMPT: Final = "  $ "
 
 
-def render_checkups(checkups: Sequence[Checkup], exit_code: int, format: str, *, verbose: bool = False) -> str:
-    """Return the checkups; ``format`` is table or json. ``verbose`` shows keys and ids whole."""
+def render_checkups(
+    checkups: Sequence[Checkup], exit_code: int, format: str, *, verbose: bool = False, width: int | None = None
+) -> str:
+    """Return the checkups; ``format`` is table or json. ``verbose`` shows keys and ids whole.
+
+    The table has one row a host, or two lines a host where its rows are wider than ``width``.
+    """
     if format == "json":
         return _as_json(checkups, exit_code)
+    whole = verbose or len(checkups) <= ROWS_FOLDED_ABOVE
     rows = [[printable(item.host.name, NAME_LIMIT), *_cells(item, verbose=verbose)] for item in checkups]
-    headers = ("HOST", *_COLUMNS)
-    lines = grid(headers, rows, ["left"] * len(headers))
-    blocks = [_advice(item) for item in checkups if item.fault is not None or item.guard is not None]
+    if whole and (width is None or table_width(_TABLE, rows) <= width):
+        lines = table(_TABLE, rows)
+    else:
+        lines = _summary(checkups, width, verbose=verbose, whole=whole)
+    failed = [item for item in checkups if item.fault is not None or item.guard is not None]
+    blocks = [_advice(group, width) for group in grouped(failed, _cause)]
     return "\n\n".join("\n".join(block) for block in [lines, *blocks]) + "\n"
+
+
+def _summary(checkups: Sequence[Checkup], width: int | None, *, verbose: bool, whole: bool) -> list[str]:
+    """Return two lines a host: its result, and what was seen before. Unless ``whole``, equal results share a line."""
+    groups = (
+        [[item] for item in checkups]
+        if whole
+        else grouped(checkups, lambda item: (item.status, _result(item, verbose=verbose)))
+    )
+    limit = NAME_LIMIT if width is None else max(20, width // 3)
+    rows = [
+        [names([item.host for item in group], limit), group[0].status.value, _result_of(group, verbose=verbose)]
+        for group in groups
+    ]
+    columns, cells = fit(_SUMMARY, rows, width)
+    head, *results = lay_out(columns, cells)
+    lines = [head]
+    for group, result in zip(groups, results, strict=True):
+        lines.append(result)
+        seen = _seen_line(group[0], verbose=verbose) if len(group) == 1 else ""
+        if seen:
+            text = _INDENT + seen
+            lines += wrap(text, width, _INDENT) if verbose or width is None else [cut_end(text, width)]
+    return lines
+
+
+def _result(item: Checkup, *, verbose: bool) -> str:
+    """Return how far a host was reached, without what differs from host to host."""
+    passed = _passed(item, verbose=verbose)
+    column = _failed_column(item, passed)
+    if item.fault is not None and column is not None:
+        return f"failed at {column.lower()}: {printable(item.fault.kind, CELL_LIMIT)}"
+    guard = f"guarded ({item.guard.name.value}), " if item.guard is not None else ""
+    return guard + printable(passed.get(Phase.ENGINE.value.upper(), NOTHING), CELL_LIMIT)
+
+
+def _result_of(group: Sequence[Checkup], *, verbose: bool) -> str:
+    """Return the result of hosts that share a line, with their number or the one host's clock."""
+    result = _result(group[0], verbose=verbose)
+    if len(group) > 1:
+        return f"{len(group)} hosts, {result}"
+    clock = _passed(group[0], verbose=verbose).get(_CLOCK)
+    return f"{result}, clock {clock}" if clock and group[0].fault is None else result
+
+
+def _seen_line(item: Checkup, *, verbose: bool) -> str:
+    """Return what was seen in the phases on the way to the engine."""
+    passed = _passed(item, verbose=verbose)
+    return "; ".join(
+        f"{column.lower()} {printable(passed[column], CELL_LIMIT)}" for column in _WAY if passed.get(column)
+    )
 
 
 def _cells(item: Checkup, *, verbose: bool) -> list[str]:
@@ -94,16 +171,34 @@ def _facts_text(phase: Phase, facts: Mapping[str, str], *, verbose: bool) -> str
     return " ".join(filter(None, shown.values()))
 
 
-def _advice(item: Checkup) -> list[str]:
-    name = printable(item.host.name, NAME_LIMIT)
-    if item.fault is not None:
-        where = item.fault.phase.value if item.fault.phase is not None else printable(item.fault.kind, CELL_LIMIT)
-        lines = [f"{name}: {item.status.value} ({where}): {printable(item.fault.message)}"]
-        if item.fault.remedy:
-            lines.append(f"  {printable(item.fault.remedy)}")
-    else:
-        lines = [f"{name}: {guard_line(item.guard)}"] if item.guard is not None else []
-    return [*lines, *([f"  $ {printable(item.command, COMMAND_LIMIT)}"] if item.command else [])]
+def _cause(item: Checkup) -> str:
+    """Return what is equal in hosts that share a block of advice."""
+    return impersonal("\n".join([*_cause_lines(item), item.command]), item.host)
+
+
+def _cause_lines(item: Checkup) -> list[str]:
+    """Return the fault or guard, and the remedy."""
+    if item.fault is None:
+        return [guard_line(item.guard)] if item.guard is not None else []
+    where = item.fault.phase.value if item.fault.phase is not None else printable(item.fault.kind, CELL_LIMIT)
+    lines = [f"{item.status.value} ({where}): {printable(item.fault.message)}"]
+    return [*lines, printable(item.fault.remedy)] if item.fault.remedy else lines
+
+
+def _advice(group: Sequence[Checkup], width: int | None) -> list[str]:
+    """Return the fault, the remedy and the command of hosts with one cause; the first host's stand for all."""
+    first = group[0]
+    causes = {tuple(_cause_lines(item)) for item in group}
+    cause, *remedy = _cause_lines(first)
+    alike = len(causes) == 1 and len({item.command for item in group}) == 1
+    lines = wrap(f"{owner([item.host for item in group], alike=alike)}: {cause}", width, _INDENT)
+    for text in remedy:
+        lines += wrap(f"  {text}", width, "  ")
+    if first.command:
+        room = None if width is None else width - len(_PROMPT)
+        command, *more = wrap_command(printable(first.command, COMMAND_LIMIT), room)
+        lines += [f"{_PROMPT}{command}", *(f"{_INDENT}{line}" for line in more)]
+    return lines
 
 
 def _as_json(checkups: Sequence[Checkup], exit_code: int) -> str:

@@ -41,8 +41,8 @@ COLUMNS: Final = (
 )
 
 
-def render_csv(report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
-    """Return a header and one row a host, under COLUMNS. ``verbose`` and ``color`` change nothing.
+def render_csv(report: FleetReport, *, verbose: bool = False, color: bool = False, width: int | None = None) -> str:
+    """Return a header and one row a host, under COLUMNS. The options change nothing.
 
     An empty cell is an unknown value. ``guard`` is the host's, or else the fleet's. The last four columns are the same
     on each row, so that the files of many runs can be concatenated.

@@ -9,18 +9,33 @@ from typing import Final
 from fleetsweep.model.decision import Explanation, HostPlan, Verdict
 from fleetsweep.report.cells import IMAGE_LIMIT, NAME_LIMIT, NOTHING, SHORT_ID, humanize
 from fleetsweep.report.escape import printable, well_formed
+from fleetsweep.report.fit import Column, name_column, number_column, table, text_column, wrap
+from fleetsweep.report.groups import grouped, names
 from fleetsweep.report.problems import guard_line
-from fleetsweep.report.table import grid
 
 SCHEMA: Final = "fleetsweep.explanation/1"
 
+_COLUMNS: Final = (Column("RULE"), text_column("SAW"), Column("SAID"))
+_CANDIDATE_COLUMNS: Final = (
+    name_column("HOST"),
+    name_column("NAME"),
+    Column("ID", rank=2),
+    name_column("IMAGE", rank=1),
+    number_column("AGE"),
+    Column("REASON"),
+)
+_INDENT: Final = "    "
 
-def render_explanation(explanation: Explanation, format: str) -> str:
+FIRST: Final = 10
+"""Containers that the question before a removal names."""
+
+
+def render_explanation(explanation: Explanation, format: str, width: int | None = None) -> str:
     """Return each rule's input and finding in order, then the verdict; ``format`` is table or json."""
-    return _as_json(explanation) if format == "json" else _as_table(explanation)
+    return _as_json(explanation) if format == "json" else _as_table(explanation, width)
 
 
-def _as_table(explanation: Explanation) -> str:
+def _as_table(explanation: Explanation, width: int | None) -> str:
     decision = explanation.decision
     container = decision.container
     decided = False
@@ -35,11 +50,11 @@ def _as_table(explanation: Explanation) -> str:
         f"{printable(explanation.host.name, NAME_LIMIT)}: {printable(container.state)}, "
         f"image {printable(container.image, IMAGE_LIMIT)}"
     )
-    table = grid(("RULE", "SAW", "SAID"), rows, ("left", "left", "left"))
     verdict = f"verdict: {decision.verdict.value} ({decision.reason.value})"
     guard = [f"but {guard_line(explanation.guard)}"] if explanation.guard else []
     removes = decision.verdict is Verdict.REMOVE
-    return "\n".join([head, "", *table, "", verdict, *(guard if removes else [])]) + "\n"
+    last = [line for text in (verdict, *(guard if removes else [])) for line in wrap(text, width, _INDENT)]
+    return "\n".join([*wrap(head, width, _INDENT), "", *table(_COLUMNS, rows, width), "", *last]) + "\n"
 
 
 def _as_json(explanation: Explanation) -> str:
@@ -73,17 +88,46 @@ def _as_json(explanation: Explanation) -> str:
     )
 
 
-def confirmation(plans: Sequence[HostPlan], *, verbose: bool) -> str:
-    """Return one line for each host that has candidates, with ``verbose`` also one for each candidate."""
-    lines = []
-    for plan in plans:
-        oldest = humanize(max((d.age_s for d in plan.candidates if d.age_s is not None), default=None))
-        name = printable(plan.host.name, NAME_LIMIT)
-        lines.append(f"{name}: {len(plan.candidates)} of {plan.containers} containers, the oldest {oldest} old")
-        if verbose:
-            lines += [
-                f"  {printable(d.container.name, NAME_LIMIT)} ({printable(d.container.id[:SHORT_ID])}), "
-                f"{printable(d.container.image, IMAGE_LIMIT)}, {humanize(d.age_s)} old, {d.reason.value}"
-                for d in plan.candidates
-            ]
-    return "\n".join(lines) + "\n"
+def confirmation(plans: Sequence[HostPlan], *, verbose: bool, width: int | None = None) -> str:
+    """Return what would be removed: the first containers, with ``verbose`` all of them, then each host's counts."""
+    rows = [
+        [
+            printable(plan.host.name, NAME_LIMIT),
+            printable(decision.container.name, NAME_LIMIT),
+            printable(decision.container.id[:SHORT_ID]),
+            printable(decision.container.image, IMAGE_LIMIT),
+            humanize(decision.age_s),
+            decision.reason.value,
+        ]
+        for plan in plans
+        for decision in plan.candidates
+    ]
+    shown = rows if verbose else rows[:FIRST]
+    lines = table(_CANDIDATE_COLUMNS, shown, width) if shown else []
+    if len(shown) < len(rows):
+        lines.append(f"... and {len(rows) - len(shown)} more (-v names each)")
+    groups = grouped(plans, _counts)
+    if len(groups) > FIRST:
+        groups = grouped(plans, lambda plan: (len(plan.candidates), len(plan.resources)))
+    counts = [piece for group in groups for piece in wrap(_counts_line(group), width, _INDENT)]
+    return "\n".join([*lines, *([""] if lines else []), *counts]) + "\n"
+
+
+def _counts(plan: HostPlan) -> tuple[int, int, int, str]:
+    return len(plan.candidates), plan.containers, len(plan.resources), _oldest([plan])
+
+
+def _oldest(plans: Sequence[HostPlan]) -> str:
+    return humanize(max((d.age_s for plan in plans for d in plan.candidates if d.age_s is not None), default=None))
+
+
+def _counts_line(plans: Sequence[HostPlan]) -> str:
+    """Return the counts of hosts that have the same number of candidates."""
+    first = plans[0]
+    of = f" of {first.containers}" if len({plan.containers for plan in plans}) == 1 else ""
+    each = " each" if len(plans) > 1 else ""
+    resources = f", {len(first.resources)} volumes and networks" if first.resources else ""
+    return (
+        f"{names([plan.host for plan in plans])}: {len(first.candidates)}{of} containers{each}{resources}, "
+        f"the oldest {_oldest(plans)} old"
+    )

@@ -11,29 +11,62 @@ from fleetsweep.model.container import SECOND
 from fleetsweep.model.journal import Hold, PastHost, PastRemoval, PastRun, Record
 from fleetsweep.report.cells import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.escape import printable, well_formed
+from fleetsweep.report.fit import Column, Cut, name_column, number_column, table, text_column, wrap
 from fleetsweep.report.json_report import JsonObject, rounded
-from fleetsweep.report.table import grid
 
 HISTORY_SCHEMA: Final = "fleetsweep.history/1"
 HOLDS_SCHEMA: Final = "fleetsweep.holds/1"
 RECORD_SCHEMA: Final = "fleetsweep.run/1"
 
-_RUN_HEADERS: Final = ("RUN", "COMMAND", "STARTED", "TIME", "HOSTS", "STALE", "REMOVED", "EXIT", "NOTE")
-_RUN_ALIGN: Final = ("left", "left", "left", *("right",) * 5, "left")
-_HOST_HEADERS: Final = ("HOST", "STATUS", "CONTAINERS", "MATCHED", "STALE", "REMOVED", "SKEW", "TIME")
-_HOST_ALIGN: Final = ("left", "left", *("right",) * 6)
-_REMOVAL_HEADERS: Final = ("HOST", "ID", "NAME", "ASKED", "OUTCOME", "DETAIL")
-_REMOVAL_ALIGN: Final = ("left",) * 6
+_INDENT: Final = "    "
+_RUN_COLUMNS: Final = (
+    # The beginning of an id is enough for ``show``.
+    Column("RUN", cut=Cut.END, least=17),
+    Column("COMMAND", cut=Cut.MIDDLE, least=8),
+    Column("STARTED", rank=4),
+    number_column("TIME", rank=3),
+    number_column("HOSTS"),
+    number_column("STALE", rank=1),
+    number_column("REMOVED", rank=2),
+    number_column("EXIT"),
+    text_column("NOTE"),
+)
+_HOST_COLUMNS: Final = (
+    name_column("HOST"),
+    Column("STATUS"),
+    number_column("CONTAINERS", rank=2),
+    number_column("MATCHED", rank=1),
+    number_column("STALE"),
+    number_column("REMOVED"),
+    number_column("SKEW", rank=4),
+    number_column("TIME", rank=3),
+)
+_REMOVAL_COLUMNS: Final = (
+    name_column("HOST"),
+    Column("ID", rank=2),
+    name_column("NAME"),
+    Column("ASKED", rank=1),
+    Column("OUTCOME"),
+    text_column("DETAIL"),
+)
+_HOLD_COLUMNS: Final = (
+    name_column("HOST"),
+    Column("ID", rank=2),
+    name_column("NAME"),
+    Column("UNTIL"),
+    Column("BY", cut=Cut.MIDDLE, least=6, rank=1),
+    text_column("REASON"),
+)
 
 
-def render_history(runs: Sequence[PastRun], format: str) -> str:
+def render_history(runs: Sequence[PastRun], format: str, width: int | None = None) -> str:
     """Return one row a run, as ``table`` or ``json``, ending with one newline."""
     if format == "json":
         return _dump({"schema": HISTORY_SCHEMA, "runs": [_run_object(run) for run in runs]})
-    return "\n".join(grid(_RUN_HEADERS, [_run_row(run) for run in runs], _RUN_ALIGN)) + "\n"
+    return "\n".join(table(_RUN_COLUMNS, [_run_row(run) for run in runs], width)) + "\n"
 
 
-def render_record(record: Record, format: str) -> str:
+def render_record(record: Record, format: str, width: int | None = None) -> str:
     """Return one run, its hosts and its removals, as ``table`` or ``json``, ending with one newline."""
     if format == "json":
         return _dump(
@@ -44,17 +77,18 @@ def render_record(record: Record, format: str) -> str:
                 "removals": [_removal_object(removal) for removal in record.removals],
             }
         )
-    blocks = [[_head(record.run)]]
+    blocks = [wrap(_head(record.run), width, _INDENT)]
     if record.hosts:
-        blocks.append(grid(_HOST_HEADERS, [_host_row(host, record.run) for host in record.hosts], _HOST_ALIGN))
+        blocks.append(table(_HOST_COLUMNS, [_host_row(host, record.run) for host in record.hosts], width))
     if record.removals:
-        blocks.append(grid(_REMOVAL_HEADERS, [_removal_row(each) for each in record.removals], _REMOVAL_ALIGN))
+        blocks.append(table(_REMOVAL_COLUMNS, [_removal_row(each) for each in record.removals], width))
     # After the tables: in a column, one long message would make every row as wide.
     errors = [f"{printable(host.name, NAME_LIMIT)}: {printable(host.trouble)}" for host in record.hosts if host.trouble]
-    return "\n\n".join("\n".join(block) for block in [*blocks, errors] if block) + "\n"
+    blocks.append([line for error in errors for line in wrap(error, width, _INDENT)])
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def render_holds(holds: Sequence[Hold], format: str) -> str:
+def render_holds(holds: Sequence[Hold], format: str, width: int | None = None) -> str:
     """Return one row a hold, as ``table`` or ``json``, ending with one newline."""
     if format == "json":
         return _dump({"schema": HOLDS_SCHEMA, "holds": [_hold_object(hold) for hold in holds]})
@@ -69,7 +103,7 @@ def render_holds(holds: Sequence[Hold], format: str) -> str:
         ]
         for hold in holds
     ]
-    return "\n".join(grid(("HOST", "ID", "NAME", "UNTIL", "BY", "REASON"), rows, ("left",) * 6)) + "\n"
+    return "\n".join(table(_HOLD_COLUMNS, rows, width)) + "\n"
 
 
 def _command(run: PastRun) -> str:
@@ -119,14 +153,14 @@ def _host_row(host: PastHost, run: PastRun) -> list[str]:
 def _removal_row(removal: PastRemoval) -> list[str]:
     detail = [printable(removal.error)] if removal.error else []
     if removal.settled:
-        detail.append(f"{removal.settled}, as run {printable(removal.settled_run or '', NAME_LIMIT)} found")
+        detail.append(f"{printable(removal.settled)}, as run {printable(removal.settled_run or '', NAME_LIMIT)} found")
     kind, colon, _ = removal.container_id.partition(":")
     return [
         printable(removal.host, NAME_LIMIT),
         printable(kind if colon else removal.container_id[:SHORT_ID]),
         printable(removal.name, NAME_LIMIT),
         iso_utc(removal.at_ns),
-        removal.outcome or "unknown",
+        printable(removal.outcome or "unknown"),
         "; ".join(detail),
     ]
 

@@ -17,18 +17,29 @@ from fleetsweep.policy.rules import Policy
 from fleetsweep.policy.settings import described
 from fleetsweep.report import printable
 from fleetsweep.report.escape import well_formed
+from fleetsweep.report.fit import Column, Cut, fit, lay_out, name_column, number_column, omitted_line, text_column
 
 Details = Mapping[str, tuple[Policy, Mapping[str, str]]]
 """By host name: the host's policy, and the source of each setting by its name in Policy."""
 
-_HEADERS: Final = ("HOST", "ADDRESS", "PORT", "USER", "CONNECTION", "ENGINE", "GROUPS")
+_COLUMNS: Final = (
+    name_column("HOST"),
+    name_column("ADDRESS"),
+    number_column("PORT"),
+    Column("USER", cut=Cut.MIDDLE, least=6),
+    Column("CONNECTION", rank=2),
+    name_column("ENGINE", rank=1),
+    Column("GROUPS", cut=Cut.END, least=10, rank=3),
+)
+_DETAIL_COLUMNS: Final = (Column("", cut=Cut.WRAP, least=16), text_column(""), Column("", cut=Cut.WRAP, least=16))
+_DETAIL_INDENT: Final = "    "
 _VALUE: Final = 120
 """Characters shown of one value."""
 
 
-def render_hosts(hosts: Sequence[Host], style: str, details: Details | None = None) -> str:
+def render_hosts(hosts: Sequence[Host], style: str, details: Details | None = None, width: int | None = None) -> str:
     """Return the hosts as ``table`` or ``json``, ending with one newline; with ``details``, each value's source."""
-    return _json(hosts, details) if style == "json" else _table(hosts, details)
+    return _json(hosts, details) if style == "json" else _table(hosts, details, width)
 
 
 def list_hosts(hosts: Sequence[Host]) -> str:
@@ -36,9 +47,7 @@ def list_hosts(hosts: Sequence[Host]) -> str:
     return "".join([f"  hosts ({len(hosts)}):\n", *(f"    {printable(host.name)}\n" for host in hosts)])
 
 
-def _table(hosts: Sequence[Host], details: Details | None) -> str:
-    from tabulate import tabulate
-
+def _table(hosts: Sequence[Host], details: Details | None, width: int | None) -> str:
     rows = [
         (
             printable(host.name),
@@ -51,18 +60,18 @@ def _table(hosts: Sequence[Host], details: Details | None) -> str:
         )
         for host in hosts
     ]
-    head, *lines = tabulate(rows, headers=_HEADERS, tablefmt="plain", disable_numparse=True).splitlines()
+    columns, fitted = fit(_COLUMNS, rows, width)
+    head, *lines = lay_out(columns, fitted)
     shown = [head]
     for host, line in zip(hosts, lines, strict=True):
-        shown.append(line.rstrip())
+        shown.append(line)
         if details is not None:
-            shown += _detail_lines(host, *details[host.name])
-    return "\n".join(shown) + "\n"
+            shown += _detail_lines(host, *details[host.name], width)
+    return "\n".join([*shown, *omitted_line(_COLUMNS, columns, width)]) + "\n"
 
 
-def _detail_lines(host: Host, policy: Policy, sources: Mapping[str, str]) -> list[str]:
-    from tabulate import tabulate
-
+def _detail_lines(host: Host, policy: Policy, sources: Mapping[str, str], width: int | None) -> list[str]:
+    room = None if width is None else width - len(_DETAIL_INDENT)
     ignored = dict(unused(host.variables))
     rows = [
         (
@@ -76,8 +85,8 @@ def _detail_lines(host: Host, policy: Policy, sources: Mapping[str, str]) -> lis
     lines = []
     for title, part in (("variables", rows), ("settings", settings)):
         if part:
-            shown = tabulate(part, tablefmt="plain", disable_numparse=True)
-            lines += [f"  {title}", *(f"    {line.rstrip()}" for line in shown.splitlines())]
+            _, *shown = lay_out(*fit(_DETAIL_COLUMNS, part, room))
+            lines += [f"  {title}", *(_DETAIL_INDENT + line for line in shown)]
     return lines
 
 

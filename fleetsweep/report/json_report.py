@@ -21,8 +21,8 @@ SCHEMA: Final = "fleetsweep.report/1"
 JsonObject = dict[str, object]
 
 
-def render_json(report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
-    """Return the report as one indented JSON object. ``verbose`` and ``color`` change nothing.
+def render_json(report: FleetReport, *, verbose: bool = False, color: bool = False, width: int | None = None) -> str:
+    """Return the report as one indented JSON object. The options change nothing.
 
     Pure ASCII: control and bidirectional characters are escaped, so that ``cat`` on a report is safe.
     """

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from fleetsweep.model.decision import Decision, Guard
+from fleetsweep.model.host import Host
 from fleetsweep.model.journal import SettledAs, Settlement
 from fleetsweep.model.outcome import Outcome
-from fleetsweep.model.report import FleetReport, FleetWarning, HostReport, Silence
+from fleetsweep.model.report import FleetReport, HostReport, Silence
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.report.cells import (
     NAME_LIMIT,
@@ -20,6 +22,7 @@ from fleetsweep.report.cells import (
     timestamps,
 )
 from fleetsweep.report.escape import printable
+from fleetsweep.report.groups import folded, grouped, impersonal, names
 from fleetsweep.report.totals import NO_LONGER_THERE, in_use, unknown_age, unreadable
 
 LINES_A_HOST: Final = 20
@@ -39,52 +42,81 @@ _NOT_REMOVED: Final = (
 def problem_lines(report: FleetReport, *, verbose: bool) -> list[str]:
     """Return one line for each problem and each settled intent of an earlier run, in inventory order.
 
-    Each begins with ``fleet:`` or the host's name, never with text from a box: a CI runner obeys lines that begin with
-    a workflow command (``::add-mask::``). At most LINES_A_HOST of one kind a host, unless ``verbose``.
+    Each begins with ``fleet:`` or a host's name, never with text from a box: a CI runner obeys lines that begin with
+    a workflow command (``::add-mask::``). Hosts with the same fault share a line. At most LINES_A_HOST of one kind a
+    host, unless ``verbose``.
     """
-    lines = [f"fleet: {guard_line(report.guard)}"] if report.guard else []
-    for host in report.hosts:
-        name = printable(host.host.name, NAME_LIMIT)
-        lines += [f"{name}: {line}" for line in _host_lines(host, verbose=verbose)]
-    lines += [f"{owner}: warning: {text}" for owner, text in warning_lines(report, None if verbose else LINES_A_HOST)]
-    return lines
+    most = None if verbose else LINES_A_HOST
+    lines = [f"{hosts}: {line}" for hosts, line in _problems(report, most, settled=True)]
+    return [*lines, *(f"{hosts}: warning: {text}" for hosts, text in warning_lines(report, most))]
 
 
 def problems(report: FleetReport) -> Iterator[tuple[str, str]]:
-    """Yield each problem with its owner: ``fleet`` or the host's name. At most LINES_A_HOST of one kind a host."""
+    """Yield each problem with its owner: ``fleet``, or the names of the hosts that have it.
+
+    At most LINES_A_HOST of one kind a host.
+    """
+    return _problems(report, LINES_A_HOST, settled=False)
+
+
+def _problems(report: FleetReport, most: int | None, *, settled: bool) -> Iterator[tuple[str, str]]:
     if report.guard:
         yield "fleet", guard_line(report.guard)
+    faults: dict[str, list[SharedFault]] = {}
+    for shared in shared_faults(report):
+        faults.setdefault(shared.hosts[0].name, []).append(shared)
     for host in report.hosts:
+        for shared in faults.pop(host.host.name, ()):
+            yield owner(shared.hosts, alike=shared.alike), shared.line
         name = printable(host.host.name, NAME_LIMIT)
-        yield from ((name, line) for line in _host_problems(host, LINES_A_HOST))
+        yield from ((name, line) for line in _container_problems(host, most))
+        if settled:
+            yield from ((name, _settlement_line(settlement)) for settlement in host.settled[:most])
+            yield from ((name, line) for line in _more(len(host.settled), most))
 
 
 def warning_lines(report: FleetReport, most: int | None = LINES_A_HOST) -> Iterator[tuple[str, str]]:
-    """Yield each warning with its owner: ``fleet`` or the host's name. Hosts' that the fleet has too are left out.
+    """Yield each warning with its owner: ``fleet`` or its hosts' names. Hosts' that the fleet has too are left out.
 
     At most ``most``, and then how many more there are.
     """
     of_fleet = {warning.kind for warning in report.warnings if warning.host is None}
     shown = [warning for warning in report.warnings if warning.host is None or warning.kind not in of_fleet]
-    for warning in shown[:most]:
-        yield _owner(warning), f"{printable(warning.message)} -> {printable(warning.remedy)}"
-    if most is not None and len(shown) > most:
-        yield "fleet", f"... and {len(shown) - most} more (--format json has all)"
+    groups = grouped(shown, lambda warning: (warning.host is None, warning.message, warning.remedy))
+    for group in groups[:most]:
+        hosts = [warning.host for warning in group if warning.host is not None]
+        yield folded(hosts) or "fleet", f"{printable(group[0].message)} -> {printable(group[0].remedy)}"
+    if most is not None and len(groups) > most:
+        yield "fleet", f"... and {len(groups) - most} more (--format json has all)"
 
 
-def _owner(warning: FleetWarning) -> str:
-    return "fleet" if warning.host is None else printable(warning.host, NAME_LIMIT)
+@dataclass(frozen=True, slots=True)
+class SharedFault:
+    """What is wrong with one or more whole hosts. ``line`` is the first's; ``alike`` if it is the same for all."""
+
+    hosts: Sequence[Host]
+    line: str
+    alike: bool
 
 
-def _host_lines(host: HostReport, *, verbose: bool) -> Iterator[str]:
-    most = None if verbose else LINES_A_HOST
-    yield from _host_problems(host, most)
-    for settlement in host.settled[:most]:
-        yield _settlement_line(settlement)
-    yield from _more(len(host.settled), most)
+def shared_faults(report: FleetReport) -> list[SharedFault]:
+    """Return each host's faults, guards and silence; equal ones once, for all their hosts."""
+    faults = [(host.host, line) for host in report.hosts for line in _faults(host)]
+    return [
+        SharedFault([host for host, _ in group], group[0][1], alike=len({line for _, line in group}) == 1)
+        for group in grouped(faults, lambda fault: impersonal(fault[1], fault[0]))
+    ]
 
 
-def _host_problems(host: HostReport, most: int | None) -> Iterator[str]:
+def owner(hosts: Sequence[Host], *, alike: bool) -> str:
+    """Return the names of the hosts with one problem; where their texts are not ``alike``, also whose is shown."""
+    if len(hosts) == 1:
+        return printable(hosts[0].name, NAME_LIMIT)
+    example = "" if alike else f" (shown: {printable(hosts[0].name, NAME_LIMIT)})"
+    return names(hosts) + example
+
+
+def _faults(host: HostReport) -> Iterator[str]:
     guard = host.guarded_by
     if host.fault:
         yield _fault_line(host, host.fault)
@@ -94,6 +126,9 @@ def _host_problems(host: HostReport, most: int | None) -> Iterator[str]:
         yield guard_line(guard)
     if host.status is not Status.OK and not host.fault and not guard:
         yield host.status.value
+
+
+def _container_problems(host: HostReport, most: int | None) -> Iterator[str]:
     decisions = {d.container.id: d for d in host.plan.decisions} if host.plan else {}
     for outcome, text, remedy in _NOT_REMOVED:
         removals = [removal for removal in host.removals if removal.outcome is outcome]

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from fleetsweep.model.report import FleetReport
 from fleetsweep.model.survey import Status
 from fleetsweep.report.cells import (
-    CONTAINER_ALIGN,
-    CONTAINER_HEADERS,
-    HOST_ALIGN,
-    HOST_HEADERS,
+    CONTAINER_COLUMNS,
+    HOST_COLUMNS,
     NAME_LIMIT,
     container_rows,
-    host_row,
     totals_row,
 )
 from fleetsweep.report.escape import printable
+from fleetsweep.report.fit import (
+    GAP,
+    cell_width,
+    cut_end,
+    cut_middle,
+    fit,
+    lay_out,
+    omitted_line,
+    table_width,
+    wrap,
+)
+from fleetsweep.report.host_rows import host_rows
 from fleetsweep.report.problems import problem_lines
 
 WIDTH: Final = 100
-"""Columns that the table should fit into; notes are cut to make it fit."""
+"""Cells that the table should fit into where the output has no width of its own; notes are cut to make it fit."""
 
 NOTE_AT_LEAST: Final = 20
-"""Columns that a note always gets."""
+"""Cells that a note always gets there."""
 
-_STATUS: Final = HOST_HEADERS.index("STATUS")
-_GAP: Final = "  "
+NAME_AT_LEAST: Final = 20
+"""Characters that folded names always get."""
+
+_INDENT: Final = "    "
 _RESET: Final = "\x1b[0m"
 _COLORS: Final[Mapping[Status, str]] = {
     Status.OK: "\x1b[32m",
@@ -38,49 +49,68 @@ _COLORS: Final[Mapping[Status, str]] = {
 }
 
 
-def render_table(report: FleetReport, *, verbose: bool = False, color: bool = False) -> str:
-    """Return one row a host, the totals, then a line for each problem.
+def render_table(report: FleetReport, *, verbose: bool = False, color: bool = False, width: int | None = None) -> str:
+    """Return one row a host, the totals, then a line for each problem. Many hosts share a row where theirs are equal.
 
     ``verbose`` puts each host's matched containers first, so that what matters most is still the last thing on the
-    screen. ``color`` colours the statuses.
+    screen, and gives each host its own row. ``color`` colours the statuses. No line is wider than ``width``.
     """
     blocks: list[list[str]] = []
     if verbose:
-        for host in report.hosts:
-            containers = container_rows(host)
-            if containers:
-                title = f"{printable(host.host.name, NAME_LIMIT)}:"
-                blocks.append([title, *grid(CONTAINER_HEADERS, containers, CONTAINER_ALIGN)])
-    rows = [*(host_row(host, report) for host in report.hosts), totals_row(report)]
-    width = _shorten_notes(rows)
-    if color:
-        for host, row in zip(report.hosts, rows, strict=False):  # The totals have no host.
-            row[_STATUS] = f"{_COLORS[host.status]}{row[_STATUS]}{_RESET}"
-    head, *body, totals = grid(HOST_HEADERS, rows, HOST_ALIGN)
-    rule = "-" * width
-    blocks.append([head, rule, *body, rule, totals])
+        blocks += _container_blocks(report, width)
+    blocks.append(_host_block(report, width, verbose=verbose, color=color))
     lines = problem_lines(report, verbose=verbose)
     if lines:
-        blocks.append(lines)
+        blocks.append([piece for line in lines for piece in wrap_problem(line, width)])
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
-def _shorten_notes(rows: list[list[str]]) -> int:
-    """Cut the notes so that the table fits WIDTH, if the other columns leave room; return the table's width."""
-    columns = zip(HOST_HEADERS[:-1], *(row[:-1] for row in rows), strict=True)
-    taken = sum(max(map(len, column)) + len(_GAP) for column in columns)
+def _container_blocks(report: FleetReport, width: int | None) -> list[list[str]]:
+    """Return a block for each host that has matched containers: its name and their table."""
+    blocks: list[list[str]] = []
+    shown_always = [*CONTAINER_COLUMNS]
+    for host in report.hosts:
+        containers = container_rows(host)
+        if containers:
+            shown, rows = fit(CONTAINER_COLUMNS, containers, width)
+            shown_always = [column for column in shown_always if column in shown]
+            name = printable(host.host.name, NAME_LIMIT)
+            title = name if width is None else cut_middle(name, width - 1)
+            blocks.append([f"{title}:", *lay_out(shown, rows)])
+    omitted = omitted_line(CONTAINER_COLUMNS, shown_always, width)
+    return [*blocks, omitted] if omitted else blocks
+
+
+def _host_block(report: FleetReport, width: int | None, *, verbose: bool, color: bool) -> list[str]:
+    # A folded name that must be cut loses its last names, not its middle.
+    limit = NAME_LIMIT if width is None else max(NAME_AT_LEAST, width // 3)
+    hosts = host_rows(report, whole=verbose, name_limit=limit)
+    rows = [*(row.cells for row in hosts), totals_row(report)]
+    if width is None:
+        _shorten_notes(rows)
+    shown, rows = fit(HOST_COLUMNS, rows, width)
+    rule = "-" * table_width(shown, rows)
+    status = next((at for at, column in enumerate(shown) if column.name == "STATUS"), None)
+    if color and status is not None:
+        for host, row in zip(hosts, rows, strict=False):  # The totals have no host.
+            row[status] = f"{_COLORS[host.status]}{row[status]}{_RESET}"
+    head, *body, totals = lay_out(shown, rows)
+    return [head, rule, *body, rule, totals, *omitted_line(HOST_COLUMNS, shown, width)]
+
+
+def _shorten_notes(rows: list[list[str]]) -> None:
+    """Cut the notes so that the table fits WIDTH, if the other columns leave room."""
+    taken = table_width(HOST_COLUMNS[:-1], [row[:-1] for row in rows]) + len(GAP)
     room = max(NOTE_AT_LEAST, WIDTH - taken)
     for row in rows:
-        row[-1] = printable(row[-1], room)
-    return taken + max(len(HOST_HEADERS[-1]), *(len(row[-1]) for row in rows))
+        row[-1] = cut_end(row[-1], room)
 
 
-def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str]) -> list[str]:
-    """Return the lines of a plain table; ``align`` is left or right for each column."""
-    # Imported here: most commands print no table, and each shell completion would wait for it.
-    from tabulate import tabulate
-
-    # The headers go in as a row: tabulate would pad headers by two columns each.
-    # Without disable_numparse a host called 1e5 would be printed as 100000.
-    text = tabulate([headers, *rows], tablefmt="plain", disable_numparse=True, colalign=align)
-    return [line.rstrip() for line in text.splitlines()]
+def wrap_problem(line: str, width: int | None) -> list[str]:
+    """Return a problem's line within ``width``, with the remedy on a line of its own where they don't fit on one."""
+    if width is None or cell_width(line) <= width:
+        return [line]
+    problem, arrow, remedy = line.rpartition(" -> ")
+    if not arrow:
+        return wrap(line, width, _INDENT)
+    return [*wrap(problem, width, _INDENT), *wrap(f"{_INDENT}-> {remedy}", width, f"{_INDENT}   ")]

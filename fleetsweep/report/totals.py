@@ -85,25 +85,30 @@ def host_totals(host: HostReport) -> HostTotals:
 
 def fleet_totals(report: FleetReport) -> Totals:
     """Count the fleet: each count is the sum over the hosts, ``oldest_s`` their greatest."""
-    rows = [host_totals(host) for host in report.hosts]
     statuses = [host.status for host in report.hosts]
     return Totals(
         hosts=len(report.hosts),
         statuses={status: statuses.count(status) for status in Status},
-        counts=HostTotals(
-            containers=sum(row.containers for row in rows),
-            matched=sum(row.matched for row in rows),
-            stale=sum(row.stale for row in rows),
-            removed=sum(row.removed for row in rows),
-            gone=sum(row.gone for row in rows),
-            changed=sum(row.changed for row in rows),
-            failed_removals=sum(row.failed_removals for row in rows),
-            unknown=sum(row.unknown for row in rows),
-            unknown_age=sum(row.unknown_age for row in rows),
-            unreadable=sum(row.unreadable for row in rows),
-            in_use=sum(row.in_use for row in rows),
-            oldest_s=max((row.oldest_s for row in rows if row.oldest_s is not None), default=None),
-        ),
+        counts=sum_of(report.hosts),
+    )
+
+
+def sum_of(hosts: Sequence[HostReport]) -> HostTotals:
+    """Return the sums of these hosts' counts, and the greatest ``oldest_s``."""
+    rows = [host_totals(host) for host in hosts]
+    return HostTotals(
+        containers=sum(row.containers for row in rows),
+        matched=sum(row.matched for row in rows),
+        stale=sum(row.stale for row in rows),
+        removed=sum(row.removed for row in rows),
+        gone=sum(row.gone for row in rows),
+        changed=sum(row.changed for row in rows),
+        failed_removals=sum(row.failed_removals for row in rows),
+        unknown=sum(row.unknown for row in rows),
+        unknown_age=sum(row.unknown_age for row in rows),
+        unreadable=sum(row.unreadable for row in rows),
+        in_use=sum(row.in_use for row in rows),
+        oldest_s=max((row.oldest_s for row in rows if row.oldest_s is not None), default=None),
     )
 
 

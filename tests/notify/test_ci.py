@@ -37,7 +37,9 @@ def test_a_failure_before_the_first_host_is_an_error_with_the_exit_code() -> Non
 
 
 def test_more_problems_than_the_limit_are_counted() -> None:
-    lines = ci.errors(report(*(lost(f"h{number}") for number in range(ci.ANNOTATION_LIMIT + 7))))
+    lines = ci.errors(
+        report(*(lost(f"h{number}", message=f"error {number} of many") for number in range(ci.ANNOTATION_LIMIT + 7)))
+    )
     assert len(lines) == ci.ANNOTATION_LIMIT + 1
     assert lines[-1] == "::error title=fleetsweep sweep::and 7 more"
 
@@ -51,7 +53,14 @@ def test_a_summary_is_the_markdown_report_or_the_failure() -> None:
 
 def test_a_summary_that_is_too_large_is_cut_at_the_end_of_a_line() -> None:
     host = lost("h", message="é" * 300)
-    hosts = (replace(host, host=replace(host.host, name=f"h{number}")) for number in range(3_000))
+    hosts = (
+        replace(
+            host,
+            host=replace(host.host, name=f"h{number}"),
+            fault=host.fault and replace(host.fault, message=f"{number}-{host.fault.message}"),
+        )
+        for number in range(3_000)
+    )
     whole = ci.summary(report(*hosts))
     assert whole.endswith("\n\n... and more\n\n")
     assert len(whole.encode()) < ci.SUMMARY_LIMIT + 100

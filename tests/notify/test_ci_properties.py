@@ -12,6 +12,7 @@ from fleetsweep.model.survey import Status
 from fleetsweep.notify import ci
 from fleetsweep.report import printable
 from fleetsweep.report.cells import NAME_LIMIT
+from fleetsweep.report.problems import owner, shared_faults
 from tests.report.hostile import reports, texts
 
 many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -57,9 +58,15 @@ def test_every_host_that_is_not_ok_and_every_removal_that_failed_is_annotated(ma
         return
     read = [command(line) for line in lines]
     titles = [item[1]["title"] for item in read if item]
+    shared = shared_faults(made)
+    for fault in shared:
+        assert f"fleetsweep {made.command}: {owner(fault.hosts, alike=fault.alike)}" in titles
+    together = [host.name for fault in shared for host in fault.hosts if len(fault.hosts) > 1]
     for host in made.hosts:
         failed = [item for item in host.removals if item.outcome in {Outcome.FAILED, Outcome.UNKNOWN}]
         wanted = len(failed) + (host.status is not Status.OK or host.guard is not None)
+        if host.host.name in together:
+            continue
         named = titles.count(f"fleetsweep {made.command}: {printable(host.host.name, NAME_LIMIT)}")
         assert named >= min(wanted, 1)
         same = [other for other in made.hosts if other.host.name == host.host.name]

@@ -9,7 +9,7 @@ from fleetsweep.model.decision import HostPlan
 from fleetsweep.policy.explain import explain_container, matching
 from fleetsweep.policy.guards import plan_fleet
 from fleetsweep.policy.rules import Policy
-from fleetsweep.report import confirmation, render_explanation
+from fleetsweep.report import render_explanation
 from tests.policy.test_rules import NOW, container, many, survey
 
 ONE = container(id="ab" * 32, name="ws-1")
@@ -69,13 +69,6 @@ def test_the_json_has_every_rule_and_the_verdict() -> None:
 
 def test_a_name_cannot_write_on_the_terminal() -> None:
     assert "\x1b" not in explained(container(name="ws-\x1b[2J"), "table")
-
-
-def test_the_plan_is_shown_by_host_and_on_request_by_container() -> None:
-    plan = plan_fleet([survey("a", many(2))], {"a": Policy()})
-    hosts = [item for item in plan.hosts if isinstance(item, HostPlan)]
-    assert confirmation(hosts, verbose=False) == "a: 2 of 2 containers, the oldest 2d old\n"
-    assert confirmation(hosts, verbose=True).count("\n  ws-1 (") == 2
 
 
 def test_a_container_kept_for_a_dependent_names_it() -> None:

@@ -78,3 +78,51 @@ def test_json_has_the_phases_that_were_passed_and_the_error() -> None:
     assert list(first["phases"]) == ["resolve", "connect", "auth"]
     assert (first["containers"], first["clock_skew_s"], first["round_trip_s"]) == (7, 0.2, 0.0123)
     assert (second["error"]["phase"], second["command"], second["engine"]) == ("connect", "ssh b", None)
+
+
+def fleet(count: int) -> list[Checkup]:
+    """Hosts whose keys are unknown: their messages and commands differ in the port."""
+    return [
+        Checkup(
+            Host(f"runner-{port}", "192.0.2.1", port=port),
+            Status.UNREACHABLE,
+            {Phase.RESOLVE: {"address": "192.0.2.1"}},
+            fault=Fault(
+                Status.UNREACHABLE, Phase.HOST_KEY, FaultKind.UNKNOWN, f"[192.0.2.1]:{port} is unknown", "compare it"
+            ),
+            command=f"ssh-keyscan -p {port} 192.0.2.1 | tee -a known_hosts",
+        )
+        for port in range(2201, 2201 + count)
+    ]
+
+
+def test_faults_that_differ_only_in_the_port_are_one_block_with_the_first_hosts_command() -> None:
+    blocks = render_checkups([REACHED, *fleet(40)], 3, "table").split("\n\n")
+    assert blocks[1:] == [
+        "runner-[2201-2240] (shown: runner-2201): unreachable (host-key): [192.0.2.1]:2201 is unknown\n"
+        "  compare it\n"
+        "  $ ssh-keyscan -p 2201 192.0.2.1 | tee -a known_hosts\n"
+    ]
+
+
+def test_on_a_terminal_a_host_has_two_lines() -> None:
+    assert render_checkups([REACHED, LOST], 3, "table", width=80).split("\n\n")[0].splitlines() == [
+        "HOST  STATUS       RESULT",
+        "a     ok           docker 20.10.24 API 1.41, clock +0.2s, 12.3 ms",
+        "    resolve 192.0.2.1; connect 3 ms; auth SHA256:01234567… ci",
+        "b     unreachable  failed at connect: timeout",
+        "    resolve 192.0.2.2",
+    ]
+
+
+def test_many_hosts_with_one_result_share_a_line() -> None:
+    lines = render_checkups([REACHED, *fleet(60)], 3, "table", width=80).split("\n\n")[0].splitlines()
+    assert lines[1].startswith("a ")
+    assert lines[-1] == "runner-[2201-2260]  unreachable  60 hosts, failed at host-key: unknown"
+    assert len(render_checkups(fleet(60), 3, "table", verbose=True).split("\n\n")[0].splitlines()) == 61
+
+
+def test_a_command_that_is_wider_than_the_terminal_is_continued_with_backslashes() -> None:
+    assert render_checkups(fleet(1), 3, "table", width=40).endswith(
+        "  $ ssh-keyscan -p 2201 192.0.2.1 | \\\n    tee -a known_hosts\n"
+    )

@@ -40,9 +40,27 @@ def test_json_has_every_rule_with_its_input_and_its_reason() -> None:
     assert (made["verdict"], made["reason"], made["guard"]) == ("keep", "protected", None)
 
 
-def test_the_plan_is_one_line_a_host_and_verbosely_one_a_candidate() -> None:
+def test_the_question_names_the_containers_and_then_counts_each_host() -> None:
     plans = [plan("a", candidates("ws", 2), others=3), plan("b", candidates("x", 1))]
-    assert confirmation(plans, verbose=False) == (
-        "a: 2 of 5 containers, the oldest 2d old\nb: 1 of 1 containers, the oldest 2d old\n"
-    )
-    assert [line.split(" (")[0] for line in confirmation(plans, verbose=True).splitlines()[1:3]] == ["  ws-0", "  ws-1"]
+    first, second = confirmation(plans, verbose=False).split("\n\n")
+    assert [line.split()[:2] for line in first.splitlines()] == [
+        ["HOST", "NAME"],
+        ["a", "ws-0"],
+        ["a", "ws-1"],
+        ["b", "x-0"],
+    ]
+    assert second == "a: 2 of 5 containers, the oldest 2d old\nb: 1 of 1 containers, the oldest 2d old\n"
+
+
+def test_the_question_names_ten_containers_of_many_and_folds_hosts_with_equal_counts() -> None:
+    plans = [plan(f"runner-{number:02}", candidates(f"ws-{number}", 4), others=8) for number in range(1, 41)]
+    first, second = confirmation(plans, verbose=False).split("\n\n")
+    assert len(first.splitlines()) == 1 + 10 + 1
+    assert first.endswith("... and 150 more (-v names each)")
+    assert second == "runner-[01-40]: 4 of 12 containers each, the oldest 2d old\n"
+    assert len(confirmation(plans, verbose=True).split("\n\n")[0].splitlines()) == 1 + 160
+
+
+def test_the_counts_of_many_different_hosts_are_grouped_by_what_would_go() -> None:
+    plans = [plan(f"r{number}", candidates(f"ws-{number}", 1 + number % 2), others=number) for number in range(30)]
+    assert len(confirmation(plans, verbose=False).split("\n\n")[1].splitlines()) == 2

@@ -18,6 +18,7 @@ from fleetsweep.report import FORMATS, render
 from fleetsweep.report.cells import NAME_LIMIT
 from fleetsweep.report.csv_report import COLUMNS
 from fleetsweep.report.escape import csv_cell, printable, well_formed
+from fleetsweep.report.problems import owner, shared_faults
 from tests.report.build import candidates, lost, report, surveyed
 from tests.report.hostile import NASTY, reports
 
@@ -122,7 +123,9 @@ def test_no_markdown_row_has_a_cell_too_many(made: FleetReport, verbose: bool) -
 @given(reports)
 def test_no_line_of_a_problem_begins_with_text_from_a_box(made: FleetReport) -> None:
     _, _, lines = render(made, "table").partition("\n\n")
-    starts = tuple(f"{printable(name, NAME_LIMIT)}: " for name in ("fleet", *names(made)))
+    alone = [printable(name, NAME_LIMIT) for name in ("fleet", *names(made))]
+    together = [owner(fault.hosts, alike=fault.alike) for fault in shared_faults(made)]
+    starts = tuple(f"{name}: " for name in (*alone, *together))
     assert all(line.startswith(starts) for line in lines.splitlines())
 
 

@@ -92,6 +92,8 @@ def test_warnings_come_last_and_those_of_hosts_that_the_fleet_has_too_are_left_o
     warnings = (warning(WarningKind.MATCHES_NOTHING, None), warning(WarningKind.MATCHES_NOTHING, "a"))
     made = replace(report(surveyed("a")), warnings=(*warnings, warning(WarningKind.NOT_REMOVED, "a\x1b[2J")))
     assert below(made) == ["fleet: warning: m -> r", "a\\x1b[2J: warning: m -> r"]
-    many = replace(made, warnings=(warning(WarningKind.NOT_REMOVED, "a"),) * 30)
+    alike = replace(made, warnings=tuple(warning(WarningKind.NOT_REMOVED, f"r-{at:02}") for at in range(30)))
+    assert below(alike) == ["r-[00-29]: warning: m -> r"]
+    many = replace(made, warnings=tuple(replace(warnings[0], message=f"m{at}", host="a") for at in range(30)))
     assert below(many)[-1] == f"fleet: warning: ... and {30 - LINES_A_HOST} more (--format json has all)"
     assert len(below(many, verbose=True)) == 30

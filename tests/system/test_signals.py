@@ -234,18 +234,19 @@ def test_only_y_or_yes_is_a_yes(workdir: Workdir, typed: str) -> None:
 
 
 @pytest.mark.parametrize(("words", "shown"), [([], False), (["-v"], True)])
-def test_the_plan_is_shown_with_counts_and_with_its_containers_when_asked_for(
+def test_the_question_has_counts_and_names_ten_containers_or_on_request_all(
     workdir: Workdir, words: list[str], shown: bool
 ) -> None:
-    engine = ScriptedEngine(leaks(3))
+    engine = ScriptedEngine(leaks(12))
     with engine.serve(workdir.socket) as url, terminal(["sweep", *workdir.local(url), *words]) as asked:
         assert asked.answer("y\n") == 0
         before, _, question = asked.seen.partition("[y/N]")[0].rpartition("\n")
-    assert "3 containers" in question
+    assert "12 containers" in question
     assert "1 host" in question
-    assert "3" in before
-    assert ("ws-1" in before) is shown
-    assert len(deletes(engine)) == 3
+    assert ": 12 of 12 containers" in before
+    assert "ws-9 " in before
+    assert ("ws-11 " in before) is shown
+    assert len(deletes(engine)) == 12
 
 
 def test_a_signal_at_the_question_is_a_no(workdir: Workdir) -> None:

@@ -109,7 +109,7 @@ def _check(config: RunConfig, learn: LearnOptions) -> int:
     """Check the hosts, print the result and return the exit code."""
     from fleetsweep.cli.learn_keys import learn_keys
     from fleetsweep.cli.signals import SignalHandler
-    from fleetsweep.console import deliver, note
+    from fleetsweep.console import columns, deliver, note
     from fleetsweep.errors import FaultKind
     from fleetsweep.model.report import Checkup, HostReport
     from fleetsweep.model.survey import Status
@@ -123,7 +123,9 @@ def _check(config: RunConfig, learn: LearnOptions) -> int:
         checkups = learn_keys(config, _look, signals, yes=learn.yes) if learn.learn_keys else _look(config)
     rows = [HostReport(each.host, each.status, fault=each.fault, guard=each.guard) for each in checkups]
     code = exit_code(rows, config.unexpected, fail_on_stale=False, stopped_by=signals.signal)
-    text = render_checkups(checkups, code, config.output.style, verbose=config.output.verbose)
+    text = render_checkups(
+        checkups, code, config.output.style, verbose=config.output.verbose, width=columns(config.output)
+    )
     if any(each.status is Status.OK for each in checkups):
         note(GET_ONLY, config.output)
     unknown = [each for each in checkups if each.fault is not None and each.fault.kind is FaultKind.UNKNOWN]

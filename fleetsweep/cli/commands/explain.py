@@ -38,7 +38,7 @@ def explain(
     from fleetsweep.cli.find_container import find_container
     from fleetsweep.cli.run_journal import with_holds
     from fleetsweep.cli.targets import list_hosts
-    from fleetsweep.console import Output
+    from fleetsweep.console import Output, columns
     from fleetsweep.errors import UsageError
     from fleetsweep.exit_codes import INCOMPLETE, OK
     from fleetsweep.model.decision import HostPlan
@@ -56,5 +56,5 @@ def explain(
         return found
     host_plan = next(each for each in found.plan.hosts if isinstance(each, HostPlan) and each.host is found.host)
     explanation = explain_container(found.container, host_plan, config.policies[found.host.name], found.plan.guard)
-    click.echo(render_explanation(explanation, style.style), nl=False)
+    click.echo(render_explanation(explanation, style.style, columns()), nl=False)
     return OK if found.complete else INCOMPLETE

@@ -27,6 +27,7 @@ def history(options: HistoryOptions, style: FormatOptions, state: StateOptions) 
     import time
 
     from fleetsweep.cli.defaults import state_directory
+    from fleetsweep.console import columns
     from fleetsweep.exit_codes import OK
     from fleetsweep.model.container import SECOND
     from fleetsweep.report import render_history
@@ -39,7 +40,7 @@ def history(options: HistoryOptions, style: FormatOptions, state: StateOptions) 
         hosts=options.hosts,
         failed=options.failed,
     )
-    click.echo(render_history(runs, style.style), nl=False)
+    click.echo(render_history(runs, style.style, columns()), nl=False)
     if not runs:
         click.echo("No matching runs.", err=True)
     return OK

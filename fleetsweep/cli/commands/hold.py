@@ -78,6 +78,7 @@ def hold(
     from fleetsweep.cli.config import choose
     from fleetsweep.cli.defaults import state_directory
     from fleetsweep.cli.targets import list_hosts
+    from fleetsweep.console import columns
     from fleetsweep.errors import UsageError
     from fleetsweep.exit_codes import OK
     from fleetsweep.model.policy_flags import Flags
@@ -89,7 +90,7 @@ def hold(
     if hold_options.list:
         if container is not None or hold_options.release:
             raise UsageError("--list shows all holds: leave CONTAINER and --release out")
-        click.echo(render_holds(holds(directory, now_ns), style.style), nl=False)
+        click.echo(render_holds(holds(directory, now_ns), style.style, columns()), nl=False)
         return OK
     if container is None:
         raise UsageError("which container? give its name or id, or --list")

@@ -39,6 +39,7 @@ def hosts(targets: TargetOptions, flags: Annotated[Flags, POLICY], style: Format
 
     from fleetsweep.cli.config import resolve_all
     from fleetsweep.cli.targets import check_expected, select, summary, unread_settings
+    from fleetsweep.console import columns
     from fleetsweep.policy.settings import sources
     from fleetsweep.report.hosts import render_hosts
 
@@ -49,7 +50,7 @@ def hosts(targets: TargetOptions, flags: Annotated[Flags, POLICY], style: Format
     details = None
     if options.verbose:
         details = {host.name: (policies[host.name], sources(flags, environ, host)) for host in selection.hosts}
-    click.echo(render_hosts(selection.hosts, style.style, details), nl=False)
+    click.echo(render_hosts(selection.hosts, style.style, details, columns()), nl=False)
     if options.verbose and not targets.local:
         click.echo(unread_settings(), nl=False, err=True)
     click.echo(summary(selection), err=True)

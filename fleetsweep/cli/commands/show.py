@@ -27,6 +27,7 @@ def show(style: FormatOptions, state: StateOptions, what: str) -> int:
     it, without secrets. Without an argument the newest run is shown. Contacts no host.
     """
     from fleetsweep.cli.defaults import state_directory
+    from fleetsweep.console import columns
     from fleetsweep.exit_codes import OK
     from fleetsweep.report import render_record
     from fleetsweep.report.evidence import render_evidence
@@ -34,7 +35,7 @@ def show(style: FormatOptions, state: StateOptions, what: str) -> int:
 
     directory = state_directory(state.state_dir)
     try:
-        text = render_record(record(directory, what), style.style)
+        text = render_record(record(directory, what), style.style, columns())
     except NoRunError:
         if not what:
             raise

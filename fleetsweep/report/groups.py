@@ -1,0 +1,46 @@
+"""Equal rows and equal faults of many hosts as one, with the hosts' names folded: ``runner-[01-40]``. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Final, TypeVar
+
+from fleetsweep.inventory.folding import LIMIT, fold
+from fleetsweep.model.host import Host
+from fleetsweep.report.escape import printable
+
+T = TypeVar("T")
+
+ROWS_FOLDED_ABOVE: Final = 50
+"""Hosts. A table of more has one row for those that are equal."""
+
+_FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+_WORD: Final = re.compile(r"[\w-]+(?:\.[\w-]+)*")
+
+
+def grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
+    """Return the items with equal keys together, in the order in which each key came first."""
+    groups: dict[Hashable, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.values())
+
+
+def names(hosts: Sequence[Host], limit: int = LIMIT) -> str:
+    """Return the hosts' names folded, as printable text of at most ``limit`` characters."""
+    return folded([host.name for host in hosts], limit)
+
+
+def folded(hosts: Sequence[str], limit: int = LIMIT) -> str:
+    """Return names folded, as printable text of at most ``limit`` characters; an empty text for no names."""
+    return printable(hosts[0] if len(hosts) == 1 else fold(hosts, limit), limit)
+
+
+def impersonal(text: str, host: Host) -> str:
+    """Return a message without what is the host's own in it: its name, its address, its port and its keys.
+
+    Hosts whose messages are equal then have the same fault.
+    """
+    own = {host.name: "HOST", host.address: "HOST", str(host.port or 22): "PORT"}
+    return _WORD.sub(lambda word: own.get(word[0], word[0]), _FINGERPRINT.sub("KEY", text))

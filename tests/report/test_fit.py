@@ -1,0 +1,108 @@
+"""Tables and sentences in the width of a terminal."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetsweep.report.escape import printable
+from fleetsweep.report.fit import (
+    Column,
+    Cut,
+    cell_width,
+    cut_end,
+    cut_middle,
+    name_column,
+    number_column,
+    table,
+    text_column,
+    wrap,
+    wrap_command,
+)
+from tests.report.hostile import texts
+
+COLUMNS = (name_column("HOST"), Column("STATUS"), number_column("STALE"), number_column("TIME", rank=1))
+ROW = ["runner-0001.eu-west-1.example.com", "unreachable", "0", "10s"]
+
+wide = st.one_of(
+    texts.map(printable),
+    st.text(alphabet="界한あ🎉e\u0301שלם -", max_size=40).map(printable),
+    st.text(max_size=40).map(printable),
+)
+
+
+def test_without_a_width_nothing_is_cut_or_left_out() -> None:
+    assert table(COLUMNS, [ROW]) == [
+        "HOST                               STATUS       STALE  TIME",
+        "runner-0001.eu-west-1.example.com  unreachable      0   10s",
+    ]
+
+
+def test_names_are_cut_in_their_middle_before_a_column_is_left_out() -> None:
+    assert table(COLUMNS, [ROW], 48) == [
+        "HOST                    STATUS       STALE  TIME",
+        "runner-0001…xample.com  unreachable      0   10s",
+    ]
+
+
+def test_columns_that_do_not_fit_are_left_out_by_their_rank_and_named() -> None:
+    assert table(COLUMNS, [ROW], 34) == [
+        "HOST            STATUS       STALE",
+        "runner-…le.com  unreachable      0",
+        "(not shown at this width: TIME)",
+    ]
+
+
+def test_a_column_without_a_value_is_left_out_first() -> None:
+    columns = (name_column("HOST"), number_column("A", rank=1), number_column("N" * 16, rank=9))
+    assert table(columns, [["h" * 20, "-", "1"]], 30)[-1] == "(not shown at this width: A)"
+
+
+def test_a_sentence_is_wrapped_inside_its_column() -> None:
+    lines = table((Column("ID"), text_column("DETAIL")), [["1", "the quick brown fox jumps over"], ["2", "it"]], 25)
+    assert lines == ["ID  DETAIL", "1   the quick brown fox", "    jumps over", "2   it"]
+
+
+def test_a_wide_character_takes_two_cells_and_the_columns_stay_aligned() -> None:
+    first, second = table((name_column("H"), Column("S")), [["界界", "ok"], ["abcd", "ok"]])[1:]
+    assert first == "界界  ok"
+    assert second == "abcd  ok"
+
+
+@given(st.lists(st.tuples(wide, wide, wide, wide), min_size=1, max_size=4), st.integers(10, 90))
+def test_no_line_of_a_table_is_wider_than_the_width(rows: list[tuple[str, ...]], width: int) -> None:
+    columns = (name_column("HOST"), number_column("N"), Column("NOTE", cut=Cut.END, least=4), text_column("D", rank=1))
+    assert max(map(cell_width, table(columns, rows, width))) <= width
+
+
+@given(wide, st.integers(1, 50))
+def test_a_cut_is_exact_and_marked(text: str, width: int) -> None:
+    for cut in (cut_end(text, width), cut_middle(text, width)):
+        assert cell_width(cut) <= width
+        assert cut == text or "…" in cut
+        assert cut == text or cell_width(cut) >= width - 2
+
+
+@given(wide, st.integers(4, 50))
+def test_wrapping_loses_nothing_but_the_spaces_where_it_breaks(text: str, width: int) -> None:
+    lines = wrap(text, width, "  ")
+    assert max(map(cell_width, lines)) <= width
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+@given(st.lists(st.text(alphabet="ab '\"\\$", min_size=1, max_size=12), min_size=1, max_size=6), st.integers(5, 30))
+def test_a_wrapped_command_is_the_same_command_for_a_shell(words: list[str], width: int) -> None:
+    command = shlex.join(words)
+    lines = wrap_command(command, width)
+    assert all(line.endswith(" \\") for line in lines[:-1])
+    parts = [shlex.split(line) for line in [*(line.removesuffix(" \\") for line in lines[:-1]), lines[-1]]]
+    assert [word for part in parts for word in part] == words
+    assert all(cell_width(line) <= width or len(part) == 1 for line, part in zip(lines, parts, strict=True))
+
+
+@pytest.mark.parametrize("command", ["a  b" + " c" * 30, "echo 'not closed" + " c" * 30])
+def test_a_command_that_can_not_be_split_safely_stays_whole(command: str) -> None:
+    assert wrap_command(command, 20) == [command]

@@ -1,0 +1,29 @@
+"""Equal rows and faults of many hosts as one."""
+
+from __future__ import annotations
+
+from fleetsweep.model.host import Host
+from fleetsweep.report.groups import grouped, impersonal, names
+
+HOSTS = [Host(f"runner-{number:02}", "192.0.2.1", port=2200 + number) for number in range(1, 41)]
+
+
+def test_equal_items_are_together_in_the_order_of_the_first() -> None:
+    assert grouped("abcab", str) == [["a", "a"], ["b", "b"], ["c"]]
+
+
+def test_many_names_are_folded_and_printable() -> None:
+    assert names(HOSTS) == "runner-[01-40]"
+    assert names(HOSTS[:1]) == "runner-01"
+    assert "\x1b" not in names([Host("a\x1b[2J", "a"), Host("b", "b")])
+
+
+def test_messages_that_differ_only_in_what_is_the_hosts_own_are_the_same_fault() -> None:
+    def message(host: Host) -> str:
+        return (
+            f"{host.name}: no key of [{host.address}]:{host.port} ({host.address} port {host.port}): "
+            f"ssh-keyscan -p {host.port} {host.address}. SHA256:{host.name[-1] * 43}"
+        )
+
+    assert len({impersonal(message(host), host) for host in HOSTS}) == 1
+    assert impersonal("no TCP connection to bastion 192.0.2.9", HOSTS[0]) == "no TCP connection to bastion 192.0.2.9"
