@@ -59,6 +59,9 @@ mutate: $(VENV)/.installed ## whether the tests notice each small change of the 
 lab: lab-needs ## keep a fleet up to play with, until Ctrl-C
 	@$(BIN)/python -m tests.lab up --incident
 
+docs-table: $(VENV)/.installed ## the table of all options, written into docs/configuration.md
+	@$(BIN)/python -m release.options_table
+
 dist: $(VENV)/.installed ## the wheel, the source archive, the bill of materials, and their checksums
 	@$(BIN)/python -m release.dist
 
@@ -68,4 +71,4 @@ dist-check: $(VENV)/.installed ## the same, then again from the archive: same by
 clean: ## delete what was made
 	rm -rf $(VENV) .compat .floors build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs test-needs demo test floors check bench bench-tables compat compat-tables fuzz mutate lab dist dist-check clean
+.PHONY: help lab-needs test-needs demo test floors check bench bench-tables compat compat-tables fuzz mutate lab docs-table dist dist-check clean

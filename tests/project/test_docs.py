@@ -25,6 +25,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHER_PROGRAMS = {
     "--list": "an inventory script",
     "--require-hashes": "pip",
+    "--upgrade": "pip",
+    **dict.fromkeys(("--build-arg", "--rm", "--read-only", "--cap-drop", "--security-opt", "--network"), "podman"),
+    "--group-add": "podman",
 }
 """Options that the pages name and that are not ours, with the program that takes each."""
 
@@ -42,6 +45,27 @@ def test_every_option_that_a_page_names_exists(page: Path) -> None:
     known = {text for command in COMMANDS.values() if command for param in command.params for text in param.opts}
     shown = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", page.read_text()))
     assert shown - {"--help", *OTHER_PROGRAMS} <= known
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"], ids=lambda page: page.name)
+def test_every_link_to_a_file_or_a_heading_leads_there(page: Path) -> None:
+    missing = []
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text()):
+        file = page.parent / target if target else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            missing.append(f"{target}#{anchor}")
+    assert missing == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that a code host makes of a page's headings."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert [page.name for page in PAGES if page.parent.name == "docs" and f"(docs/{page.name})" not in text] == []
 
 
 def test_the_table_of_settings_says_what_holds() -> None:
