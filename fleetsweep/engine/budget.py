@@ -87,7 +87,8 @@ class MemoryPool:
         """Return acquired bytes to the pool."""
         with self._lock:
             self.left += size
-            self._grant_next()
+            if self._queue:
+                self._grant_next()
 
     def _grant_next(self) -> None:
         while self._queue and self._queue[0].size <= self.left:
@@ -137,7 +138,8 @@ class Reservation:
 
     def release(self) -> None:
         """Release everything."""
-        self._release_small()
+        if self._small:
+            self._release_small()
         if self._large:
             self._budget.large.release(self._large)
             self._large = 0

@@ -240,15 +240,26 @@ class EngineClient:
 
     def look(self, container_id: str, /, *, within: float | None = None) -> Inspected | None:
         """Return what ``inspect`` returns, with the engine's whole response. Raises HostError."""
-        _check_id(container_id)
-        try:
-            with self._translator.translated("an inspect response"):
-                document = self._api_within(within).inspect_container(container_id)
-                return Inspected(parse_inspect(document, container_id), document)
-        except EngineError as error:
-            if error.http_status == 404:
+        with self._translator.translated("an inspect response"):
+            response = self._inspect_response(container_id, within)
+            if response is None:
                 return None
-            raise
+            document = read_document(response.body)
+            container = parse_inspect(document, container_id)
+            return Inspected(container, document if isinstance(document, dict) else {})
+
+    def _inspect_response(self, container_id: str, within: float | None) -> Response | None:
+        """Return the response to the SDK's inspect request, or None if the engine has no such container.
+
+        It is read without the SDK, whose objects for each response cost more than the response.
+        """
+        _check_id(container_id)
+        response = self._pool.request("GET", self._api.inspect_target(container_id), within=within)
+        if response.status == 404:
+            return None
+        if response.failed:
+            raise refusal(response, "GET", self._api.inspect_target(container_id))
+        return response
 
     def log_tail(self, container_id: str, /, *, lines: int, within: float) -> bytes:
         """Return the last ``lines`` lines of a container's log, as the engine sends them. Raises HostError.
@@ -270,14 +281,9 @@ class EngineClient:
 
         Everything that runs beside a candidate is inspected, so a response without a shared namespace is not decoded.
         """
-        _check_id(container_id)
         with self._translator.translated("an inspect response"):
-            response = self._pool.request("GET", self._api.inspect_target(container_id), within=within)
-            if response.status == 404:
-                return ()
-            if response.failed:
-                raise refusal(response)
-            if not may_share(response.body):
+            response = self._inspect_response(container_id, within)
+            if response is None or not may_share(response.body):
                 return ()
             return parse_inspect(read_document(response.body), container_id).lives_on
 
@@ -350,9 +356,9 @@ class EngineClient:
 
     def process_of(self, container_id: str, *, within: float | None = None) -> int | None:
         """Return the PID of a container's first process on the box, or None if it has none. Raises HostError."""
-        _check_id(container_id)
         with self._translator.translated("an inspect response"):
-            return parse_process(self._api_within(within).inspect_container(container_id))
+            response = self._inspect_response(container_id, within)
+            return None if response is None else parse_process(read_document(response.body))
 
     def remove(self, container_id: str, *, force: bool, volumes: bool, within: float | None = None) -> None:
         """Remove one container with one request. The engine has confirmed the removal when this returns.

@@ -31,7 +31,7 @@ MAX_INTERIM: Final = 8
 """Interim responses (1xx) before the final one."""
 
 SHORT_FIELD: Final = 128
-"""Bytes. The parsed form of a header line up to this length is cached."""
+"""Bytes. The parsed form of a status or header line up to this length is cached."""
 
 _CHUNK: Final = 256 * 1024
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: ([^\r\n]*))?\r?\n")
@@ -87,7 +87,8 @@ def read_response(
     Raises http.client's errors when the stream ends early or carries no valid HTTP, and what the stream raises.
     """
     for _ in range(MAX_INTERIM + 1):
-        minor, status, reason = _status(source)
+        line = source.readline(LINE_LIMIT + 1)
+        minor, status, reason = _cached_status(line) if len(line) <= SHORT_FIELD else _status(line)
         headers = _headers(source)
         if status >= 200 or status == 101:
             break
@@ -113,8 +114,8 @@ def read_response(
     return Response(status, reason, headers, body.data, closes or ended)
 
 
-def _status(source: BufferedIOBase) -> tuple[int, int, str]:
-    line = source.readline(LINE_LIMIT + 1)
+def _status(line: bytes) -> tuple[int, int, str]:
+    """Return the minor version, the status and the reason of a status line."""
     if not line:
         raise RemoteDisconnected("the stream ended before a response")
     found = _STATUS.fullmatch(line)
@@ -123,16 +124,20 @@ def _status(source: BufferedIOBase) -> tuple[int, int, str]:
     return int(found[1]), int(found[2]), (found[3] or b"").decode("iso-8859-1")
 
 
+_cached_status = lru_cache(maxsize=64)(_status)
+
+
 def _headers(source: BufferedIOBase) -> dict[str, str]:
     headers: dict[str, str] = {}
     size = 0
     for _ in range(MAX_HEADERS + 1):
         line = source.readline(LINE_LIMIT + 1)
-        size += len(line)
+        length = len(line)
+        size += length
         if size > HEAD_LIMIT:
             raise LineTooLong("headers")
         # Most headers are the same in every response of an engine.
-        field = _cached_field(line) if len(line) <= SHORT_FIELD else _field(line)
+        field = _cached_field(line) if length <= SHORT_FIELD else _field(line)
         if field is None:
             return headers
         name, value = field
@@ -208,17 +213,19 @@ class _Body:
 
     def _take(self, size: int, most: int | None = None) -> None:
         """Read ``size`` more bytes of a body of at most ``most`` bytes."""
-        whole = len(self.data) + size
+        have = len(self.data)
+        whole = have + size
         end = min(whole, self._limit)
         if whole > self._limit and not self._truncate:
             raise TooLarge(self._limit)
-        while len(self.data) < end:
-            step = min(_CHUNK, end - len(self.data))
-            self._reserve(len(self.data) + step, end if most is None else most)
+        while have < end:
+            step = min(_CHUNK, end - have)
+            self._reserve(have + step, end if most is None else most)
             piece = self._source.read(step)
             if not piece:
-                raise IncompleteRead(b"", whole - len(self.data))
+                raise IncompleteRead(b"", whole - have)
             self.data += piece
+            have += len(piece)
             self._check_time()
         if whole > self._limit:
             raise TooLarge(self._limit)

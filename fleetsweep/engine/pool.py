@@ -69,7 +69,9 @@ class ConnectionPool:
         self._busy = 0
         self._idle: list[_Http11Connection] = []
         self._granted = False
-        self._released = threading.Condition()
+        self._lock = threading.Lock()
+        self._released = threading.Condition(self._lock)
+        self._waiting = 0
 
     def open(self) -> None:
         """Dial the first connection now, so that a later timeout measures the engine alone. Raises HostError."""
@@ -99,8 +101,9 @@ class ConnectionPool:
             raise PermissionError(f"{method} is not allowed on this connection")
         connection = self._acquire_fresh() if fresh else self._acquire()
         left = self._left(fresh)
+        seconds = left if within is None or within > left else within
         try:
-            response = connection.request(method, target, left if within is None else min(within, left), limit)
+            response = connection.request(method, target, seconds, limit)
         except TimeoutError as error:
             connection.close()
             if within is not None and within < left:
@@ -150,7 +153,7 @@ class ConnectionPool:
         Waits for one in use to end if the dial refuses another.
         """
         while True:
-            with self._released:
+            with self._lock:
                 idle, self._idle = self._idle, []
                 self._busy += 1
             for old in idle:
@@ -159,9 +162,9 @@ class ConnectionPool:
             try:
                 connection.open()
             except BaseException as error:
-                with self._released:
+                with self._lock:
                     self._busy -= 1
-                    if not (_is_refusal(error) and self._busy and self._released.wait(self._left(fresh=True))):
+                    if not (_is_refusal(error) and self._busy and self._wait(self._left(fresh=True))):
                         raise
                 continue
             return connection
@@ -169,9 +172,9 @@ class ConnectionPool:
     def _acquire(self) -> _Http11Connection:
         """Return an idle or new connection, dialled. Waits for one when all are busy."""
         while True:
-            with self._released:
+            with self._lock:
                 while not self._idle and self._busy >= self._limit:
-                    if not self._released.wait(self._left()):
+                    if not self._wait(self._left()):
                         raise TimeoutError("the deadline has passed")
                 self._busy += 1
                 connection = self._idle.pop() if self._idle else _Http11Connection(self._dial, self._deadline)
@@ -192,19 +195,32 @@ class ConnectionPool:
 
         This happens when sshd's MaxSessions is small. Nothing was sent yet.
         """
-        with self._released:
+        with self._lock:
             self._busy -= 1
             granted = self._busy + len(self._idle)
             if not _is_refusal(error) or not self._granted or not granted:
-                self._released.notify()
+                self._notify()
                 raise error
             # Not one fewer at a time: each further dial would be refused, too.
             self._limit = granted
 
     def _release(self, connection: _Http11Connection) -> None:
-        with self._released:
+        with self._lock:
             self._busy -= 1
             self._idle.append(connection)
+            self._notify()
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for a connection to be released, with the lock held. Return whether one was in time."""
+        self._waiting += 1
+        try:
+            return self._released.wait(seconds)
+        finally:
+            self._waiting -= 1
+
+    def _notify(self) -> None:
+        # With one connection nobody waits, and the call is not cheap.
+        if self._waiting:
             self._released.notify()
 
 

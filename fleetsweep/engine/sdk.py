@@ -7,7 +7,6 @@ run on the local engine needs no SSH at all. The SDK works without the adapter w
 from __future__ import annotations
 
 import contextlib
-import copy
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -77,8 +76,8 @@ class ApiClient(docker.APIClient):
     def over(cls, pool: ConnectionPool, version: str) -> ApiClient:
         """Return a client for one version of the API."""
         # The SDK reads files and builds pools for each new client. Copying one is far cheaper.
-        client = copy.copy(_prototype(version))
-        client.pool = pool
+        client = cls.__new__(cls)
+        client.__dict__.update(_prototype(version).__dict__, pool=pool)
         return client
 
     def bounded(self, within: float | None, *, fresh: bool = False) -> ApiClient:
@@ -159,8 +158,8 @@ def _inspect_target_parts(version: str) -> tuple[str, str]:
 
 def _record_target(version: str, call: Callable[[ApiClient], object]) -> str:
     """Return the request target that the SDK builds in ``call``. Nothing is sent."""
-    client = copy.copy(_prototype(version))
-    client.pool = recorder = _Recorder()
+    recorder = _Recorder()
+    client = ApiClient.over(recorder, version)
     with contextlib.suppress(_Recorded):
         call(client)
     return recorder.target

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import BadStatusLine, HTTPException, IncompleteRead
-from typing import Final
+from types import TracebackType
+from typing import Final, NoReturn
 
 import requests
 
-from fleetsweep.engine.budget import SHARED
+from fleetsweep.engine.budget import SHARED, Reservation
 from fleetsweep.engine.pool import Overdue
 from fleetsweep.engine.sdk import docker
 from fleetsweep.engine.strict_json import TEXT_SHOWN, InvalidJson, JsonTooLarge
@@ -30,14 +29,14 @@ class Translator:
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
 
-    @contextmanager
-    def translated(self, what: str) -> Iterator[None]:
+    def translated(self, what: str) -> _Request:
         """Map every foreign exception of a request to one of ours, and account for the memory of its response."""
-        reservation = SHARED.begin(self._deadline.remaining)
+        return _Request(self, what, SHARED.begin(self._deadline.remaining))
+
+    def translate(self, what: str, foreign: BaseException) -> NoReturn:
+        """Raise our error for a foreign one, with that as its cause. What is no error of a request passes."""
         try:
-            yield
-        except HostError:
-            raise
+            raise foreign
         except docker.errors.DockerException as error:
             raise EngineError(FaultKind.SDK, f"{what}: {_cut(error)}") from error
         except (BadStatusLine, IncompleteRead, *_STREAM_ERRORS) as error:
@@ -59,8 +58,6 @@ class Translator:
         except _MADE_OF_VALUES as error:
             log.debug("%s can't be used", what, exc_info=True)
             raise EngineError(FaultKind.INVALID_ANSWER, f"{what} can't be used: {_cut(error)}") from error
-        finally:
-            reservation.release()
 
     def _lost(self, what: str, error: BaseException) -> LostAnswer:
         if isinstance(error, Overdue):
@@ -80,6 +77,29 @@ class Translator:
             f"the connection ended before {what} was complete",
             "check the engine's log on the box",
         )
+
+
+class _Request:
+    """The context of one request. A class and not a generator, which would take several times as long."""
+
+    __slots__ = ("_reservation", "_translator", "_what")
+
+    def __init__(self, translator: Translator, what: str, reservation: Reservation) -> None:
+        self._translator = translator
+        self._what = what
+        self._reservation = reservation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None and not isinstance(error, HostError):
+                self._translator.translate(self._what, error)
+        finally:
+            self._reservation.release()
 
 
 def _cut(error: BaseException) -> str:

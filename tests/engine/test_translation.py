@@ -8,6 +8,8 @@ from http.client import BadStatusLine, IncompleteRead, LineTooLong
 import pytest
 import requests
 
+from fleetsweep.engine import translation
+from fleetsweep.engine.budget import Budget
 from fleetsweep.engine.pool import Overdue
 from fleetsweep.engine.sdk import docker
 from fleetsweep.engine.strict_json import InvalidJson, JsonTooLarge
@@ -43,11 +45,21 @@ def translator() -> Iterator[Translator]:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
 def test_a_foreign_exception_becomes_ours(
-    translator: Translator, error: Exception, kind: FaultKind, lost: bool
+    translator: Translator, error: Exception, kind: FaultKind, lost: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(HostError) as caught, translator.translated("the list"):
-        raise error
+    budget = Budget()
+    monkeypatch.setattr(translation, "SHARED", budget)
+
+    def request() -> None:
+        with translator.translated("the list"):
+            budget.current.reserve(4096, 4096)
+            raise error
+
+    with pytest.raises(HostError) as caught:
+        request()
     assert (caught.value.kind, isinstance(caught.value, LostAnswer)) == (kind, lost)
+    assert caught.value is error or caught.value.__cause__ is error
+    assert budget.small.left == budget.small.size, "the memory is released"
 
 
 def test_what_is_no_error_of_a_request_passes(translator: Translator) -> None:
