@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -49,7 +49,8 @@ class PastRemoval:
     """A removal that a run intended, and its outcome.
 
     ``container_id`` is ``Resource.id`` for a volume or network. ``outcome`` is None while it is unknown; ``settled`` is
-    what the later run ``settled_run`` found then.
+    what the later run ``settled_run`` found then. The fields from ``image`` on are the decision's; they are empty for a
+    volume or network, and for a removal that an older version recorded.
     """
 
     host: str
@@ -60,6 +61,13 @@ class PastRemoval:
     error: str | None
     settled: str | None
     settled_run: str | None
+    run: str = ""
+    image: str | None = None
+    reason: str | None = None
+    age_s: int | None = None
+    age_from: str | None = None
+    matched_by: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

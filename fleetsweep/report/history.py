@@ -8,11 +8,12 @@ from typing import Final
 
 from fleetsweep import exit_codes
 from fleetsweep.model.container import SECOND
-from fleetsweep.model.journal import Hold, PastHost, PastRemoval, PastRun, Record
+from fleetsweep.model.journal import Hold, PastHost, PastRun, Record
 from fleetsweep.report.cells import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.fit import Column, Cut, name_column, number_column, table, text_column, wrap
 from fleetsweep.report.json_report import JsonObject, rounded
+from fleetsweep.report.removals import label_lines, removal_lines, removal_object
 
 HISTORY_SCHEMA: Final = "fleetsweep.history/1"
 HOLDS_SCHEMA: Final = "fleetsweep.holds/1"
@@ -41,14 +42,6 @@ _HOST_COLUMNS: Final = (
     number_column("SKEW", rank=4),
     number_column("TIME", rank=3),
 )
-_REMOVAL_COLUMNS: Final = (
-    name_column("HOST"),
-    Column("ID", rank=2),
-    name_column("NAME"),
-    Column("ASKED", rank=1),
-    Column("OUTCOME"),
-    text_column("DETAIL"),
-)
 _HOLD_COLUMNS: Final = (
     name_column("HOST"),
     Column("ID", rank=2),
@@ -66,22 +59,26 @@ def render_history(runs: Sequence[PastRun], format: str, width: int | None = Non
     return "\n".join(table(_RUN_COLUMNS, [_run_row(run) for run in runs], width)) + "\n"
 
 
-def render_record(record: Record, format: str, width: int | None = None) -> str:
-    """Return one run, its hosts and its removals, as ``table`` or ``json``, ending with one newline."""
+def render_record(record: Record, format: str, width: int | None = None, report: JsonObject | None = None) -> str:
+    """Return one run, its hosts and its removals, as ``table`` or ``json``, ending with one newline.
+
+    ``report`` is the run's own, for JSON; None where it is not kept.
+    """
     if format == "json":
         return _dump(
             {
                 "schema": RECORD_SCHEMA,
                 "run": _run_object(record.run),
                 "hosts": [_host_object(host) for host in record.hosts],
-                "removals": [_removal_object(removal) for removal in record.removals],
+                "removals": [removal_object(removal) for removal in record.removals],
+                "report": report,
             }
         )
     blocks = [wrap(_head(record.run), width, _INDENT)]
     if record.hosts:
         blocks.append(table(_HOST_COLUMNS, [_host_row(host, record.run) for host in record.hosts], width))
     if record.removals:
-        blocks.append(table(_REMOVAL_COLUMNS, [_removal_row(each) for each in record.removals], width))
+        blocks += [removal_lines(record.removals, width), label_lines(record.removals, width)]
     # After the tables: in a column, one long message would make every row as wide.
     errors = [f"{printable(host.name, NAME_LIMIT)}: {printable(host.trouble)}" for host in record.hosts if host.trouble]
     blocks.append([line for error in errors for line in wrap(error, width, _INDENT)])
@@ -150,21 +147,6 @@ def _host_row(host: PastHost, run: PastRun) -> list[str]:
     return [printable(host.name, NAME_LIMIT), printable(host.status), *found, fine_seconds(host.duration_s)]
 
 
-def _removal_row(removal: PastRemoval) -> list[str]:
-    detail = [printable(removal.error)] if removal.error else []
-    if removal.settled:
-        detail.append(f"{printable(removal.settled)}, as run {printable(removal.settled_run or '', NAME_LIMIT)} found")
-    kind, colon, _ = removal.container_id.partition(":")
-    return [
-        printable(removal.host, NAME_LIMIT),
-        printable(kind if colon else removal.container_id[:SHORT_ID]),
-        printable(removal.name, NAME_LIMIT),
-        iso_utc(removal.at_ns),
-        printable(removal.outcome or "unknown"),
-        "; ".join(detail),
-    ]
-
-
 def _run_object(run: PastRun) -> JsonObject:
     return {
         "run_id": well_formed(run.id),
@@ -192,19 +174,6 @@ def _host_object(host: PastHost) -> JsonObject:
         "matched": host.matched,
         "stale": host.stale,
         "removed": host.removed,
-    }
-
-
-def _removal_object(removal: PastRemoval) -> JsonObject:
-    return {
-        "host": well_formed(removal.host),
-        "id": well_formed(removal.container_id),
-        "name": well_formed(removal.name),
-        "at": iso_utc(removal.at_ns),
-        "outcome": removal.outcome or "unknown",
-        "error": removal.error and well_formed(removal.error),
-        "settled": removal.settled,
-        "settled_by": removal.settled_run and well_formed(removal.settled_run),
     }
 
 

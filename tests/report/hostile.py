@@ -10,6 +10,8 @@ from fleetsweep.errors import Phase
 from fleetsweep.model.container import Container
 from fleetsweep.model.decision import AgeFrom, Decision, Guard, GuardName, HostPlan, Reason, Verdict
 from fleetsweep.model.host import Host
+from fleetsweep.model.journal import PastRemoval
+from fleetsweep.model.leak_history import PastLeak
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.model.survey import Engine, Fault, Status
@@ -134,4 +136,45 @@ reports = st.builds(
     exit_code=st.integers(0, 143),
     hosts=st.lists(host_reports(), min_size=1, max_size=4).map(tuple),
     guard=st.one_of(st.none(), guards),
+)
+
+_attributes = st.dictionaries(texts, texts, max_size=2)
+_maybe_texts = st.one_of(st.none(), texts)
+
+past_removals = st.builds(
+    PastRemoval,
+    host=texts,
+    container_id=texts,
+    name=texts,
+    at_ns=_nanoseconds,
+    outcome=_maybe_texts,
+    error=_maybe_texts,
+    settled=_maybe_texts,
+    settled_run=_maybe_texts,
+    run=texts,
+    image=_maybe_texts,
+    reason=_maybe_texts,
+    age_s=_ages,
+    age_from=_maybe_texts,
+    matched_by=st.lists(texts, max_size=2).map(tuple),
+    attributes=_attributes,
+)
+past_leaks = st.builds(
+    PastLeak,
+    host=texts,
+    container_id=texts,
+    name=texts,
+    image=texts,
+    reason=texts,
+    attributes=_attributes,
+    created_ns=_nanoseconds,
+    stale_since_ns=_nanoseconds,
+    first_seen_ns=_nanoseconds,
+    last_seen_ns=_nanoseconds,
+    runs=st.integers(0, 10**6),
+    sweeps=st.integers(0, 10**6),
+    ended_ns=st.one_of(st.none(), _nanoseconds),
+    ended_as=_maybe_texts,
+    first_run=_maybe_texts,
+    last_run=_maybe_texts,
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import click
 
-from fleetsweep.cli.command import command
+from fleetsweep.cli.command import command, option
 from fleetsweep.cli.options import POLICY, ConnectOptions, FormatOptions, ListOptions, StateOptions, TargetOptions
 from fleetsweep.model.policy_flags import Flags
 
@@ -15,7 +16,20 @@ Examples:
   fleetsweep explain -i inventory.yml ws-4711      on whichever host it is
   fleetsweep explain --host runner-2 3f9a          by the beginning of its id
   fleetsweep explain --local --max-age 6h ws-4711  with another limit
+  fleetsweep explain --past ws-4711                why it was removed
 """
+
+
+@dataclass(frozen=True, slots=True)
+class PastOptions:
+    """Whether the journal is read in place of the hosts."""
+
+    past: bool = field(
+        default=False,
+        metadata=option(
+            "Journal", "--past", help="What runs saw of it and did, from the journal alone; contacts no host."
+        ),
+    )
 
 
 @command(click.Argument(["container"], required=False, metavar="CONTAINER"), epilog=EPILOG)
@@ -24,6 +38,7 @@ def explain(
     listing: ListOptions,
     connect: ConnectOptions,
     state: StateOptions,
+    past: PastOptions,
     flags: Annotated[Flags, POLICY],
     style: FormatOptions,
     container: str | None,
@@ -31,7 +46,7 @@ def explain(
     """Print each rule's verdict on one CONTAINER.
 
     CONTAINER is a name, an id, or the beginning of either if it is unique. Surveys the hosts, decides by the code of
-    a sweep and prints what it would do; removes nothing.
+    a sweep and prints what it would do; removes nothing. With --past, prints what past runs saw of it and why it went.
     """
     from fleetsweep.cli.config import build, choose
     from fleetsweep.cli.defaults import state_directory
@@ -45,6 +60,12 @@ def explain(
     from fleetsweep.policy.explain import explain_container
     from fleetsweep.report import render_explanation
 
+    if past.past:
+        from fleetsweep.cli.explain_past import explain_past
+
+        if container is None:
+            raise UsageError("which container? give its name or id")
+        return explain_past(state_directory(state.state_dir), container, targets, style.style)
     chosen = choose(targets, flags)
     if listing.list_hosts:
         return list_hosts(chosen.hosts, targets.expect)

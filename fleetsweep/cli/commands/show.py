@@ -23,10 +23,12 @@ def show(style: FormatOptions, state: StateOptions, what: str) -> int:
     """Show one past run, or one container that runs removed.
 
     [RUN|CONTAINER] is the beginning of a run's id, or a container's name or id, or at least four characters of its
-    beginning. Of a run, the hosts and the removals are shown; of a container, why it was removed and what was kept of
-    it, without secrets. Without an argument the newest run is shown. Contacts no host.
+    beginning. Of a run, the hosts and the removals are shown, and as JSON its whole report; of a container, why it
+    was removed and what was kept of it, without secrets. Without an argument the newest run is shown. Contacts no
+    host.
     """
     from fleetsweep.cli.defaults import state_directory
+    from fleetsweep.cli.past_report import past_report
     from fleetsweep.console import columns
     from fleetsweep.exit_codes import OK
     from fleetsweep.report import render_record
@@ -35,10 +37,13 @@ def show(style: FormatOptions, state: StateOptions, what: str) -> int:
 
     directory = state_directory(state.state_dir)
     try:
-        text = render_record(record(directory, what), style.style, columns())
+        found = record(directory, what)
     except NoRunError:
         if not what:
             raise
         text = render_evidence(past_evidence(directory, what), style.style)
+    else:
+        report = past_report(directory, found.run) if style.style == "json" else None
+        text = render_record(found, style.style, columns(), report)
     click.echo(text, nl=False)
     return OK

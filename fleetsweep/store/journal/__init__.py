@@ -5,7 +5,9 @@ from __future__ import annotations
 from fleetsweep.store.journal.database import KEPT_NS, JournalError, NoJournalError, NoRunError
 from fleetsweep.store.journal.evidence import past_evidence
 from fleetsweep.store.journal.holds import holds, place_hold, release_hold
+from fleetsweep.store.journal.leak_queries import leak_history, past_containers
 from fleetsweep.store.journal.queries import past_runs, record
+from fleetsweep.store.journal.removals import report_parts
 from fleetsweep.store.journal.writer import HostJournal, Journal
 
 __all__ = [
@@ -16,9 +18,12 @@ __all__ = [
     "NoJournalError",
     "NoRunError",
     "holds",
+    "leak_history",
+    "past_containers",
     "past_evidence",
     "past_runs",
     "place_hold",
     "record",
     "release_hold",
+    "report_parts",
 ]

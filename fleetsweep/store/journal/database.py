@@ -116,6 +116,20 @@ def reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
         raise _unreadable(path, str(error)) from error
 
 
+def storable(text: str) -> str:
+    """Return a text that SQLite can store: a name from a box may have lone surrogates, which UTF-8 does not."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def has_leaks(journal: sqlite3.Connection) -> bool:
+    """Whether the schema has reasons, leaks and reports. Raises sqlite3.Error.
+
+    A journal that is only read is not migrated.
+    """
+    (version,) = journal.execute("PRAGMA user_version").fetchone()
+    return int(version) >= EVIDENCE_VERSION
+
+
 def _no_journal(state_dir: Path) -> NoJournalError:
     return NoJournalError(f"no run is recorded in {state_dir}: give the runs' own --state-dir")
 

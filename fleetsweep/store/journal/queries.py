@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import UsageError
-from fleetsweep.model.journal import PastHost, PastRemoval, PastRun, Record
+from fleetsweep.model.journal import PastHost, PastRun, Record
 from fleetsweep.store.journal.database import NoRunError, reading
+from fleetsweep.store.journal.removals import removals
 
 _RUNS: Final = """
 WITH picked AS (SELECT rowid AS number, * FROM run WHERE {which} ORDER BY started_ns DESC, rowid DESC LIMIT ?)
@@ -29,10 +30,6 @@ _WITH_HOST: Final = """
 _HOSTS: Final = """
 SELECT name, status, containers, matched, stale, removed, skew_s, duration_s, error
 FROM host WHERE run = ? ORDER BY name
-"""
-_REMOVALS: Final = """
-SELECT host, container_id, name, at_ns, outcome, error, settled, settled_run
-FROM intent WHERE run = ? ORDER BY id
 """
 
 
@@ -70,8 +67,7 @@ def record(state_dir: Path, run: str) -> Record:
             what = f"no run's id begins with {run!r}" if run else "no run is recorded"
             raise NoRunError(f"{what} in {state_dir}: fleetsweep history lists them")
         hosts = tuple(PastHost(*row) for row in journal.execute(_HOSTS, (found[0].id,)))
-        removals = tuple(PastRemoval(*row) for row in journal.execute(_REMOVALS, (found[0].id,)))
-        return Record(found[0], hosts, removals)
+        return Record(found[0], hosts, removals(journal, "run = ?", (found[0].id,)))
 
 
 def _run(row: Sequence[object]) -> PastRun:

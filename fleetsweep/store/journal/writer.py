@@ -21,7 +21,7 @@ from fleetsweep.model.host import Host
 from fleetsweep.model.journal import LastSuccesses, LeaksSeen, OpenIntent, Settlement
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import FleetReport, HostReport
-from fleetsweep.store.journal.database import JournalError, journal_file, open_journal, translated
+from fleetsweep.store.journal.database import JournalError, journal_file, open_journal, storable, translated
 from fleetsweep.store.journal.leaks import IMAGE_LIMIT, leak_statements
 from fleetsweep.store.journal.retention import bound_statements, forget_statements
 from fleetsweep.store.state_dir import free_space
@@ -275,7 +275,7 @@ class Journal:
         try:
             self._database.execute("BEGIN IMMEDIATE")
             for entry in entries:
-                values = tuple(map(_storable, entry.values))
+                values = tuple(storable(value) if isinstance(value, str) else value for value in entry.values)
                 entry.row = self._database.execute(entry.statement, values).lastrowid or 0
             self._database.execute("COMMIT")
         except Exception as error:  # any error must reach the threads that wait for these entries
@@ -284,11 +284,6 @@ class Journal:
             where = self._path.parent
             return f"the journal can't be written: {error}: free space in {where}{free_space(where)}"
         return None
-
-
-def _storable(value: object) -> object:
-    """Return a value that SQLite can store: a name from a box may have lone surrogates, which UTF-8 does not."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
 
 
 @dataclass(slots=True, eq=False)
