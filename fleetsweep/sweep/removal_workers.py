@@ -87,6 +87,12 @@ class _Task:
 class _RemovalPool:
     """Worker threads over one queue of tasks. A worker that waits for a response delays no other."""
 
+    _alive = 0
+    _any_started = False
+    _doubt = False
+    _failure: FleetsweepError | None = None
+    _bug: Exception | None = None
+
     def __init__(self, remover: ContainerRemover, work: Work, ledger: Ledger, stopped: threading.Event) -> None:
         self._remover = remover
         self._pace = remover.pace
@@ -95,15 +101,10 @@ class _RemovalPool:
         self._ledger = ledger
         self._stopped = stopped
         self._changed = threading.Condition()
-        self._alive = 0
-        self._any_started = False
         self._running: dict[str, float] = {}
         self._polls: list[_Task] = []
         self._outcomes: dict[str, Outcome] = {}
         self._unproven: list[Removal] = []
-        self._doubt = False
-        self._failure: FleetsweepError | None = None
-        self._bug: Exception | None = None
         self._waiting_for = {
             owner: {dependent.id for dependent in dependents} for owner, dependents in work.dependents.items()
         }
@@ -123,7 +124,7 @@ class _RemovalPool:
             with self._changed:
                 if not self._alive:
                     break
-                changed = self._changed.wait(self._pace.slow_s / 4)
+                changed = self._changed.wait(self._pace.check_s)
                 spare = self._has_room_for_worker()
             if spare:
                 self._start_worker()
@@ -181,8 +182,8 @@ class _RemovalPool:
                     return self._begin(_Task(self._blocked.pop(next(iter(self._blocked)))))
                 if not self._polls and (closing or not self._blocked):
                     return None
-                next_due = min((poll.due for poll in self._polls), default=now + self._pace.poll_s)
-                self._changed.wait(max(0.001, min(next_due - now, self._pace.poll_s)))
+                # A poll is due within this time. Whatever else changes is notified.
+                self._changed.wait(self._pace.poll_s)
 
     def _begin(self, task: _Task) -> _Task:
         self._running[task.decision.container.id] = time.monotonic()

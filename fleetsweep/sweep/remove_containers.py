@@ -31,8 +31,8 @@ class Pace:
     """How many removals run in parallel on one engine, and the time limit of each step, in seconds.
 
     A removal that has been running for ``slow_s`` no longer counts towards ``at_once``, so another one starts; ``most``
-    limits them all. Docker itself gives up on a kill after 12 s. More than four in parallel gain nothing on an engine
-    that is busy all the time.
+    limits them all. Every ``check_s`` the pool looks for slow ones, and at the clock. Docker itself gives up on a kill
+    after 12 s. More than four in parallel gain nothing on an engine that is busy all the time.
     """
 
     at_once: int = 4
@@ -40,6 +40,7 @@ class Pace:
     look_s: float = 5.0
     answer_s: float = 13.0
     slow_s: float = 2.0
+    check_s: float = 0.5
     progress_s: float = 5.0
     poll_s: float = 0.1
 

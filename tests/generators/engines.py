@@ -21,7 +21,7 @@ from fleetsweep.policy.rules import Policy, needs_inspection
 from fleetsweep.sweep.remove_containers import Pace
 from tests.generators.strategies import HOUR_S, KEEP, NOW, Damage, Truth, with_label
 
-QUICK = Pace(look_s=0.1, answer_s=0.1, slow_s=0.2, progress_s=0.002, poll_s=1e-4)
+QUICK = Pace(look_s=0.1, answer_s=0.1, slow_s=0.2, check_s=0.05, progress_s=0.002, poll_s=1e-4)
 """Too short to wait for: a response that hangs is overdue at once."""
 
 NEWCOMERS = 10**9

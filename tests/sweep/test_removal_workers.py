@@ -121,7 +121,7 @@ UNDER_WAY = EngineError(FaultKind.REFUSED, "HTTP 409: removal of it is already i
 BUSY = EngineError(FaultKind.REFUSED, "HTTP 500: busy", http_status=500)
 
 
-BRISK = Pace(look_s=0.2, answer_s=0.2, slow_s=0.02, progress_s=0.05, poll_s=0.001)
+BRISK = Pace(look_s=0.2, answer_s=0.2, slow_s=0.02, check_s=0.005, progress_s=0.05, poll_s=0.001)
 
 
 class Odd(FakeEngine):
@@ -151,7 +151,7 @@ def test_removals_that_hang_delay_no_other_even_if_every_worker_has_one() -> Non
     items = many(20)
     hung = [item.id for item in items[:4]]
     engine, ledger = Odd(items, hung), Ledger(Log())
-    result = run_pool(engine, decisions_of(items), ledger, pace=replace(BRISK, answer_s=5.0, slow_s=0.01))
+    result = run_pool(engine, decisions_of(items), ledger, pace=replace(BRISK, answer_s=1.0, slow_s=0.01))
     verify(result.unproven, list(engine.present.values()), ledger)
     outcomes = {removal.container_id: removal.outcome for removal in ledger.close()}
     assert [outcomes.pop(container_id) for container_id in hung] == [Outcome.UNKNOWN] * 4

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -15,6 +17,7 @@ from fleetsweep.model.container import Container, Target
 from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import Policy, decide
+from fleetsweep.sweep import removal_workers
 from fleetsweep.sweep.ledger import Ledger
 from fleetsweep.sweep.removal_workers import GRACE_S, PoolResult, Work, remove_all
 from fleetsweep.sweep.remove_containers import ContainerRemover, Pace, Rule
@@ -66,11 +69,14 @@ class Engine:
 
 
 class Clock:
+    """Has always as much time left, but ends a pool that hangs."""
+
     def __init__(self, seconds: float = 60.0) -> None:
         self.seconds = seconds
+        self._ends = time.monotonic() + WAIT_S
 
     def remaining(self) -> float:
-        return self.seconds
+        return min(self.seconds, max(0.0, self._ends - time.monotonic()))
 
 
 def removed(
@@ -130,6 +136,21 @@ def test_another_removal_is_looked_at_as_often_as_the_pace_says(looks: int) -> N
     assert outcomes[item.id] == Removal(item.id, Outcome.UNKNOWN, "another removal of it was still in progress")
     # One look before the request, and then those at the removal that goes on.
     assert len(engine.looks) == 1 + looks
+
+
+def test_another_removal_is_looked_at_with_a_pause_before_each_look() -> None:
+    (item,) = items = many(1)
+    engine = Engine(items, {item.id: UNDER_WAY})
+    inspect, looks = engine.inspect, list[float]()
+
+    def timed(container_id: str, /, *, within: float | None = None) -> Container | None:
+        looks.append(time.monotonic())
+        return inspect(container_id, within=within)
+
+    engine.inspect = timed  # type: ignore[method-assign]
+    removed(engine, items, pace=Pace(poll_s=0.02, progress_s=0.06))
+    assert len(looks) == 4
+    assert all(later - earlier >= 0.02 for earlier, later in pairwise(looks))
 
 
 def test_another_removal_is_not_awaited_beyond_the_hosts_time() -> None:
@@ -238,7 +259,7 @@ def test_a_worker_that_outlasts_the_hosts_time_leaves_a_doubt() -> None:
 
     engine.remove = hang  # type: ignore[method-assign]
     try:
-        result, outcomes = removed(engine, items, pace=Pace(slow_s=0.05), clock=clock)
+        result, outcomes = removed(engine, items, pace=Pace(slow_s=0.05, check_s=0.0125), clock=clock)
     finally:
         ended.set()
     assert (result.doubt, result.unproven) == (True, ())
@@ -256,6 +277,50 @@ def test_workers_are_awaited_while_the_host_has_time() -> None:
         remove(container_id, force=force, volumes=volumes, within=within)
 
     engine.remove = slow  # type: ignore[method-assign]
-    result, _ = removed(engine, items, pace=Pace(slow_s=0.05), clock=clock)
+    result, _ = removed(engine, items, pace=Pace(slow_s=0.05, check_s=0.0125), clock=clock)
     assert [removal.outcome for removal in result.unproven] == [Outcome.REMOVED]
     assert result.doubt is False
+
+
+def test_a_response_within_the_grace_after_the_hosts_time_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal_workers, "GRACE_S", WAIT_S)
+    items = many(1)
+    engine, clock, checked = Engine(items), Clock(), threading.Event()
+    remove, remaining = engine.remove, clock.remaining
+
+    def over() -> float:
+        if threading.current_thread().name != "fleetsweep-removal" and not clock.seconds:
+            checked.set()
+        return remaining()
+
+    def late(container_id: str, /, *, force: bool, volumes: bool, within: float | None = None) -> None:
+        clock.seconds = 0.0
+        assert checked.wait(WAIT_S)
+        # An impatient pool returns now.
+        time.sleep(0.05)
+        remove(container_id, force=force, volumes=volumes, within=within)
+
+    clock.remaining = over  # type: ignore[method-assign]
+    engine.remove = late  # type: ignore[method-assign]
+    result, _ = removed(engine, items, pace=Pace(check_s=0.001), clock=clock)
+    assert [removal.outcome for removal in result.unproven] == [Outcome.REMOVED]
+    assert result.doubt is False
+
+
+def test_the_pool_sleeps_while_its_workers_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = many(1)
+    engine, checks = Engine(items), list[bool]()
+    remove, has_room = engine.remove, removal_workers._RemovalPool._has_room_for_worker
+
+    def counted(pool: removal_workers._RemovalPool) -> bool:
+        checks.append(has_room(pool))
+        return checks[-1]
+
+    def slow(container_id: str, /, *, force: bool, volumes: bool, within: float | None = None) -> None:
+        time.sleep(0.1)
+        remove(container_id, force=force, volumes=volumes, within=within)
+
+    monkeypatch.setattr(removal_workers._RemovalPool, "_has_room_for_worker", counted)
+    engine.remove = slow  # type: ignore[method-assign]
+    removed(engine, items, pace=Pace(check_s=0.05))
+    assert len(checks) < 20
