@@ -28,6 +28,9 @@ test: test-needs ## every test, those on the lab too (needs root)
 floors: test-needs ## the oldest dependencies that are allowed, tried in an environment of their own
 	$(BIN)/python -m tests.floors
 
+compat-python: test-needs ## the built wheel with the oldest and the newest dependencies, on Python 3.11, 3.12 and 3.13 (minutes)
+	$(BIN)/python -m tests.pythons
+
 check: $(VENV)/.installed ## format, lint, types and the import rule
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -71,4 +74,4 @@ dist-check: $(VENV)/.installed ## the same, then again from the archive: same by
 clean: ## delete what was made
 	rm -rf $(VENV) .compat .floors build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs test-needs demo test floors check bench bench-tables compat compat-tables fuzz mutate lab docs-table dist dist-check clean
+.PHONY: help lab-needs test-needs demo test floors compat-python check bench bench-tables compat compat-tables fuzz mutate lab docs-table dist dist-check clean
