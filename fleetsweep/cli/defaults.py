@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,15 @@ from fleetsweep.errors import UsageError
 
 SAMPLES: Final = Path("inventory/SAMPLES.md")
 """A file that marks ``./inventory`` as samples, which are used only when named."""
+
+
+_EXAMPLE_NAMES: Final = re.compile(r"(?:^|\.)example(?:\.com|\.net|\.org)?\.?$", re.IGNORECASE)
+_EXAMPLE_NETWORKS: Final = ("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:")
+
+
+def is_for_examples(address: str) -> bool:
+    """Return whether a name or an address is reserved for examples: RFC 2606, RFC 5737, RFC 3849."""
+    return bool(_EXAMPLE_NAMES.search(address)) or address.lower().startswith(_EXAMPLE_NETWORKS)
 
 
 def named_sources(given: tuple[str, ...]) -> tuple[str, ...]:

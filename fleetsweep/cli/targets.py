@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from fleetsweep.cli.defaults import SAMPLES, named_sources
+from fleetsweep.cli.defaults import SAMPLES, is_for_examples, named_sources
 from fleetsweep.cli.options import TargetOptions
 from fleetsweep.console import count
 from fleetsweep.errors import UsageError
@@ -56,15 +56,29 @@ def find_hosts(targets: TargetOptions) -> Selection:
         inventory = load(sources, cwd=Path.cwd(), engine=targets.engine)
         hosts = inventory.named(targets.hosts) if targets.hosts else inventory.select(targets.limit)
         chosen = {host.name for host in hosts}
+        if not (targets.inventory or os.environ.get("FLEETSWEEP_INVENTORY", "").strip()):
+            _refuse_samples(hosts)
         others = tuple(name for name in inventory.names if name not in chosen)
         return Selection(hosts, others, inventory.warnings)
     if targets.limit:
         raise UsageError("--limit picks from an inventory, and there is none: give -i FILE")
     if not targets.hosts:
-        samples = f" (./inventory holds samples: it has a {SAMPLES.name})" if SAMPLES.exists() else ""
+        samples = f" (./inventory holds samples: delete {SAMPLES} once its hosts are yours)" if SAMPLES.exists() else ""
         unread = f"\n{unread_settings()}".rstrip()
         raise UsageError(f"no inventory: give -i FILE, --host [user@]address, or --local{samples}{unread}")
     return Selection(ad_hoc(targets.hosts, engine=targets.engine).hosts())
+
+
+def _refuse_samples(hosts: Sequence[Host]) -> None:
+    """Raise UsageError if hosts of ``./inventory``, which no option names, have addresses that are for examples."""
+    from fleetsweep.inventory import fold
+
+    found = [host.name for host in hosts if is_for_examples(host.address)]
+    if found:
+        raise UsageError(
+            f"./inventory holds samples: the addresses of {fold(found)} are reserved for examples (RFC 2606, 5737). "
+            "Enter your hosts, or name it with -i inventory"
+        )
 
 
 def unread_settings() -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.cli.defaults import inventory_sources, named_sources, state_directory
+from fleetsweep.cli.defaults import inventory_sources, is_for_examples, named_sources, state_directory
 from fleetsweep.errors import UsageError
 
 
@@ -35,3 +35,19 @@ def test_the_state_directory_is_the_given_or_the_platforms(monkeypatch: pytest.M
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
     assert state_directory(None) == Path("/somewhere/fleetsweep")
     assert state_directory("here") == Path("here")
+
+
+@pytest.mark.parametrize(
+    ("address", "reserved"),
+    [
+        *(
+            (text, True)
+            for text in ("example.com", "runner-1.Example.COM", "a.example.org.", "box.example", "192.0.2.7")
+        ),
+        *((text, True) for text in ("198.51.100.1", "203.0.113.255", "2001:DB8::1")),
+        *((text, False) for text in ("example.com.my.org", "myexample.com", "examples.net", "192.0.20.1", "runner-1")),
+        *((text, False) for text in ("10.0.0.1", "::1", "example.co", "")),
+    ],
+)
+def test_an_address_for_examples_is_recognized(address: str, reserved: bool) -> None:
+    assert is_for_examples(address) is reserved

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_the_bastioned_region_is_reached_through_its_bastion_and_no_other_is() -
         "eu-runner-2": "jump@bastion.eu.example.com:2222",
     }
     assert {name for name, host in found.items() if host.become} == {"eu-runner-2"}
-    assert found["eu-runner-1"].address == "10.20.0.11"
+    assert found["eu-runner-1"].address == "192.0.2.11"
     assert {host.key_file for host in found.values()} == {"~/.ssh/ci-sweeper"}
 
 
@@ -68,6 +69,25 @@ def test_in_the_checkout_the_samples_are_used_only_if_they_are_named(
     monkeypatch.setattr("sys.argv", ["fleetsweep", "hosts", "-i", "inventory/small.ini"])
     assert run() == 0
     assert "runner-01.example.com" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sample", ["small", "small.ini", "dynamic.py", "bastion.yml", "single.yml"])
+def test_a_copy_of_a_sample_is_no_fleet_until_its_hosts_are_entered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, sample: str
+) -> None:
+    copy = tmp_path / "inventory"
+    if (SAMPLES / sample).is_dir():
+        shutil.copytree(SAMPLES / sample, copy)
+    else:
+        copy.mkdir()
+        shutil.copy(SAMPLES / sample, copy)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FLEETSWEEP_INVENTORY", raising=False)
+    monkeypatch.setattr("sys.argv", ["fleetsweep", "sweep", "--yes", "--state-dir", str(tmp_path / "state")])
+    assert run() == 2
+    assert "./inventory holds samples: the addresses of" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["fleetsweep", "hosts", "-i", "inventory"])
+    assert run() == 0
 
 
 def test_every_sample_is_tested_and_shows_its_use() -> None:
