@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final
 
@@ -13,7 +14,7 @@ import paramiko
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
-from fleetsweep.ssh.login import log_in, log_out
+from fleetsweep.ssh.login import log_in, log_out, open_keys
 from fleetsweep.ssh.route import Hop, Route
 from fleetsweep.ssh.transport import StreamlocalTransport
 
@@ -96,8 +97,9 @@ class Bastions:
         try:
             while True:
                 try:
-                    dialled = self._dial_hop(hops, proxy_command, deadline, timeout_s)
-                    bastion.open(hops[-1], dialled, deadline, timeout_s)
+                    with open_keys(hops[-1]) as keys:
+                        dialled = self._dial_hop(hops, proxy_command, deadline, timeout_s)
+                        bastion.open(hops[-1], keys, dialled, deadline, timeout_s)
                 except HostError as error:
                     pause = random.uniform(0.1, 0.4)  # noqa: S311 - jitter, not a secret
                     if not bastion.take_retry(error) or pause >= deadline.remaining():
@@ -155,9 +157,11 @@ class _Bastion:
         self._attempts += 1
         return True
 
-    def open(self, hop: Hop, dialled: Dialled, deadline: Deadline, timeout_s: float) -> None:
+    def open(
+        self, hop: Hop, keys: Sequence[paramiko.PKey], dialled: Dialled, deadline: Deadline, timeout_s: float
+    ) -> None:
         """Log in. Raises HostError and closes the stream then."""
-        client, transport, _ = log_in(hop, dialled, deadline, timeout_s)
+        client, transport, _ = log_in(hop, keys, dialled, deadline, timeout_s)
         self._client, self._transport, self._dialled = client, transport, dialled
         self._settled.set()
 

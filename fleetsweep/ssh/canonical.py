@@ -34,11 +34,21 @@ def numeric_address(name: str, family: int = socket.AF_UNSPEC) -> str | None:
     """Return an IP address in its usual form, as ``::1`` for ``0:0:0:0:0:0:0:1``; None for a name."""
     if not name or (":" not in name and not name[0].isdigit()):
         return None
+    if family != socket.AF_INET6 and _is_dotted(name):
+        return name
     try:
         found = socket.getaddrinfo(name, None, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         return str(socket.getnameinfo(found[0][4], socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0])
     except (OSError, UnicodeError):
         return None
+
+
+def _is_dotted(name: str) -> bool:
+    """Whether this is an IPv4 address in its usual form: four decimal numbers without leading zeros."""
+    try:
+        return socket.inet_ntoa(socket.inet_pton(socket.AF_INET, name)) == name
+    except (OSError, ValueError):
+        return False
 
 
 def resolve(name: str, family: int) -> str | None:

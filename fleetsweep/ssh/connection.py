@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import paramiko
@@ -21,7 +21,7 @@ from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.bastions import Bastions
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
 from fleetsweep.ssh.exec_stream import CommandStream
-from fleetsweep.ssh.login import Server, ServerDisconnected, check_keys, log_in, log_out
+from fleetsweep.ssh.login import Server, ServerDisconnected, log_in, log_out, open_keys
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import Route, find_route
 from fleetsweep.ssh.transport import StreamlocalTransport
@@ -168,12 +168,12 @@ def connect(
 ) -> Iterator[SshConnection]:
     """Connect to ``host``; close the connection on exit. ``observe`` is called after each phase. Raises HostError."""
     route = find_route(host, options)
-    # An unreadable key is reported before anything is contacted.
-    for hop in route.hops:
-        check_keys(hop)
-    client, transport, server, dialled = _connect_with_retries(
-        route, deadline.within(options.timeout_s), options.timeout_s, bastions, observe
-    )
+    with ExitStack() as opened:
+        # An unreadable key is reported before anything is contacted.
+        keys = [opened.enter_context(open_keys(hop)) for hop in route.hops]
+        client, transport, server, dialled = _connect_with_retries(
+            route, keys[-1], deadline.within(options.timeout_s), options.timeout_s, bastions, observe
+        )
     try:
         with deadline.closing(dialled.shut):
             yield SshConnection(transport, server)
@@ -189,7 +189,12 @@ Connected = tuple[paramiko.SSHClient, StreamlocalTransport, Server, Dialled]
 
 
 def _connect_with_retries(
-    route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, observe: PhaseObserver
+    route: Route,
+    keys: Sequence[paramiko.PKey],
+    deadline: Deadline,
+    timeout_s: float,
+    bastions: Bastions,
+    observe: PhaseObserver,
 ) -> Connected:
     """Connect and authenticate, with retries while a busy server drops new connections (MaxStartups).
 
@@ -200,7 +205,8 @@ def _connect_with_retries(
     while True:
         attempt += 1
         try:
-            return _connect_once(route, deadline, timeout_s, bastions, observe)
+            dialled = _dial_route(route, deadline, timeout_s, bastions, observe)
+            return (*log_in(route.target, keys, dialled, deadline, timeout_s, observe), dialled)
         except ServerDisconnected as error:
             greeted += error.greeted
             longest, shortest = min(MAX_BACKOFF_S, 0.1 * 2**attempt), 0.2
@@ -215,13 +221,6 @@ def _connect_with_retries(
                     error.message += f" (attempt {attempt})"
                 raise
             time.sleep(pause)
-
-
-def _connect_once(
-    route: Route, deadline: Deadline, timeout_s: float, bastions: Bastions, observe: PhaseObserver
-) -> Connected:
-    dialled = _dial_route(route, deadline, timeout_s, bastions, observe)
-    return (*log_in(route.target, dialled, deadline, timeout_s, observe), dialled)
 
 
 def _dial_route(

@@ -124,8 +124,10 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         trust: Trust,
         scan: str = "",
         rules: KeyRules | None = None,
+        known: KnownHosts | None = None,
     ) -> None:
-        """``scan`` is the command that prints the host's keys, for remedies."""
+        """``scan`` is the command that prints the host's keys, for remedies. ``known`` are the files if just read."""
+        self._known = known
         self._rules = rules or KeyRules(files[0] if files else None)
         self._files = files
         self._name = name
@@ -138,7 +140,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         """Raise HostError unless the key is accepted. paramiko calls this before it authenticates."""
         self.key = key
-        known = read_known_hosts(self._files)
+        known = read_known_hosts(self._files) if self._known is None else self._known
         status, entries = self._status(known, key)
         transport = client.get_transport()
         certificate = transport.host_certificate if isinstance(transport, StreamlocalTransport) else None

@@ -198,6 +198,10 @@ def _offered_blob(key: paramiko.PKey) -> bytes:
     return bytes(key.blob) if isinstance(key, AgentKey) else key.asbytes()
 
 
+def _plain_half(key: paramiko.PKey) -> bytes:
+    return public_keys.plain_key(_offered_blob(key))
+
+
 @dataclass(frozen=True, slots=True)
 class PublicKeyAuth:
     """Public key authentication with several keys: an ``auth_strategy`` of paramiko."""
@@ -206,18 +210,17 @@ class PublicKeyAuth:
     keys: Sequence[paramiko.PKey]
     names: str
     where: str
-    offered: list[str] = field(default_factory=list)
+    offered: list[paramiko.PKey] = field(default_factory=list)
 
     def authenticate(self, transport: paramiko.Transport) -> list[str]:
         """Log in. Raises HostError if the server refused every key, and paramiko's error if the connection ended."""
         accepted: list[str] = []
         used: set[bytes] = set()
         for key in self.keys:
-            plain = public_keys.plain_key(_offered_blob(key))
             # The server takes a key once, with or without a certificate.
-            if plain in used:
+            if used and _plain_half(key) in used:
                 continue
-            self.offered.append(_description(key))
+            self.offered.append(key)
             try:
                 further = transport.auth_publickey(self.user, key)
             except paramiko.BadAuthenticationType as error:
@@ -228,7 +231,7 @@ class PublicKeyAuth:
             except paramiko.AuthenticationException as error:
                 if "agree on a pubkey algorithm" in str(error):
                     raise self._denied(
-                        f"accepts {self.offered[-1]} with SHA-1 only",
+                        f"accepts {_description(key)} with SHA-1 only",
                         "update its sshd, or create an ed25519 key: ssh-keygen -t ed25519",
                     ) from error
                 if not transport.is_active():
@@ -243,8 +246,8 @@ class PublicKeyAuth:
                 continue
             if not further:
                 return []
-            accepted.append(self.offered[-1])
-            used.add(plain)
+            accepted.append(_description(key))
+            used.add(_plain_half(key))
             if "publickey" not in further:
                 raise self._denied(
                     f"accepted the key {', '.join(accepted)} and also requires {', '.join(further)}",
@@ -255,9 +258,10 @@ class PublicKeyAuth:
                 f"accepted the key {', '.join(accepted)} and also requires another one (AuthenticationMethods)",
                 "name all keys in the SSH configuration, one IdentityFile line each, or load them into the agent",
             )
-        old = any(shown.startswith("ssh-rsa ") for shown in self.offered)
+        shown = [_description(key) for key in self.offered]
+        old = any(each.startswith("ssh-rsa ") for each in shown)
         raise self._denied(
-            f"refused {self.names} ({', '.join(self.offered[:3])}{', …' if len(self.offered) > 3 else ''})",
+            f"refused {self.names} ({', '.join(shown[:3])}{', …' if len(shown) > 3 else ''})",
             f"add the public key to authorized_keys of {self.user} on the box, or name another key or user"
             + ("; an old sshd accepts RSA keys with SHA-1 only: ssh-keygen -t ed25519" if old else ""),
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,14 +47,15 @@ class Server:
     user: str
 
 
-def check_keys(hop: Hop) -> None:
-    """Raise HostError, phase auth, if there is no key to offer. Contacts no host."""
-    with _keyring(hop) as keyring:
-        usable_keys(keyring.keys, hop.pubkey_algorithms, hop.min_rsa_bits)
+@contextmanager
+def open_keys(hop: Hop) -> Iterator[tuple[paramiko.PKey, ...]]:
+    """Yield the keys to offer. They can sign until the block ends, even if an agent holds them. Contacts no host.
 
-
-def _keyring(hop: Hop) -> Keyring:
-    return Keyring(hop.key_files, hop.certificate, hop.agent, DEFAULT_KEYS if hop.offers_defaults else ())
+    Raises HostError, phase auth, if there is none.
+    """
+    defaults = DEFAULT_KEYS if hop.offers_defaults else ()
+    with Keyring(hop.key_files, hop.certificate, hop.agent, defaults) as keyring:
+        yield usable_keys(keyring.keys, hop.pubkey_algorithms, hop.min_rsa_bits)
 
 
 class ServerDisconnected(HostError):
@@ -83,17 +85,20 @@ def log_out(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
 
 
 def log_in(
-    hop: Hop, dialled: Dialled, deadline: Deadline, timeout_s: float, observe: PhaseObserver = ignore_phase
+    hop: Hop,
+    keys: Sequence[paramiko.PKey],
+    dialled: Dialled,
+    deadline: Deadline,
+    timeout_s: float,
+    observe: PhaseObserver = ignore_phase,
 ) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
-    """Do the handshake, verify the host key and authenticate. The stream is shut at the deadline.
+    """Do the handshake, verify the host key and authenticate with ``keys``. The stream is shut at the deadline.
 
     Raises HostError, phase connect, host-key or auth, and closes the stream then.
     """
     try:
-        with _keyring(hop) as keyring:
-            keys = usable_keys(keyring.keys, hop.pubkey_algorithms, hop.min_rsa_bits)
-            auth = PublicKeyAuth(str(hop.connection.user), keys, _key_names(hop), hop.where)
-            return _log_in(hop, auth, dialled, deadline, timeout_s, observe)
+        auth = PublicKeyAuth(str(hop.connection.user), keys, _key_names(hop), hop.where)
+        return _log_in(hop, auth, dialled, deadline, timeout_s, observe)
     except HostError as error:
         explained = dialled.explain(error)
         dialled.close()
@@ -109,6 +114,7 @@ def _log_in(
     hop: Hop, auth: PublicKeyAuth, dialled: Dialled, deadline: Deadline, timeout_s: float, observe: PhaseObserver
 ) -> tuple[paramiko.SSHClient, StreamlocalTransport, Server]:
     connection = hop.connection
+    known = read_known_hosts(hop.known_hosts)
     policy = HostKeyPolicy(
         hop.known_hosts,
         hop.key_name,
@@ -124,6 +130,7 @@ def _log_in(
             hop.host,
             hop.on_unknown_key,
         ),
+        known,
     )
     client: paramiko.SSHClient = connection.client
     # fabric would accept any key.
@@ -131,7 +138,7 @@ def _log_in(
     connection.connect_kwargs = {
         "sock": dialled.sock,
         "auth_strategy": auth,
-        "transport_factory": _transport_factory(read_known_hosts(hop.known_hosts), hop),
+        "transport_factory": _transport_factory(known, hop),
     }
     try:
         _open_before(connection, dialled, deadline)
@@ -151,19 +158,13 @@ def _log_in(
         log_out(client, dialled.shut)
         raise TypeError("the connection does not use StreamlocalTransport")
     _report_handshake(transport, policy, observe)
+    user, offered = str(connection.user), transport.last_key
+    if observe is not ignore_phase:
+        key_type = offered.get_name() if offered is not None else ""
+        key = fingerprint(offered.asbytes()) if offered is not None else ""
+        observe(Phase.AUTH, {"user": user, "key_type": key_type, "key": key})
     presented = policy.key
-    offered = transport.last_key
-    observe(
-        Phase.AUTH,
-        {
-            "user": str(connection.user),
-            "key_type": offered.get_name() if offered is not None else "",
-            "key": fingerprint(offered.asbytes()) if offered is not None else "",
-        },
-    )
-    server = Server(
-        transport.remote_version, presented.get_name(), fingerprint(presented.asbytes()), str(connection.user)
-    )
+    server = Server(transport.remote_version, presented.get_name(), fingerprint(presented.asbytes()), user)
     return client, transport, server
 
 
@@ -176,7 +177,7 @@ def _open_before(connection: fabric.Connection, dialled: Dialled, deadline: Dead
 
 
 def _report_handshake(transport: StreamlocalTransport, policy: HostKeyPolicy, observe: PhaseObserver) -> None:
-    if policy.key is None:
+    if policy.key is None or observe is ignore_phase:
         return
     observe(Phase.CONNECT, {"server": transport.remote_version.removeprefix("SSH-2.0-")})
     if policy.verified:

@@ -6,6 +6,7 @@ which ends all of them. A fixed timeout that fires first would be reported as an
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ class HostKeyError(paramiko.SSHException):
 
 
 CURVE25519: Final = "curve25519-sha256"
+
+CHECK_S: Final = 1.0
+"""Seconds between two checks, in each wait, for a connection that ended without waking up those that wait."""
 
 READ_SIZE: Final = 32 * 1024
 """Bytes of one read from the socket."""
@@ -140,11 +144,14 @@ class StreamlocalTransport(paramiko.Transport):
         CURVE25519: paramiko.Transport._kex_info.get(f"{CURVE25519}@libssh.org"),  # type: ignore[attr-defined]
     }
 
-    # Seconds between checks for a closed connection. Our socket is shut then, so hundreds of threads can sleep longer.
-    _active_check_timeout = 1.0
+    # Seconds between checks for a closed connection. Our stream is shut then, so hundreds of threads can sleep longer.
+    _active_check_timeout = CHECK_S
 
     def __init__(self, sock: Socket, **kwargs: object) -> None:
         super().__init__(sock, packetizer_class=_Packetizer, **kwargs)  # type: ignore[arg-type]
+        if isinstance(sock, socket.socket):
+            # Shutting a socket ends a blocked read. With a timeout, Python would poll before each read and write.
+            sock.settimeout(None)
         self.auth_timeout = None  # type: ignore[assignment]
         self.clear_to_send_timeout = FOREVER_S
         self.last_key: paramiko.PKey | None = None
@@ -255,10 +262,33 @@ class StreamlocalTransport(paramiko.Transport):
         """Log in with these signature algorithms alone. paramiko has no public way to set them."""
         self._preferred_pubkeys = algorithms
 
+    def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
+        """Do the handshake. paramiko's own wakes up ten times a second: with hundreds of hosts, that costs more CPU.
+
+        Raises paramiko's error if it fails. Without ``event``, ``timeout`` is not used: the deadline shuts the stream.
+        """
+        done = event or threading.Event()
+        super().start_client(done)
+        if event is None:
+            self._wait(done)
+            if not self.active:
+                raise self.get_exception() or paramiko.SSHException("Negotiation failed.")
+
     def auth_publickey(self, username: str, key: paramiko.PKey, event: threading.Event | None = None) -> list[str]:
-        """Authenticate as paramiko does, and record the key."""
+        """Authenticate as paramiko does, without its polling, and record the key."""
         self.last_key = key
-        return super().auth_publickey(username, key, event)
+        done = event or threading.Event()
+        further = super().auth_publickey(username, key, done)
+        if event is not None or self.auth_handler is None:
+            return further
+        self._wait(done)
+        accepted: list[str] = self.auth_handler.wait_for_response(done)
+        return accepted
+
+    def _wait(self, event: threading.Event) -> None:
+        """Wait until the event is set or the connection has ended."""
+        while self.active and not event.wait(CHECK_S):
+            pass
 
     def _log(self, level: int, msg: str | list[str], *args: object) -> None:
         """Skip disabled log levels before formatting: there are dozens of lines a connection."""
@@ -305,7 +335,7 @@ class StreamlocalTransport(paramiko.Transport):
         self._send_user_message(request)  # type: ignore[attr-defined]
         ends = time.monotonic() + timeout
         # Polled: a connection that ended before the event was registered never sets it.
-        while not opened.wait(0.1) and self.active:
+        while self.active and not opened.wait(max(0.0, min(CHECK_S, ends - time.monotonic()))):
             if time.monotonic() >= ends:
                 raise TimeoutError(f"no response to the channel request within {timeout:.0f} s")
         if not self.active:

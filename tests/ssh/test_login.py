@@ -16,7 +16,7 @@ from fleetsweep.errors import HostError, Phase
 from fleetsweep.model.host import Host
 from fleetsweep.runtime.deadline import Deadline, Watchdog
 from fleetsweep.ssh.dial import Dialled
-from fleetsweep.ssh.login import ServerDisconnected, check_keys, log_in, log_out
+from fleetsweep.ssh.login import ServerDisconnected, log_in, log_out, open_keys
 from fleetsweep.ssh.options import SshOptions, Trust
 from fleetsweep.ssh.route import Hop, find_route
 from tests.ssh.sshd import HOST_KEY, options_for, sshd
@@ -29,8 +29,9 @@ def hop_of(options: SshOptions, port: int = 22) -> Hop:
 def fault_of(options: SshOptions, port: int, *, seconds: float = 20) -> HostError:
     with Watchdog() as watchdog:
         dialled = Dialled(socket.create_connection(("127.0.0.1", port)))
-        with pytest.raises(HostError) as caught:
-            log_in(hop_of(options, port), dialled, Deadline(seconds, watchdog), seconds)
+        hop = hop_of(options, port)
+        with open_keys(hop) as keys, pytest.raises(HostError) as caught:
+            log_in(hop, keys, dialled, Deadline(seconds, watchdog), seconds)
         assert isinstance(dialled.sock, socket.socket)
         assert dialled.sock.fileno() == -1, "the stream is closed after a failure"
     assert caught.value.remedy
@@ -60,7 +61,9 @@ def test_a_log_in_returns_the_server_with_the_fingerprint_of_its_key(tmp_path: P
     with sshd() as server, Watchdog() as watchdog:
         options = options_for(tmp_path, server)
         dialled = Dialled(socket.create_connection(("127.0.0.1", server.port)))
-        client, transport, found = log_in(hop_of(options, server.port), dialled, Deadline(20, watchdog), 20)
+        hop = hop_of(options, server.port)
+        with open_keys(hop) as keys:
+            client, transport, found = log_in(hop, keys, dialled, Deadline(20, watchdog), 20)
         assert transport.is_authenticated()
         assert (found.user, found.key_type) == ("user", HOST_KEY.get_name())
         assert found.fingerprint.startswith("SHA256:")
@@ -78,7 +81,9 @@ def test_a_new_host_key_is_saved_where_that_is_allowed(tmp_path: Path) -> None:
     with sshd() as server, Watchdog() as watchdog:
         options = options_for(tmp_path, host_key=Trust.ACCEPT_NEW)
         dialled = Dialled(socket.create_connection(("127.0.0.1", server.port)))
-        client, _, _ = log_in(hop_of(options, server.port), dialled, Deadline(20, watchdog), 20)
+        hop = hop_of(options, server.port)
+        with open_keys(hop) as keys:
+            client, _, _ = log_in(hop, keys, dialled, Deadline(20, watchdog), 20)
         log_out(client, dialled.shut)
     assert HOST_KEY.get_base64() in (tmp_path / "known_hosts").read_text()
 
@@ -113,8 +118,9 @@ def test_a_server_that_stalls_costs_the_deadline_and_is_reported_with_its_stage(
 
 
 def test_a_missing_key_file_is_reported_without_a_connection(tmp_path: Path) -> None:
-    with pytest.raises(HostError, match="does not exist") as caught:
-        check_keys(hop_of(options_for(tmp_path, key_file=str(tmp_path / "none"))))
+    hop = hop_of(options_for(tmp_path, key_file=str(tmp_path / "none")))
+    with pytest.raises(HostError, match="does not exist") as caught, open_keys(hop):
+        pass
     assert (caught.value.phase, caught.value.kind) == (Phase.AUTH, "key-file")
 
 

@@ -17,7 +17,7 @@ from fleetsweep.errors import HostError, Phase
 from fleetsweep.runtime.deadline import Deadline, Watchdog
 from fleetsweep.ssh import SshOptions
 from fleetsweep.ssh.dial import dial
-from fleetsweep.ssh.login import log_in
+from fleetsweep.ssh.login import log_in, open_keys
 from fleetsweep.ssh.route import find_route
 from tests.lab.box import Box
 from tests.lab.process import wait_for
@@ -260,8 +260,9 @@ def test_a_log_in_that_ends_as_its_time_is_up_is_too_late_and_no_connection_that
         route = find_route(boxes.host(0), SshOptions(known_hosts=(str(boxes.known_hosts),)))
         deadline = AtTheLastMoment(10, watchdog)
         dialled = dial("127.0.0.1", boxes.boxes[0].port, deadline, 10)
-        with pytest.raises(HostError, match="the log-in as root did not end within 10 s") as late:
-            log_in(route.target, dialled, deadline, 10)
+        late_log_in = pytest.raises(HostError, match="the log-in as root did not end within 10 s")
+        with open_keys(route.target) as keys, late_log_in as late:
+            log_in(route.target, keys, dialled, deadline, 10)
         assert (late.value.phase, late.value.kind) == (Phase.AUTH, "timeout")
         wait_for(lambda: own_threads() == set(), "the connection's thread ending", 10)
 
