@@ -1,4 +1,4 @@
-"""The Docker SDK over our own connection pool, imported without paramiko.
+"""The Docker SDK over our own connection pool, imported without paramiko and the tables of text encodings.
 
 The SDK imports paramiko for its own SSH adapter, which is never used here. That is half of the SDK's import time, and a
 run on the local engine needs no SSH at all. The SDK works without the adapter when its import fails.
@@ -8,32 +8,35 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlencode
 
-import requests
-
 from fleetsweep.engine.http11 import BODY_LIMIT, ONE_LIMIT, Response
 from fleetsweep.engine.pool import ConnectionPool
 from fleetsweep.engine.strict_json import error_text, read_document, read_list
 from fleetsweep.errors import EngineError, FaultKind
+from fleetsweep.runtime.lean_imports import stand_in, stand_ins
 
-_UNUSED = "docker.transport.sshconn"
 
-if _UNUSED in sys.modules:
+def _detect(data: bytes) -> object:
+    """Detect a text's encoding, for other code that uses requests: no response of an engine needs it."""
+    from charset_normalizer import detect
+
+    return detect(data)
+
+
+# None makes the import fail, as if the SDK were installed without its "ssh" extra.
+with stand_ins(
+    {
+        "docker.transport.sshconn": None,
+        "charset_normalizer": stand_in("charset_normalizer", __version__="3.0.0", detect=_detect),
+    }
+):
     import docker
     import docker.errors
-else:
-    # None makes the import fail, as if the SDK were installed without its "ssh" extra.
-    sys.modules[_UNUSED] = None  # type: ignore[assignment]
-    try:
-        import docker
-        import docker.errors
-    finally:
-        del sys.modules[_UNUSED]
+    import requests
 
 __all__ = ["ApiClient", "docker", "list_target"]
 

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final
 
+# Before paramiko and fabric, which load it in full.
+from fleetsweep.ssh import libraries  # noqa: F401
+
+# isort: split
 import paramiko
 
 from fleetsweep.errors import FaultKind, HostError, Phase
