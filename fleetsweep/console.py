@@ -1,11 +1,10 @@
-"""What a command prints: its report on stdout or in a file, notes, warnings and progress on stderr."""
+"""What a command prints: its report on stdout or in a file, notes and warnings on stderr."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
@@ -13,7 +12,6 @@ from typing import Final, TextIO
 import click
 
 from fleetsweep.exit_codes import INCOMPLETE
-from fleetsweep.model.host import Host
 from fleetsweep.runtime import files
 
 LEAST_COLUMNS: Final = 40
@@ -86,26 +84,6 @@ def say(text: str) -> None:
 def count(number: int, what: str) -> str:
     """Return ``1 host`` or ``2 hosts``."""
     return f"{number} {what}" + ("" if number == 1 else "s")
-
-
-@contextmanager
-def progress(what: str, total: int, output: Output) -> Iterator[Callable[[Host], None]]:
-    """Show a progress bar on stderr if that is a terminal; yield the function to call with each finished host."""
-    if output.quiet or not sys.stderr.isatty():
-        yield lambda host: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    bar = Progress(console=Console(stderr=True), transient=True)
-    task = bar.add_task(what, total=total)
-    with suppress(OSError):
-        bar.start()
-    try:
-        yield lambda host: bar.advance(task)
-    finally:
-        with suppress(OSError):
-            bar.stop()
 
 
 def deliver(text: str, output: Output, code: int) -> int:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from fleetsweep.cli import run_journal
 from fleetsweep.cli.confirm import confirmed
 from fleetsweep.cli.print_report import make_report, print_report
+from fleetsweep.cli.progress import progress
 from fleetsweep.cli.signals import SignalHandler
-from fleetsweep.console import note, progress, say, warn
+from fleetsweep.console import note, say, warn
 from fleetsweep.errors import FaultKind, FleetsweepError, UsageError
 from fleetsweep.exit_codes import BUG, INCOMPLETE, OK, worst
 from fleetsweep.model.decision import FleetPlan
@@ -156,7 +157,7 @@ def _survey_and_plan(run: Run, connect: ConnectConfig, done: RunProgress) -> Non
     open_intents = run_journal.open_intents(config, run.journal, run.holder)
     acts = config.remove or config.output.save_plan is not None
     concerned = to_identify(config.hosts, open_intents)
-    with progress("Surveying", len(config.hosts), config.output) as advance:
+    with progress("Surveying", config.hosts, config.output) as advance:
         surveys = phases.survey(
             config.hosts,
             config.policies,
@@ -196,7 +197,7 @@ def _remove(run: Run, connect: ConnectConfig, done: RunProgress) -> None:
         # The hosts were surveyed by now, so each has its row, and nothing is removed from any of them.
         done.applied = {item.host.name: phases.Applied((), journal_fault(error), 0.0) for item in todo}
         return
-    with progress("Removing", len(todo), config.output) as advance:
+    with progress("Removing", [item.host for item in todo], config.output) as advance:
         done.applied = phases.apply(
             todo,
             config.policies,
@@ -271,6 +272,6 @@ def survey_hosts(config: RunConfig) -> Sequence[Survey | FailedSurvey]:
 
     with (
         phases.open_bastions(config.hosts, config.connect) as connect,
-        progress("Surveying", len(config.hosts), config.output) as advance,
+        progress("Surveying", config.hosts, config.output) as advance,
     ):
         return phases.survey(config.hosts, config.policies, connect, advance)

@@ -11,9 +11,8 @@ from typing import TextIO
 
 import pytest
 
-from fleetsweep.console import Output, columns, columns_of, count, deliver, is_plain, note, progress
+from fleetsweep.console import Output, columns, columns_of, count, deliver, is_plain, note
 from fleetsweep.exit_codes import GUARD, INCOMPLETE, OK
-from fleetsweep.model.host import Host
 
 
 def output(path: Path | None = None, *, quiet: bool = False) -> Output:
@@ -49,12 +48,6 @@ def test_quiet_silences_notes(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
     note("done", output())
     assert capsys.readouterr().err == "fleetsweep: done\n"
-
-
-def test_there_is_no_progress_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress("Surveying", 1, output()) as advance:
-        advance(Host("a", "a"))
-    assert capsys.readouterr() == ("", "")
 
 
 def test_counts_are_in_the_plural_but_for_one() -> None:

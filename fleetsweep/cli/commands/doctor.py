@@ -136,13 +136,13 @@ def _check(config: RunConfig, learn: LearnOptions) -> int:
 
 def _look(config: RunConfig) -> tuple[Checkup, ...]:
     """Examine the hosts once."""
-    from fleetsweep.console import progress
+    from fleetsweep.cli.progress import progress
     from fleetsweep.sweep.checkup import examine
     from fleetsweep.sweep.phases import open_bastions
 
     identify = config.output.verbose or config.output.style == "json"
     with (
         open_bastions(config.hosts, config.connect) as connect,
-        progress("Checking", len(config.hosts), config.output) as advance,
+        progress("Checking", config.hosts, config.output) as advance,
     ):
         return examine(config.hosts, config.policies, connect, advance, identify=identify)
