@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Final
 
 from fleetsweep import exit_codes
 from fleetsweep.errors import UsageError
-from fleetsweep.model.report import FleetReport
+from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.model.survey import Status
 from fleetsweep.report import fleet_totals, host_note, host_totals, printable
 from fleetsweep.report.cells import NAME_LIMIT
+from fleetsweep.report.groups import grouped, names
 from fleetsweep.report.problems import guard_line
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ REQUIREMENT: Final = "apprise>=1.11"
 """What the extra ``notify`` installs. The remedy names it, since an index may have another package fleetsweep."""
 
 HOST_LIMIT: Final = 20
-"""Hosts listed in one message: it should fit a phone's screen, and most services cut it at 2,000 characters."""
+"""Lines of hosts in one message. It should fit a phone's screen, and most services cut it at 2,000 characters."""
 
 RERUN_HOST_LIMIT: Final = 5
 """Hosts that the command to look again names one by one."""
@@ -60,11 +61,10 @@ def compose(report: FleetReport, rerun: RerunCommand, failure: str = "") -> Mess
     if report.guard:
         lines.append(f"fleet: {guard_line(report.guard)}")
     hosts = sorted(report.hosts, key=lambda host: (host.status is Status.OK, not host_note(host, host_totals(host))))
-    for host in hosts[:HOST_LIMIT]:
-        what = ", ".join(filter(None, (host.status.value, host_note(host, host_totals(host)))))
-        lines.append(f"{printable(host.host.name, NAME_LIMIT)}: {what}")
-    if len(hosts) > HOST_LIMIT:
-        lines.append(f"and {len(hosts) - HOST_LIMIT} more")
+    groups = grouped(hosts, _result)
+    lines += [f"{names([host.host for host in group])}: {_result(group[0])}" for group in groups[:HOST_LIMIT]]
+    if len(groups) > HOST_LIMIT:
+        lines.append(f"and {sum(map(len, groups[HOST_LIMIT:]))} more")
     if report.hosts:
         totals = fleet_totals(report)
         counts = totals.counts
@@ -78,6 +78,11 @@ def compose(report: FleetReport, rerun: RerunCommand, failure: str = "") -> Mess
         show = shlex.join(["fleetsweep", "show", report.run_id, *rerun.show])
         lines.append(f"Show the run: {printable(show, LINE_LIMIT)}")
     return Message(title, "\n".join(lines).strip(), good=report.exit_code == exit_codes.OK)
+
+
+def _result(host: HostReport) -> str:
+    """Return a host's status and what is unusual about it. Hosts with the same share a line."""
+    return ", ".join(filter(None, (host.status.value, host_note(host, host_totals(host)))))
 
 
 def _here() -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import Decision, FleetPlan, Guard, GuardName, HostPlan, Reason
+from fleetsweep.model.durations import compared, in_words
 from fleetsweep.model.host import Host
 from fleetsweep.model.run_scope import CLOCK_TOLERANCE_S, LONGEST_JOB_S, Baseline
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Survey
@@ -131,10 +133,11 @@ def _host_guard(plan: HostPlan, policy: Policy, history: Sequence[int]) -> Guard
         if tripped is not None:
             return tripped
     if not abs(skew_s) <= policy.max_skew_s:
+        # Rounded up: 300.5 s is more than 300 s.
+        skew, most = compared(math.ceil(abs(skew_s)) if math.isfinite(skew_s) else skew_s, policy.max_skew_s)
         return Guard(
             GuardName.SKEW,
-            f"the engine's clock is {abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}, "
-            f"more than {policy.max_skew_s} s",
+            f"the engine's clock is {skew} {'ahead' if skew_s > 0 else 'behind'}, more than {most}",
             limit=policy.max_skew_s,
             found=skew_s,
         )
@@ -172,7 +175,7 @@ def _baseline_guard(plan: HostPlan, baseline: Baseline) -> Guard | None:
     age_s = (plan.now_ns - baseline.taken_ns) // SECOND
     if -CLOCK_TOLERANCE_S <= age_s <= LONGEST_JOB_S:
         return None
-    when = f"{-age_s} s in the future" if age_s < 0 else f"{age_s} s ago, more than a day"
+    when = f"{in_words(-age_s)} in the future" if age_s < 0 else f"{in_words(age_s, 4)} ago, more than a day"
     return Guard(
         GuardName.SKEW,
         f"the baseline was taken {when}, by this engine's clock: nothing is removed here",

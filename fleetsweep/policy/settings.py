@@ -12,6 +12,7 @@ from functools import cache
 from typing import Final, TypeVar
 
 from fleetsweep.errors import PolicyError
+from fleetsweep.model.durations import compared
 from fleetsweep.model.host import Host
 from fleetsweep.model.numerals import decimal, whole
 from fleetsweep.model.policy_flags import Flags, option_name
@@ -56,17 +57,19 @@ def resolve(flags: Flags, environ: Mapping[str, str], host: Host) -> Policy:
         engine_id=look.engine_id(),
     )
     if policy.max_age_s <= policy.job_timeout_s:
+        age, job = compared(policy.max_age_s, policy.job_timeout_s)
         raise PolicyError(
             "max_age",
             look.source_of("max_age"),
-            f"max age ({policy.max_age_s} s) must be greater than the longest job "
-            f"({policy.job_timeout_s} s, --job-timeout): a running job's container would count as stale",
+            f"max age ({age}) must be greater than the longest job ({job}, --job-timeout): "
+            "a running job's container would count as stale",
         )
     if policy.max_lifetime_s is not None and policy.max_lifetime_s <= policy.max_age_s:
+        lifetime, age = compared(policy.max_lifetime_s, policy.max_age_s)
         raise PolicyError(
             "max_lifetime",
             look.source_of("max_lifetime"),
-            f"max lifetime ({policy.max_lifetime_s} s) must be greater than max age ({policy.max_age_s} s)",
+            f"max lifetime ({lifetime}) must be greater than max age ({age})",
         )
     return policy
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from fleetsweep.model.decision import Explanation, HostPlan, Verdict
+from fleetsweep.model.decision import Explanation, Finding, HostPlan, Verdict
+from fleetsweep.model.durations import compared
 from fleetsweep.report.cells import IMAGE_LIMIT, NAME_LIMIT, NOTHING, SHORT_ID, humanize
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.fit import Column, name_column, number_column, table, text_column, wrap
@@ -15,6 +17,10 @@ from fleetsweep.report.problems import guard_line
 
 SCHEMA: Final = "fleetsweep.explanation/1"
 
+_RULES_OF_AGE: Final = frozenset(
+    {"creation time", "creation age", "start time", "max age", "max lifetime", "created after the baseline"}
+)
+_SECONDS: Final = re.compile(r"\b([0-9]+) s\b")
 _COLUMNS: Final = (Column("RULE"), text_column("SAW"), Column("SAID"))
 _CANDIDATE_COLUMNS: Final = (
     name_column("HOST"),
@@ -43,7 +49,7 @@ def _as_table(explanation: Explanation, width: int | None) -> str:
     for finding in explanation.findings:
         reason = finding.reason.value if finding.reason else NOTHING
         # The first rule with a reason decides; the reasons of later ones are shown in parentheses.
-        rows.append([finding.rule, printable(finding.saw), f"({reason})" if decided and finding.reason else reason])
+        rows.append([finding.rule, printable(_saw(finding)), f"({reason})" if decided and finding.reason else reason])
         decided = decided or finding.reason is not None
     head = (
         f"{printable(container.name, NAME_LIMIT)} ({printable(container.id[:SHORT_ID])}) on "
@@ -55,6 +61,14 @@ def _as_table(explanation: Explanation, width: int | None) -> str:
     removes = decision.verdict is Verdict.REMOVE
     last = [line for text in (verdict, *(guard if removes else [])) for line in wrap(text, width, _INDENT)]
     return "\n".join([*wrap(head, width, _INDENT), "", *table(_COLUMNS, rows, width), "", *last]) + "\n"
+
+
+def _saw(finding: Finding) -> str:
+    """Return what a rule saw, with its seconds as people say them. Only what the rules of age see has no box's text."""
+    if finding.rule not in _RULES_OF_AGE:
+        return finding.saw
+    words = iter(compared(*map(int, _SECONDS.findall(finding.saw))))
+    return _SECONDS.sub(lambda _: next(words), finding.saw)
 
 
 def _as_json(explanation: Explanation) -> str:

@@ -8,11 +8,14 @@ from typing import Final
 
 from fleetsweep import exit_codes
 from fleetsweep.model.container import SECOND
+from fleetsweep.model.host import Host
 from fleetsweep.model.journal import Hold, PastHost, PastRun, Record
 from fleetsweep.report.cells import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.fit import Column, Cut, name_column, number_column, table, text_column, wrap
+from fleetsweep.report.groups import grouped, impersonal
 from fleetsweep.report.json_report import JsonObject, rounded
+from fleetsweep.report.problems import owner
 from fleetsweep.report.removals import label_lines, removal_lines, removal_object
 
 HISTORY_SCHEMA: Final = "fleetsweep.history/1"
@@ -80,9 +83,18 @@ def render_record(record: Record, format: str, width: int | None = None, report:
     if record.removals:
         blocks += [removal_lines(record.removals, width), label_lines(record.removals, width)]
     # After the tables: in a column, one long message would make every row as wide.
-    errors = [f"{printable(host.name, NAME_LIMIT)}: {printable(host.trouble)}" for host in record.hosts if host.trouble]
-    blocks.append([line for error in errors for line in wrap(error, width, _INDENT)])
+    blocks.append([line for error in _errors(record.hosts) for line in wrap(error, width, _INDENT)])
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _errors(hosts: Sequence[PastHost]) -> list[str]:
+    """Return a line for each error, with the hosts that had the same one."""
+    failed = [(Host(host.name, host.name), host.trouble) for host in hosts if host.trouble]
+    groups = grouped(failed, lambda each: impersonal(each[1], each[0]))
+    return [
+        f"{owner([host for host, _ in group], alike=len({text for _, text in group}) == 1)}: {printable(group[0][1])}"
+        for group in groups
+    ]
 
 
 def render_holds(holds: Sequence[Hold], format: str, width: int | None = None) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from fleetsweep.errors import UsageError
 from fleetsweep.model.container import SECOND
+from fleetsweep.model.durations import in_words
 from fleetsweep.model.host import Host
 from fleetsweep.model.run_scope import CLOCK_TOLERANCE_S, LONGEST_JOB_S, Baseline
 from fleetsweep.model.survey import Survey
@@ -80,5 +81,6 @@ def _check_age(path: Path, created_ns: int, now_ns: int) -> None:
         raise UsageError(f"baseline {path} was taken in the future: check the clocks; nothing was removed")
     if age_s > LONGEST_JOB_S:
         raise UsageError(
-            f"baseline {path} is {age_s} s old, more than a day: it belongs to another job; nothing was removed"
+            f"baseline {path} is {in_words(age_s, 4)} old, more than a day: it belongs to another job; "
+            "nothing was removed"
         )

@@ -26,6 +26,7 @@ from fleetsweep.model.decision import (
     Selector,
     Verdict,
 )
+from fleetsweep.model.durations import compared
 from fleetsweep.model.host import Host
 from fleetsweep.model.policy_flags import Flags
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Status
@@ -125,7 +126,8 @@ def load(path: Path, *, now_ns: int, ttl_s: float, hosts: Mapping[str, Host]) ->
         raise UsageError(f"{where} was made in the future: check this machine's clock, or make a new plan")
     age_s = (now_ns - created_ns) // SECOND
     if age_s > ttl_s:
-        raise UsageError(f"{where} is {age_s} s old, more than {ttl_s:g} s: make a new one, or raise --plan-ttl")
+        age, most = compared(age_s, ttl_s)
+        raise UsageError(f"{where} is {age} old, more than {most}: make a new one, or raise --plan-ttl")
     try:
         return _saved_plan(document, created_ns, where, hosts)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

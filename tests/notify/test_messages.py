@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fleetsweep.errors import UsageError
+from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.outcome import Outcome
 from fleetsweep.model.survey import Status
 from fleetsweep.notify.dispatch import RerunCommand
@@ -23,8 +24,10 @@ def test_a_message_lists_the_worst_hosts_first_and_counts_the_rest() -> None:
     made = report(*hosts, lost("down"), guarded("many", candidates("ws", 3)), exit_code=4)
     lines = compose(made, RERUN).body.splitlines()
     assert lines[:2] == ["down: unreachable, connect: timeout", "many: guarded, cap: 3, limit 2"]
-    assert lines[HOST_LIMIT] == "and 12 more"
-    assert lines[HOST_LIMIT + 1].startswith("30 of 32 hosts ok; 3 containers, 3 matched, 3 stale, 0 removed")
+    assert lines[2] == "fine-[0-29]: ok"
+    assert lines[3].startswith("30 of 32 hosts ok; 3 containers, 3 matched, 3 stale, 0 removed")
+    different = [guarded(f"h{limit}", (), Guard(GuardName.CAP, "", limit, 99)) for limit in range(HOST_LIMIT + 5)]
+    assert compose(report(*different), RERUN).body.splitlines()[HOST_LIMIT] == "and 5 more"
 
 
 def test_a_message_has_no_text_from_a_box() -> None:

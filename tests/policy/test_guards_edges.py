@@ -81,7 +81,9 @@ def test_the_share_of_the_other_hosts_is_explained() -> None:
     )
 
 
-@pytest.mark.parametrize(("age_s", "when"), [(-301, "301 s in the future"), (86_401, "86401 s ago, more than a day")])
+@pytest.mark.parametrize(
+    ("age_s", "when"), [(-301, "5 min 1 s in the future"), (86_401, "1 d 1 s ago, more than a day")]
+)
 def test_a_baseline_is_of_the_future_or_too_old(age_s: int, when: str) -> None:
     seen = survey("a", many(1))
     baseline = Baseline(identity_of(seen.host, seen.engine), NOW - age_s * SECOND, ())

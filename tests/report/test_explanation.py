@@ -27,6 +27,20 @@ def test_the_first_rule_with_a_reason_decides_and_later_reasons_are_in_parenthes
     assert "\x1b" not in "".join(lines)
 
 
+def test_ages_are_shown_as_people_say_them_and_kept_in_seconds_in_json() -> None:
+    findings = (
+        Finding("creation time", "created 180268 s ago", None),
+        Finding("hold", "held: wait 7200 s", None),
+        Finding("max age", "172801 s against 172800 s", Reason.STALE),
+    )
+    made = replace(KEPT, findings=findings)
+    shown = render_explanation(made, "table")
+    assert "created 2 d 2 h ago" in shown
+    assert "2 d 1 s against 2 d" in shown
+    assert "held: wait 7200 s" in shown, "a person's own words"
+    assert json.loads(render_explanation(made, "json"))["rules"][2]["saw"] == "172801 s against 172800 s"
+
+
 def test_a_guard_is_named_only_where_it_stops_a_removal() -> None:
     removed = replace(KEPT, decision=decision(container("ws-1")), guard=GUARD)
     assert removed.decision.verdict is Verdict.REMOVE

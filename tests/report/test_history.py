@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.journal import Hold, PastHost, PastRemoval, PastRun, Record
@@ -56,6 +57,12 @@ def test_a_record_has_its_hosts_its_removals_and_then_their_errors() -> None:
     assert [row[1] for row in cells(table)[1:]] == [container_id("x")[:12], "volume", container_id("y")[:12]]
     assert table.splitlines()[3].endswith("unknown  gone, as run later found")
     assert errors == "b: connection refused\\x1b[2J\n"
+
+
+def test_the_same_error_of_many_hosts_is_one_line() -> None:
+    hosts = tuple(replace(LOST, name=f"r-{number:02}", trouble=f"r-{number:02} timed out") for number in range(40))
+    text = render_record(Record(SWEEP, hosts, ()), "table")
+    assert text.endswith("\n\nr-[00-39] (shown: r-00): r-00 timed out\n")
 
 
 def test_json_has_null_for_what_is_unknown() -> None:

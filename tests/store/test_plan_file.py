@@ -202,7 +202,7 @@ def test_a_plan_expires(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     save(saved(), path)
     assert read(path, age_s=3600).run_id == "run"
-    with pytest.raises(UsageError, match="3601 s old"):
+    with pytest.raises(UsageError, match="1 h 1 s old, more than 1 h"):
         read(path, age_s=3601)
     with pytest.raises(UsageError, match="future"):
         read(path, age_s=-301)
