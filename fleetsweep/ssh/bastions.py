@@ -17,6 +17,7 @@ import paramiko
 
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.runtime.deadline import Deadline
+from fleetsweep.ssh.commands import on_machine, probe
 from fleetsweep.ssh.dial import Dialled, describe, dial, dial_command
 from fleetsweep.ssh.login import log_in, log_out, open_keys
 from fleetsweep.ssh.route import Hop, Route
@@ -27,6 +28,9 @@ ATTEMPTS: Final = 2
 
 THREAD_JOIN_S: Final = 0.5
 """Seconds to wait for a closed connection's thread, which checks ten times a second whether it should end."""
+
+FORWARDING: Final = "sudo sshd -T | grep -iE 'allowtcpforwarding|permitopen|disableforwarding'"
+"""Prints what an sshd allows of forwarding."""
 
 _RETRYABLE: Final = frozenset({FaultKind.HUNG_UP, FaultKind.REFUSED, FaultKind.NETWORK})
 """The kinds of fault that a retry may cure. A refused host key or key is not retried."""
@@ -222,10 +226,9 @@ def _through(transport: StreamlocalTransport, bastion: Hop, hop: Hop, deadline: 
                 Phase.CONNECT,
                 FaultKind.FORBIDDEN if error.code == 1 else FaultKind.REFUSED,
                 f"bastion {bastion.where} opened no stream to {hop.where}: {error.text}",
-                f"{bastion.ssh} sudo sshd -T | grep -iE 'allowtcpforwarding|permitopen|disableforwarding', and check "
-                "authorized_keys there for restrict or no-port-forwarding"
+                f"{on_machine(bastion, FORWARDING)}; and check authorized_keys there for restrict or no-port-forwarding"
                 if error.code == 1
-                else f"check that the box is up: {bastion.ssh} nc -vz {address[0]} {address[1]}",
+                else f"check that the box is up: {probe(hop)}",
             ) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             if transport.active and deadline.expired:
@@ -233,7 +236,7 @@ def _through(transport: StreamlocalTransport, bastion: Hop, hop: Hop, deadline: 
                     Phase.CONNECT,
                     FaultKind.TIMEOUT,
                     f"bastion {bastion.where} opened no stream to {hop.where} in time",
-                    f"check the network between them: {bastion.ssh} nc -vz {address[0]} {address[1]}",
+                    f"check the network between them: {probe(hop)}",
                 ) from error
             raise _connection_ended(bastion, error) from error
         channel.settimeout(deadline.remaining())
@@ -251,4 +254,4 @@ def _connection_ended(bastion: Hop, error: BaseException | None) -> HostError:
 
 
 def _check_command(hop: Hop) -> str:
-    return f"check the bastion: {hop.ssh} true"
+    return f"check the bastion: {on_machine(hop, 'true')}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.decision import Guard, GuardName
@@ -10,6 +11,7 @@ from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.ssh_settings import SshOption
 from fleetsweep.model.survey import Fault
 from fleetsweep.runtime.files import expanded, quoted
+from fleetsweep.ssh.commands import known_hosts_words, probe, scan, scan_certificates
 from fleetsweep.ssh.host_keys import make_directory
 from fleetsweep.ssh.known_hosts import lookup_name
 from fleetsweep.ssh.options import SshOptions
@@ -28,6 +30,9 @@ def command_for(host: Host, options: SshOptions, fault: Fault | None, guard: Gua
     ssh = _ssh(host, options, hop)
     if fault is None or fault.phase in {Phase.TUNNEL, Phase.ENGINE}:
         there = _on_box(host, fault, guard, socket, hop)
+        if hop.connection.user == "root":
+            # A box need not have sudo.
+            there = there.replace("sudo ", "")
         return f"{ssh} {shlex.quote(there)}" if there else ""
     if fault.phase is None:
         return f"{ssh} uptime" if fault.kind is FaultKind.TIMEOUT else ""
@@ -36,26 +41,38 @@ def command_for(host: Host, options: SshOptions, fault: Fault | None, guard: Gua
 
 def _on_controller(hop: Hop, fault: Fault) -> str:
     """Return the command to run on the controller; empty if a verbose log-in helps most."""
-    name, port = str(hop.connection.host), str(hop.connection.port)
+    name = str(hop.connection.host)
     known_hosts = quoted(hop.known_hosts[0]) if hop.known_hosts else "known_hosts"
     key = quoted(hop.key_files[0]) if hop.key_files else ""
-    # A scan for certificates prints no names that sed could replace.
-    scan = hop.scan.partition(" | sed ")[0].replace("ssh-keyscan", "ssh-keyscan -c", 1)
+    line = scan(hop)
     commands = {
         (Phase.RESOLVE, FaultKind.UNKNOWN_NAME): f"getent ahosts {shlex.quote(name)}",
         (Phase.RESOLVE, FaultKind.NO_DNS): f"getent ahosts {shlex.quote(name)}",
         (Phase.RESOLVE, FaultKind.TIMEOUT): f"getent ahosts {shlex.quote(name)}",
-        (Phase.CONNECT, FaultKind.REFUSED): shlex.join(["nc", "-vz", name, port]),
-        (Phase.CONNECT, FaultKind.NETWORK): shlex.join(["nc", "-vz", name, port]),
-        (Phase.HOST_KEY, FaultKind.UNKNOWN): f"{make_directory(hop.known_hosts)}{hop.scan} | tee -a {known_hosts}",
-        (Phase.HOST_KEY, FaultKind.CHANGED): f"ssh-keygen -R {shlex.quote(lookup_name(hop.key_name, int(port)))}"
+        (Phase.CONNECT, FaultKind.REFUSED): probe(hop),
+        (Phase.CONNECT, FaultKind.NETWORK): probe(hop),
+        (Phase.HOST_KEY, FaultKind.UNKNOWN): f"{make_directory(hop.known_hosts)}{line} | tee -a {known_hosts}"
+        if line
+        else "",
+        (Phase.HOST_KEY, FaultKind.CHANGED): f"ssh-keygen -R {shlex.quote(lookup_name(hop.key_name, hop.key_port))}"
         f" -f {known_hosts}",
-        (Phase.HOST_KEY, FaultKind.CERTIFICATE): f"{scan} | ssh-keygen -L -f -",
-        (Phase.AUTH, FaultKind.DENIED): f"ssh-copy-id {f'-i {key} ' if key else ''}-p {port}"
-        f" {shlex.quote(f'{hop.connection.user}@{name}')}",
+        (Phase.HOST_KEY, FaultKind.CERTIFICATE): scan_certificates(hop),
+        (Phase.AUTH, FaultKind.DENIED): _copy_id(hop, key),
         (Phase.AUTH, FaultKind.KEY_FILE): f"ls -l {key}",
     }
     return commands.get((fault.phase, fault.kind), "") if fault.phase is not None else ""
+
+
+def _copy_id(hop: Hop, key: str) -> str:
+    """Return the command that adds the public key to the box, for which another way to log in is needed."""
+    # ssh-copy-id takes no -J.
+    jumps = ["-o", f"ProxyJump={','.join(each.spec for each in hop.before)}"] if hop.before else []
+    config = ["-F", expanded(hop.ssh_config)] if hop.ssh_config else []
+    public = expanded(hop.key_files[0]) + ".pub" if key else ""
+    create = f"ssh-keygen -y -f {key} > {quoted(public)} && " if public and not Path(public).exists() else ""
+    words = [*config, *jumps, *known_hosts_words(hop), "-p", str(hop.connection.port)]
+    where = f"{hop.connection.user}@{hop.connection.original_host}"
+    return f"{create}ssh-copy-id {f'-i {key} ' if key else ''}{shlex.join([*words, where])}"
 
 
 def _on_box(host: Host, fault: Fault | None, guard: Guard | None, socket: str, hop: Hop | None) -> str:
@@ -91,9 +108,11 @@ def _ssh(host: Host, options: SshOptions, hop: Hop) -> str:
         *(["-i", expanded(key)] if key else []),
         *(["-J", host.proxy_jump] if host.proxy_jump else []),
         *(word for option in host.ssh_options for word in _option(option)),
+        *known_hosts_words(hop),
         "-p",
         str(hop.connection.port),
-        f"{hop.connection.user}@{hop.connection.host}",
+        # By this name the configuration has its keys and settings.
+        f"{hop.connection.user}@{hop.connection.original_host}",
     ]
     if host.proxy_command and not host.proxy_jump:
         # The command may hold a password, so the operator has to set it.

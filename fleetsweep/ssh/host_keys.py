@@ -33,6 +33,10 @@ USER_KNOWN_HOSTS: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 GLOBAL_KNOWN_HOSTS: Final = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 
 
+LEARN: Final = "run fleetsweep doctor --learn-keys with the same options"
+"""The remedy for a host whose key no command can print, since a ProxyCommand is before it."""
+
+
 def read_known_hosts(files: tuple[str, ...]) -> KnownHosts:
     """Return the entries of ``files``. A missing file has none; changed files are read again.
 
@@ -122,18 +126,21 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         name: str,
         port: int,
         trust: Trust,
-        scan: str = "",
+        scan: str | None = None,
         rules: KeyRules | None = None,
         known: KnownHosts | None = None,
     ) -> None:
-        """``scan`` is the command that prints the host's keys, for remedies. ``known`` are the files if just read."""
+        """``scan`` is the command that prints the host's keys, for remedies; empty if none can.
+
+        ``known`` are the files if just read.
+        """
         self._known = known
         self._rules = rules or KeyRules(files[0] if files else None)
         self._files = files
         self._name = name
         self._port = port
         self._trust = trust
-        self._scan = scan or f"ssh-keyscan -p {port} {shlex.quote(name)}"
+        self._scan = f"ssh-keyscan -p {port} {shlex.quote(name)}" if scan is None else scan
         self.verified = False
         self.key: paramiko.PKey | None = None
 
@@ -265,6 +272,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
         shown = f"{key.get_name()} {fingerprint(key.asbytes())}"
         spelling = lookup_name(self._name, self._port)
         file = quoted(self._files[0]) if self._files else "known_hosts"
+        add = f"{make_directory(self._files)}{self._scan} >> {file}" if self._scan else LEARN
         if status is KeyStatus.REVOKED:
             return HostError(
                 Phase.HOST_KEY,
@@ -278,7 +286,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
                 Phase.HOST_KEY,
                 FaultKind.CHANGED,
                 f"{spelling} presented {shown}, but known_hosts has {known}",
-                f"if the box was rebuilt: {_removal(spelling, entries)}, then add its new key: {self._scan} >> {file}",
+                f"if the box was rebuilt: {_removal(spelling, entries)}; then add its new key: {add}",
             )
         message = f"{spelling} presented {shown}, which is not in known_hosts"
         if self._rules.not_obeyed:
@@ -290,7 +298,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
             Phase.HOST_KEY,
             FaultKind.UNKNOWN,
             message,
-            f"compare the key on the box, then: {make_directory(self._files)}{self._scan} >> {file}",
+            f"compare the key on the box, then: {add}",
         )
 
 

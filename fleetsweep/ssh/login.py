@@ -19,6 +19,7 @@ from fleetsweep.model.survey import PhaseObserver, ignore_phase
 from fleetsweep.runtime.capacity import out_of_room
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh.algorithms import signature_algorithms, usable_keys
+from fleetsweep.ssh.commands import scan
 from fleetsweep.ssh.dial import Dialled, Socket, describe
 from fleetsweep.ssh.host_keys import HostKeyPolicy, KeyRules, read_known_hosts
 from fleetsweep.ssh.identities import DEFAULT_KEYS, Keyring, PublicKeyAuth
@@ -120,7 +121,7 @@ def _log_in(
         hop.key_name,
         hop.key_port,
         hop.trust,
-        hop.scan,
+        scan(hop),
         KeyRules(
             hop.save_to,
             hop.revoked_keys,

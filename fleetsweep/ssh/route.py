@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -48,7 +47,8 @@ class Hop:
 
     ``connection`` is fabric's, not yet open. known_hosts has the host key under ``key_name`` and ``key_port``.
     ``key_files``, if any, are the only keys that are offered, in this order. ``certificate`` and ``agent`` are
-    CertificateFile and IdentityAgent of ssh_config(5). ``jumps`` are the ``jump_spec`` of each bastion before it.
+    CertificateFile and IdentityAgent of ssh_config(5). ``before`` are the bastions before it, ``proxied`` is whether a
+    ProxyCommand is. ``ssh_config`` and ``given_known_hosts`` are the files that an option or the inventory names.
     ``save_to`` is the file for a new host key, ``not_obeyed`` a setting that would turn its check off.
     ``revoked_keys``, ``host_key_algorithms``, ``pubkey_algorithms``, ``ca_algorithms`` and ``min_rsa_bits`` are
     RevokedHostKeys, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, CASignatureAlgorithms and RequiredRSASize.
@@ -64,7 +64,10 @@ class Hop:
     trust: Trust
     certificate: str | None = None
     agent: str | None = None
-    jumps: tuple[str, ...] = ()
+    before: tuple[Hop, ...] = ()
+    proxied: bool = False
+    ssh_config: str | None = None
+    given_known_hosts: tuple[str, ...] = ()
     save_to: str | None = None
     not_obeyed: str = ""
     revoked_keys: str | None = None
@@ -78,23 +81,16 @@ class Hop:
     on_unknown_key: Callable[[UnknownKey], None] | None = None
 
     @property
-    def scan(self) -> str:
-        """The command that prints this machine's host keys as known_hosts lines."""
-        port, host = self.connection.port, self.connection.host
-        scan = f"ssh-keyscan -p {port} {shlex.quote(str(host))}"
-        if self.jumps:
-            scan = f"{_ssh(self.jumps)} {scan}"
-        return scan if self.key_name == host else f"{scan} | sed {shlex.quote(f's/^[^# ]*/{self.key_name}/')}"
-
-    @property
-    def ssh(self) -> str:
-        """The ssh command line to this machine; a command to run there can be appended."""
-        return _ssh((*self.jumps, self.jump_spec))
+    def spec(self) -> str:
+        """``user@name:port`` with the name of the SSH configuration, for ssh's -J."""
+        return self._spec(str(self.connection.original_host))
 
     @property
     def jump_spec(self) -> str:
         """``user@address:port``, the format of ProxyJump."""
-        host = str(self.connection.host)
+        return self._spec(str(self.connection.host))
+
+    def _spec(self, host: str) -> str:
         return f"{self.connection.user}@{f'[{host}]' if ':' in host else host}:{self.connection.port}"
 
     @property
@@ -161,20 +157,16 @@ def find_route(host: Host, options: SshOptions) -> Route:
     jumps = _jumps(settings)
     bastions, first_command = _bastions(jumps, ssh_config, options, (here,))
     if bastions:
-        return Route(_with_jumps((*bastions, target)), first_command)
-    return Route((target,), _proxy_command(settings.proxy_command, settings))
+        return _route((*bastions, target), first_command)
+    return _route((target,), _proxy_command(settings.proxy_command, settings))
 
 
-def _with_jumps(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
-    """Return the hops with ``jumps`` set to the hops before each."""
-    return tuple(
-        replace(hop, jumps=tuple(before.jump_spec for before in hops[:number])) for number, hop in enumerate(hops)
-    )
-
-
-def _ssh(hops: tuple[str, ...]) -> str:
-    through = f"-J {','.join(hops[:-1])} " if len(hops) > 1 else ""
-    return f"ssh {through}ssh://{hops[-1]}"
+def _route(hops: tuple[Hop, ...], proxy_command: str | None) -> Route:
+    """Return the route, each hop with the hops before it."""
+    known: tuple[Hop, ...] = ()
+    for hop in hops:
+        known = (*known, replace(hop, before=known, proxied=proxy_command is not None and not known))
+    return Route(known, proxy_command)
 
 
 def _jumps(settings: HostSettings) -> tuple[_Jump, ...]:
@@ -283,6 +275,8 @@ def _hop(
         offers_defaults=not settings.lists.get("identityfile"),
         host="" if host is None else host.name,
         on_unknown_key=options.on_unknown_key,
+        ssh_config=ssh_config,
+        given_known_hosts=options.known_hosts or ((host.known_hosts,) if host and host.known_hosts else ()),
     )
     return hop, settings
 

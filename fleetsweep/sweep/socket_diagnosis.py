@@ -196,7 +196,7 @@ def _how_to_grant_access(user: str, group: str, path: str, become: bool) -> str:
     if become:
         return f"on the box, as root: {rule}"
     if group != "root":
-        return f"on the box, as root: usermod -aG {group} {user}"
+        return f"on the box, as root: usermod -aG {shlex.quote(group)} {shlex.quote(user)}"
     return f"on the box, as root: {rule}; and set ansible_become for it"
 
 

@@ -138,12 +138,12 @@ def test_each_phase_that_fails_ends_its_row_and_has_a_command(run: Run, fleet: S
     blocks = dict(block.split(": ", 1) for block in below.strip().split("\n\n"))
     commands = {name: block.rpartition("\n  $ ")[2] for name, block in blocks.items()}
     assert commands["no-name"] == "getent ahosts box.invalid"
-    assert commands["no-port"].startswith("nc -vz 127.0.0.1 ")
+    assert commands["no-port"].startswith("timeout 5 bash -c ")
     assert commands["no-speech"].startswith("ssh ")
     assert commands["new-key"].startswith(f"ssh-keyscan -p {box.port} localhost | tee -a ")
-    assert commands["denied"].startswith(f"ssh-copy-id -i {fleet.key} -p ")
+    assert commands["denied"].startswith(f"ssh-copy-id -i {fleet.key} -F ")
     assert "ls -l /nonexistent.sock; id" in commands["no-socket"]
-    assert "sudo sshd -T" in commands["forbidden"]
+    assert "sshd -T" in commands["forbidden"]
     assert "docker -H " in commands["ill"]
     assert "well" not in commands
 

@@ -1,0 +1,309 @@
+"""Each command that a remedy holds is run in a shell, as pasted, by the account that would run it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fleetsweep
+from tests.conftest import Run
+from tests.lab import Box, Lab
+from tests.lab.accounts import account
+from tests.lab.sshd_fleet import SshdFleet, open_sshd_fleet
+
+pytestmark = pytest.mark.lab
+
+SOURCE = Path(fleetsweep.__file__).parent
+
+REMEDY_AT = {"HostError": 3, "EngineError": 2, "LostAnswer": 3, "ChannelRefused": 1, "config_error": 1, "Problem": 1}
+"""Which argument of these calls is the remedy."""
+
+PROGRAMS = re.compile(
+    r"\b(?:ssh-keyscan|ssh-keygen|ssh-copy-id|getent|usermod|systemctl|chmod|rm|rmdir|namei|sudo|install) [-/a-z{]"
+    r"|on_machine|probe\(|scan\(|_removal|{add}"
+)
+
+RUN_HERE = {
+    "compare the key on the box, then: {add}": "an unknown key",
+    "if the box was rebuilt: {_removal(spelling, entries)}; then add its new key: {add}": "a changed key",
+    "on the box: rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A; then find out who has the old key": "new host keys",
+    "create a longer host key on the box: ssh-keygen -A, or lower RequiredRSASize": "new host keys",
+    "chmod go-w {quoted(path)}, or chown it": "a writable configuration",
+    "restore the file (ssh-keygen -Q -l -f {quoted(path)}), or correct RevokedHostKeys": "a revocation list",
+    "{on_machine(bastion, FORWARDING)}; and check authorized_keys there for restrict or no-port-forwarding": "bastions",
+    "check that the box is up: {probe(hop)}": "bastions",
+    "check the network between them: {probe(hop)}": "bastions",
+    "namei -l {shlex.quote(str(endpoint))}, or run fleetsweep as root": "the socket of this machine",
+}
+"""The remedies that hold a command, and the test below that runs it."""
+
+POINTERS = {
+    "systemctl start docker.socket docker, or give --engine",
+    "systemctl restart docker",
+    "sign the host key again with ssh-keygen -h",
+    "sign the host key again: ssh-keygen -h -t rsa-sha2-512",
+}
+"""Remedies that name a program for a service or an authority that the lab has not: nothing to run as it is."""
+
+
+def remedies() -> Iterator[str]:
+    """Yield each remedy of the source, as an f-string's text."""
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                position = REMEDY_AT.get(getattr(node.func, "id", getattr(node.func, "attr", "")))
+                given = [word.value for word in node.keywords if word.arg == "remedy"]
+                if position is not None and (given or len(node.args) > position):
+                    yield from texts(given[0] if given else node.args[position])
+
+
+def texts(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.IfExp):
+        yield from texts(node.body)
+        yield from texts(node.orelse)
+    elif isinstance(node, ast.Constant):
+        yield str(node.value)
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(
+            str(part.value) if isinstance(part, ast.Constant) else f"{{{ast.unparse(part).strip('{}')}}}"
+            for part in node.values
+        )
+
+
+def test_each_remedy_with_a_command_is_run_here_or_known_as_a_pointer() -> None:
+    found = set(remedies())
+    assert len(found) > 50
+    with_commands = {text for text in found if PROGRAMS.search(text)}
+    assert with_commands - POINTERS == set(RUN_HERE)
+
+
+@pytest.fixture
+def fleet() -> Iterator[SshdFleet]:
+    with open_sshd_fleet() as found:
+        yield found
+
+
+@dataclass
+class Shell:
+    """A shell of the operator: with a home of its own, and programs that note how they are called."""
+
+    home: Path
+    run_cli: Run
+
+    def __post_init__(self) -> None:
+        (self.home / ".ssh").mkdir(parents=True)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"HOME": str(self.home)}
+
+    def paste(self, command: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            cwd="/",
+            env={**os.environ, **self.environ},
+        )
+        assert "not found" not in done.stderr, done.stderr
+        return done
+
+    def doctor(self, *words: str) -> dict[str, dict[str, Any]]:
+        done = self.run_cli("doctor", *words, "--format", "json", "-T", "5s", environ=self.environ)
+        return {row["host"]: row for row in json.loads(done.stdout)["hosts"]}
+
+
+@pytest.fixture
+def shell(fleet: SshdFleet, run: Run) -> Shell:
+    return Shell(fleet.directory / "a home", run)
+
+
+def inventory_of(fleet: SshdFleet) -> list[str]:
+    """The inventory, without an option for known_hosts: the operator's own are read."""
+    return fleet.options()[:2]
+
+
+def commands(text: str) -> str:
+    """The command of a remedy: what follows its first colon and blank."""
+    return text.partition(": ")[2]
+
+
+def ssh_config(fleet: SshdFleet, shell: Shell, text: str) -> list[str]:
+    """Write a configuration whose known_hosts is a file in the home; return the options for it."""
+    known = shell.home / ".ssh" / "known hosts"
+    path = fleet.directory / "my config"
+    path.write_text(f'{text}Host *\n UserKnownHostsFile "{known}"\n')
+    return ["--ssh-config", str(path)]
+
+
+def test_an_unknown_key_is_added_in_the_operators_own_file_and_by_its_alias(fleet: SshdFleet, shell: Shell) -> None:
+    box, url = fleet.sshd(), fleet.engine()
+    fleet.host("plain", None, url, port=box.port)
+    fleet.host("aliased", None, url, port=box.port)
+    fleet.hosts["aliased"]["ansible_ssh_common_args"] = "-o HostKeyAlias=runner"
+    (shell.home / ".ssh").rmdir()
+    options = inventory_of(fleet)
+    # Both ask for the user's own ~/.ssh/config, which is that of root's home.
+    for name in ("plain", "aliased"):
+        row = shell.doctor(*options)[name]
+        assert row["error"]["kind"] == "unknown", row
+        done = shell.paste(commands(row["error"]["remedy"]) if name == "plain" else row["command"])
+        assert done.returncode == 0, done.stderr
+    assert {name: row["status"] for name, row in shell.doctor(*options).items()} == {"plain": "ok", "aliased": "ok"}
+    assert (shell.home / ".ssh").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_changed_key_is_replaced(fleet: SshdFleet, shell: Shell) -> None:
+    box = fleet.sshd()
+    fleet.host("rebuilt", None, fleet.engine(), port=box.port)
+    known = shell.home / ".ssh" / "known_hosts"
+    other = fleet.key.with_suffix(".pub").read_text().split()
+    known.write_text(f"[127.0.0.1]:{box.port} {other[0]} {other[1]}\n")
+    row = shell.doctor(*inventory_of(fleet))["rebuilt"]
+    assert row["error"]["kind"] == "changed"
+    first, second = commands(row["error"]["remedy"]).split("; then add its new key: ")
+    assert shell.paste(row["command"]).returncode == 0
+    known.write_text(f"[127.0.0.1]:{box.port} {other[0]} {other[1]}\n")
+    for command in (first, second):
+        assert shell.paste(command).returncode == 0
+    assert shell.doctor(*inventory_of(fleet))["rebuilt"]["status"] == "ok"
+
+
+def test_a_bastion_and_the_box_behind_it_are_reached_as_the_run_reaches_them(fleet: SshdFleet, shell: Shell) -> None:
+    bastion, box = fleet.sshd(), fleet.sshd()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        down = unused.getsockname()[1]
+        for name, port in (("behind", box.port), ("down", down)):
+            fleet.host(name, None, fleet.engine(), port=port)
+            fleet.hosts[name]["ansible_ssh_common_args"] = "-J bastion"
+        text = f"Host bastion\n HostName 127.0.0.1\n Port {bastion.port}\n User root\n IdentityFile {fleet.key}\n"
+        options = [*inventory_of(fleet), *ssh_config(fleet, shell, text)]
+        # The bastion's key, then the box's.
+        for _ in range(2):
+            error = shell.doctor(*options)["behind"]["error"]
+            assert shell.paste(commands(error["remedy"])).returncode == 0, error
+        rows = shell.doctor(*options)
+        assert rows["behind"]["status"] == "ok", rows["behind"]
+        probe = shell.paste(commands(rows["down"]["error"]["remedy"]))
+    assert "onnection refused" in probe.stderr
+    # A bastion that forbids streams.
+    bastion.stop_sshd()
+    bastion.sshd_lines = ["AllowTcpForwarding no"]
+    bastion.start_sshd()
+    error = shell.doctor(*options)["behind"]["error"]
+    done = shell.paste(error["remedy"].partition("; and check")[0])
+    assert "allowtcpforwarding" in done.stdout, done.stderr
+
+
+def test_what_doctor_prints_for_each_phase_runs(fleet: SshdFleet, shell: Shell) -> None:
+    box, locked = fleet.sshd(), fleet.sshd()
+    fleet.host("no-name", None, fleet.engine(), address="box.invalid")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        fleet.host("no-port", None, fleet.engine(), port=unused.getsockname()[1])
+        fleet.host("denied", locked, fleet.engine())
+        fleet.host("no-socket", box, "unix:///none such.sock")
+        other = fleet.directory / "other key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
+        other.with_name(other.name + ".pub").unlink()
+        fleet.hosts["denied"]["ansible_ssh_private_key_file"] = f'"{other}"'
+        options = fleet.options()
+        rows = shell.doctor(*options)
+        done = {name: shell.paste(row["command"]) for name, row in rows.items() if row["command"]}
+    assert set(done) == {"no-name", "no-port", "denied", "no-socket"}
+    assert done["no-name"].returncode == 2  # getent: the name was not found
+    assert "onnection refused" in done["no-port"].stderr
+    assert "No such file" in done["no-socket"].stderr
+    assert "streamlocal" in done["no-socket"].stdout
+    assert "uid=0(root)" in done["no-socket"].stdout
+    # From here on it needs another way to log in, such as a password.
+    assert "1 key(s) remain to be installed" in done["denied"].stderr
+
+
+def test_the_group_and_the_rule_of_sudo_give_the_account_its_access(run: Run, lab_box: Box) -> None:
+    with account(lab_box) as user:
+        row = doctor_as(run, lab_box, user.name, user.key)
+        assert row["error"]["kind"] == "denied", row
+        remedy = row["error"]["remedy"]
+        assert remedy.startswith("on the box, as root: ")
+        command = commands(remedy).partition("; and set ansible_become")[0]
+        if command.startswith("echo "):
+            try:
+                subprocess.run(["/bin/sh", "-c", command], check=True)
+                rules = Path("/etc/sudoers.d/fleetsweep")
+                rules.chmod(0o440)
+                subprocess.run(["visudo", "-cqf", str(rules)], check=True)
+            finally:
+                Path("/etc/sudoers.d/fleetsweep").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def lab_box(session_lab: Lab) -> Box:
+    return session_lab.boxes[0]
+
+
+def doctor_as(run: Run, box: Box, user: str, key: Path) -> dict[str, Any]:
+    target = f"{user}@127.0.0.1:{box.port}"
+    known = box.directory / "known"
+    known.write_text(box.known_hosts_line)
+    words = ["--host", target, "--engine", f"unix://{box.socket}", "--private-key", str(key)]
+    done = run("doctor", *words, "--known-hosts", str(known), "--format", "json", "--ssh-config", "/dev/null")
+    rows = json.loads(done.stdout)["hosts"]
+    assert len(rows) == 1
+    found: dict[str, Any] = rows[0]
+    return found
+
+
+def test_new_host_keys_are_made_where_none_are_left(tmp_path: Path) -> None:
+    # On a box of its own: ssh-keygen -A takes another root with -f.
+    directory = tmp_path / "etc" / "ssh"
+    directory.mkdir(parents=True)
+    for name in ("ssh_host_rsa_key", "ssh_host_rsa_key.pub"):
+        (directory / name).write_text("old")
+    command = f"rm {directory}/ssh_host_*_key* && ssh-keygen -A -f {tmp_path}"
+    subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
+    assert "old" not in (directory / "ssh_host_rsa_key.pub").read_text()
+
+
+def test_a_writable_configuration_and_a_revocation_list_get_commands_that_run(fleet: SshdFleet, shell: Shell) -> None:
+    box = fleet.sshd()
+    fleet.host("box", box, fleet.engine())
+    known = fleet.options()[2:4]
+    config = shell.home / ".ssh" / "config"
+    config.write_text("")
+    config.chmod(0o666)
+    row = shell.doctor(*inventory_of(fleet), *known)["box"]
+    assert row["error"]["kind"] == "ssh-config", row
+    assert shell.paste(row["error"]["remedy"].partition(", or")[0]).returncode == 0
+    revoked = shell.home / "my keys"
+    revoked.write_bytes(b"\0\xff garbage")
+    config.write_text(f'RevokedHostKeys "{revoked}"\n')
+    row = shell.doctor(*inventory_of(fleet), *known)["box"]
+    command = row["error"]["remedy"].partition("(")[2].partition(")")[0]
+    revoked.write_text("")
+    assert command.startswith("ssh-keygen -Q"), row
+    subprocess.run(["ssh-keygen", "-k", "-f", str(revoked), str(fleet.key.with_suffix(".pub"))], check=True)
+    assert shell.paste(command).returncode == 0
+
+
+def test_the_socket_of_this_machine_is_shown_with_its_directories(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a directory" / "none.sock"
+    done = run("doctor", "--local", "--engine", f"unix://{path}", "--format", "json")
+    (row,) = json.loads(done.stdout)["hosts"]
+    shown = subprocess.run(["/bin/sh", "-c", row["command"]], capture_output=True, text=True, check=False)
+    assert "No such file" in shown.stderr
+    assert "uid=0(root)" in shown.stdout
