@@ -24,6 +24,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "history": "List past runs, the newest first.",
     "hold": "Keep a container for a while, with a reason.",
     "hosts": "Print the selected hosts and how they are reached.",
+    "report": "Write the fleet's state and history as an HTML page.",
     "schedule": "Print units or workflows that run it every hour.",
     "show": "Show one past run, or one container that runs removed.",
     "sweep": "Survey, ask, remove, and verify the removal.",

@@ -350,6 +350,22 @@ class HistoryOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """Where the page goes, and how far back it looks, in seconds."""
+
+    html: str = field(
+        default="",
+        metadata=option("Output", "--html", type=FILE, required=True, help="Write the page to this file; - is stdout."),
+    )
+    since: float = field(
+        default=30 * 24 * HOUR_S,
+        metadata=option(
+            "Runs", "--since", type=Duration(), help="Days to show, such as 7d; at most 92. [default: 30d]"
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleOptions:
     """What is scheduled, how often in seconds, as which account, and where the files go."""
 

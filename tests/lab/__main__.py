@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from tests.lab.incident import seed
-from tests.lab.lab import PACKAGES, TEST_PACKAGES, Lab, LabUnavailable, missing
+from tests.lab.lab import AXE, AXE_PROJECT, PACKAGES, TEST_PACKAGES, Lab, LabUnavailable, missing
 
 PID_FILE = Path("/tmp/fleetsweep-lab.pid")
 
@@ -21,7 +21,10 @@ def install(for_tests: bool) -> None:
     """Install missing packages, with apt where possible. Starts no system service."""
     if not missing(for_tests=for_tests):
         return
-    packages = (*PACKAGES, *TEST_PACKAGES) if for_tests else PACKAGES
+    packages: tuple[str, ...] = (*PACKAGES, *TEST_PACKAGES) if for_tests else PACKAGES
+    if shutil.which("npm"):
+        # It may be another distributor's, which conflicts with the package.
+        packages = tuple(package for package in packages if package != "npm")
     if os.geteuid() == 0 and shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         # Keep apt from starting the packages' services, which the lab does not use.
@@ -41,6 +44,8 @@ def install(for_tests: bool) -> None:
         finally:
             if ours:
                 guard.unlink()
+    if for_tests and not AXE.exists() and shutil.which("npm"):
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent", "--prefix", AXE_PROJECT], check=False)
     if lacking := missing(for_tests=for_tests):
         sys.exit("the lab needs " + ", ".join(lacking))
 

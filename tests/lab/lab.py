@@ -16,9 +16,25 @@ from tests.lab.process import remove_tree
 
 PACKAGES = ("docker.io", "openssh-server", "busybox-static", "iproute2")
 
-TEST_PACKAGES = ("podman", "sudo", "systemd", "prometheus", "prometheus-pushgateway", "faketime", "haproxy", "nginx")
+TEST_PACKAGES = (
+    "podman",
+    "sudo",
+    "systemd",
+    "prometheus",
+    "prometheus-pushgateway",
+    "faketime",
+    "haproxy",
+    "nginx",
+    "chromium",
+    "npm",
+)
 """Needed by some tests only, not by the demo or the bench. Of systemd only systemd-analyze runs, of prometheus only
 promtool."""
+
+AXE_PROJECT = Path(__file__).parents[1] / "browser"
+"""The npm project whose lock file pins axe-core."""
+
+AXE = AXE_PROJECT / "node_modules" / "axe-core" / "axe.min.js"
 
 
 class LabUnavailable(RuntimeError):
@@ -32,12 +48,14 @@ def missing(*, for_tests: bool = False) -> list[str]:
     if for_tests:
         wanted += [("podman", "podman"), ("sudo", "sudo"), ("systemd-analyze", "systemd"), ("promtool", "prometheus")]
         wanted += [("prometheus-pushgateway", "prometheus-pushgateway"), ("faketime", "faketime")]
-        wanted += [("haproxy", "haproxy"), ("nginx", "nginx")]
+        wanted += [("haproxy", "haproxy"), ("nginx", "nginx"), ("chromium", "chromium"), ("npm", "npm")]
     for program, package in wanted:
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
             lacking.append(f"{program} (apt-get install --no-install-recommends {package})")
     if not Path("/bin/busybox").exists():
         lacking.append("/bin/busybox (apt-get install --no-install-recommends busybox-static)")
+    if for_tests and not AXE.exists():
+        lacking.append(f"axe-core (npm ci --prefix {AXE_PROJECT})")
     return lacking
 
 

@@ -8,6 +8,7 @@ from fleetsweep.store.journal.holds import holds, place_hold, release_hold
 from fleetsweep.store.journal.leak_queries import leak_history, past_containers
 from fleetsweep.store.journal.queries import past_runs, record
 from fleetsweep.store.journal.removals import report_parts
+from fleetsweep.store.journal.report_queries import overview
 from fleetsweep.store.journal.writer import HostJournal, Journal
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "NoRunError",
     "holds",
     "leak_history",
+    "overview",
     "past_containers",
     "past_evidence",
     "past_runs",

@@ -106,6 +106,8 @@ def reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)) as opened:
             # Not mode=ro: such a reader can't delete the side files that it creates.
             opened.execute("PRAGMA query_only = ON")
+            # A label with bad UTF-8 is stored as JSON; what SQLite takes out of it would not be readable as text.
+            opened.text_factory = _decoded
             # An older schema is read as it is: the account that reads may not be allowed to write.
             if schema_version(opened, path) == 0:
                 # A run has just created the file and not yet its tables.
@@ -128,6 +130,10 @@ def has_leaks(journal: sqlite3.Connection) -> bool:
     """
     (version,) = journal.execute("PRAGMA user_version").fetchone()
     return int(version) >= EVIDENCE_VERSION
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "backslashreplace")
 
 
 def _no_journal(state_dir: Path) -> NoJournalError:

@@ -1,0 +1,1 @@
+"""A headless Chromium to look at pages with, and axe-core to check them."""
