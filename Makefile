@@ -50,6 +50,9 @@ compat: test-needs ## engines and SSH servers of three generations, in chroots (
 compat-tables: test-needs ## the same, written into docs/engines.md
 	$(BIN)/python -m tests.compat --write
 
+pages: test-needs ## the pages' commands, pasted word for word into bare Debians (root, minutes)
+	$(BIN)/python -m tests.pages
+
 fuzz: $(VENV)/.installed ## any text to the readers of inventories (minutes; FUZZ_EXAMPLES says how many)
 	$(BIN)/python -m pytest -q --timeout=3600 tests/fuzz/parsers.py
 
@@ -74,4 +77,4 @@ dist-check: $(VENV)/.installed ## the same, then again from the archive: same by
 clean: ## delete what was made
 	rm -rf $(VENV) .compat .floors build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs test-needs demo test floors compat-python check bench bench-tables compat compat-tables fuzz mutate lab docs-table dist dist-check clean
+.PHONY: help lab-needs test-needs demo test floors compat-python check bench bench-tables compat compat-tables pages fuzz mutate lab docs-table dist dist-check clean

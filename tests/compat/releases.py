@@ -28,10 +28,13 @@ class CompatUnavailable(RuntimeError):
     """This machine can't make a chroot; the message names the step that failed."""
 
 
-def chroot_of(release: str) -> Path:
-    """Return a release's chroot, made now if the cache has none that is complete. Raises CompatUnavailable."""
-    root, complete = CACHE / release, CACHE / f"{release}.complete"
-    if complete.exists() and complete.read_text().split() == list(PACKAGES):
+def chroot_of(release: str, packages: tuple[str, ...] = PACKAGES, name: str = "") -> Path:
+    """Return a release's chroot with these packages, made now if the cache has none that is complete.
+
+    ``name`` is its name in the cache, the release's if empty. Raises CompatUnavailable.
+    """
+    root, complete = CACHE / (name or release), CACHE / f"{name or release}.complete"
+    if complete.exists() and complete.read_text().split() == list(packages):
         return root
     print(f"making a chroot of {release} in {CACHE}: about a minute", file=sys.stderr, flush=True)
     CACHE.mkdir(exist_ok=True)
@@ -48,9 +51,9 @@ def chroot_of(release: str) -> Path:
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)
     _run(["chroot", str(root), "apt-get", "update", "-qq"], environment)
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
     _run(["chroot", str(root), *install], environment)
-    complete.write_text("\n".join(PACKAGES))
+    complete.write_text("\n".join(packages))
     return root
 
 

@@ -69,7 +69,7 @@ def wait_for_engine(daemon: Daemon, address: Path, api: Callable[[], docker.APIC
 
 
 class Box:
-    """A box named ``name`` below ``directory``; ``start`` and ``stop`` it."""
+    """A box named ``name`` below ``directory``; ``start`` and ``stop`` it. ``sshd_prefix`` is a command to run sshd."""
 
     def __init__(self, name: str, directory: Path, client_key: Path) -> None:
         self.name = name
@@ -77,6 +77,7 @@ class Box:
         self.socket = directory / "docker.sock"
         self.port = free_port()
         self.sshd_lines: list[str] = []
+        self.sshd_prefix: list[str] = []
         self.dockerd_options: list[str] = []
         self._client_key = client_key
         self._dockerd: Daemon | None = None
@@ -155,7 +156,9 @@ class Box:
             )
         )
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        self._sshd = Daemon(["/usr/sbin/sshd", "-D", "-e", "-f", str(config)], self.directory / "sshd.log")
+        self._sshd = Daemon(
+            [*self.sshd_prefix, "/usr/sbin/sshd", "-D", "-e", "-f", str(config)], self.directory / "sshd.log"
+        )
         wait_for(lambda: accepts(self.port), f"sshd of {self.name} listening")
 
     def stop_sshd(self) -> None:
