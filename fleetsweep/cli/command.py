@@ -18,8 +18,8 @@ OnRefusal = Callable[["Command", click.Context, list[str], click.BadParameter], 
 """Called with the command, its context, the words of its command line, and what is wrong with one of them."""
 
 SECTIONS: Final = (
-    "Targets", "Runs", "Hold", "Schedule", "Gate", "Connection", "Which containers", "Guards", "Removal", "Output",
-    "Notification", "Journal",
+    "Targets", "Runs", "Leaks", "Hold", "Schedule", "Gate", "Connection", "Which containers", "Guards", "Removal",
+    "Output", "Notification", "Journal",
 )  # fmt: skip
 """The titles of a help text's sections, in order."""
 

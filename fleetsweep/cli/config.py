@@ -24,6 +24,7 @@ from fleetsweep.policy.settings import resolve, resolve_fleet_cap
 from fleetsweep.runtime.capacity import hosts_at_once
 
 if TYPE_CHECKING:
+    from fleetsweep.cli.rerun import PastHosts
     from fleetsweep.engine.tls import EngineTls
     from fleetsweep.store.plan_file import SavedPlan
     from fleetsweep.sweep.evidence import EvidenceRule
@@ -69,13 +70,17 @@ class Chosen:
     saved: SavedPlan | None = None
 
 
-def choose(targets: TargetOptions, flags: Flags, plan: PlanOptions | None = None) -> Chosen:
+def choose(
+    targets: TargetOptions, flags: Flags, plan: PlanOptions | None = None, past: PastHosts | None = None
+) -> Chosen:
     """Return the hosts and policy flags of a run. Raises UsageError.
 
-    A saved plan narrows the hosts to its own; its flags count where none is given.
+    ``past`` narrows the hosts to its own. So does a saved plan; its flags count where none is given.
     """
     flags = replace(flags, dry_run=False)
     hosts = select(targets).hosts
+    if past is not None:
+        hosts = past.among(hosts)
     if plan is None or not plan.plan:
         return Chosen(hosts, flags)
     from fleetsweep.store.plan_file import load

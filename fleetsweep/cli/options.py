@@ -327,29 +327,6 @@ class NotifyOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryOptions:
-    """Which past runs. ``since`` is in seconds before now."""
-
-    last: int = field(
-        default=20,
-        metadata=option("Runs", "-n", "--last", type=Count(1), metavar="N", help="At most N runs. [default: 20]"),
-    )
-    since: float | None = field(
-        default=None,
-        metadata=option(
-            "Runs", "--since", type=Duration(), help="Runs that began within this time, such as 12h or 7d."
-        ),
-    )
-    hosts: tuple[str, ...] = field(
-        default=(),
-        metadata=option(
-            "Runs", "--host", type=HOST, metavar="NAME", help="Runs with this host; count it alone. Repeatable."
-        ),
-    )
-    failed: bool = field(default=False, metadata=option("Runs", "--failed", help="Runs that did not exit with 0."))
-
-
-@dataclass(frozen=True, slots=True)
 class ReportOptions:
     """Where the page goes, and how far back it looks, in seconds."""
 

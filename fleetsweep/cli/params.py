@@ -91,6 +91,45 @@ class RunLabel(click.ParamType[tuple[str, str]]):
         return key, label_value
 
 
+class LeakGrouping(click.ParamType[tuple[str, str]]):
+    """What leaks are grouped by: ``image``, ``host``, ``group``, or ``label:KEY``."""
+
+    name = "grouping"
+    kinds: Final = ("image", "host", "group", "label:")
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return the kind and, for a label, its key."""
+        kind, colon, key = str(value).partition(":")
+        if not (key.strip() if kind == "label" else kind in self.kinds and not colon):
+            self.fail(f"{value!r} is not image, host, group or label:KEY", param, ctx)
+        return kind, key.strip()
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the kind."""
+        return [CompletionItem(kind) for kind in self.kinds if kind.startswith(incomplete)]
+
+
+class RunHosts(click.ParamType[tuple[str, str]]):
+    """Hosts of a past run, ``RUN:STATUS``: RUN is the beginning of an id, or ``last``."""
+
+    name = "run hosts"
+    statuses: Final = ("unreachable", "failed", "guarded")
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return the run and the status."""
+        run, _, status = str(value).rpartition(":")
+        if not run.strip() or status not in self.statuses:
+            self.fail(f"{value!r} is not RUN:unreachable, RUN:failed or RUN:guarded", param, ctx)
+        return run.strip(), status
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the status, and ``last``."""
+        run, colon, begun = incomplete.partition(":")
+        if not colon:
+            run = "last" if "last".startswith(run) else run
+        return [CompletionItem(f"{run}:{status}") for status in self.statuses if run and status.startswith(begun)]
+
+
 class EngineUrl(click.ParamType[str]):
     """An engine's address: ``unix:///path/to.sock`` or ``tcp://address:port``."""
 

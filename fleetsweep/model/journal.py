@@ -203,3 +203,32 @@ class PastOfHosts:
     matches: Mapping[str, LastMatch]
     leaks: Mapping[str, Mapping[str, OpenLeak]]
     guarded: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSize:
+    """The bytes of the journal's files, of the compressed reports and of the evidence in them, and what is counted."""
+
+    path: str
+    total: int
+    reports: int
+    evidence: int
+    runs: int
+    leaks: int
+    first_run_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was deleted of what ended before ``before_ns``, and the bytes of the journal's files.
+
+    ``kept_runs`` are older, but have an open removal or one of a held container.
+    """
+
+    before_ns: int
+    runs: int
+    leaks: int
+    holds: int
+    kept_runs: int
+    bytes_before: int
+    bytes_after: int

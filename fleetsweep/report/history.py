@@ -9,11 +9,12 @@ from typing import Final
 from fleetsweep import exit_codes
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import Hold, PastHost, PastRun, Record
+from fleetsweep.model.journal import Hold, JournalSize, PastHost, PastRun, Record
 from fleetsweep.report.cells import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.fit import Column, Cut, name_column, number_column, table, text_column, wrap
 from fleetsweep.report.groups import grouped, impersonal
+from fleetsweep.report.journal_size import size_line, size_object
 from fleetsweep.report.json_report import JsonObject, rounded
 from fleetsweep.report.problems import owner
 from fleetsweep.report.removals import label_lines, removal_lines, removal_object
@@ -55,11 +56,15 @@ _HOLD_COLUMNS: Final = (
 )
 
 
-def render_history(runs: Sequence[PastRun], format: str, width: int | None = None) -> str:
-    """Return one row a run, as ``table`` or ``json``, ending with one newline."""
+def render_history(
+    runs: Sequence[PastRun], format: str, width: int | None = None, size: JournalSize | None = None
+) -> str:
+    """Return one row a run, then the journal's size if it is given, as ``table`` or ``json``; ends with one newline."""
     if format == "json":
-        return _dump({"schema": HISTORY_SCHEMA, "runs": [_run_object(run) for run in runs]})
-    return "\n".join(table(_RUN_COLUMNS, [_run_row(run) for run in runs], width)) + "\n"
+        journal = {"journal": size_object(size)} if size else {}
+        return _dump({"schema": HISTORY_SCHEMA, "runs": [_run_object(run) for run in runs], **journal})
+    lines = table(_RUN_COLUMNS, [_run_row(run) for run in runs], width)
+    return "\n".join([*lines, *(["", *wrap(size_line(size), width, _INDENT)] if size else [])]) + "\n"
 
 
 def render_record(record: Record, format: str, width: int | None = None, report: JsonObject | None = None) -> str:

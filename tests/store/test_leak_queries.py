@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.store.journal import leak_history, past_containers
+from fleetsweep.model.report import FleetReport
+from fleetsweep.store.journal import Journal, leak_history, past_containers
 from tests.generators.journal import Shape, Written, write_journal
+from tests.report.build import duplicate, guarded, surveyed
 from tests.store.test_migrations import write
 
 HOUR_NS = 3600 * 10**9
@@ -74,3 +76,16 @@ def test_a_journal_of_an_earlier_schema_has_no_leaks_and_reports_that(tmp_path: 
     assert (found.recorded, found.leaks, len(found.removals)) == (False, (), 1)
     (container,) = past_containers(tmp_path, "ws")
     assert (container.id, container.leaks, container.removals[0].image) == ("c", (), None)
+
+
+def test_runs_from_before_leaks_were_recorded_and_rows_of_another_engine_are_no_surveys(tmp_path: Path) -> None:
+    path = write(tmp_path, 2)
+    with closing(sqlite3.connect(path)) as journal, journal:
+        journal.execute("UPDATE run SET started_ns = 100")
+        journal.execute("INSERT INTO host VALUES ('old', 'a', 'e', 'ok', 1, NULL, 1, 1, 1, 0, 0.0, 1.0)")
+    rows = (surveyed("a"), duplicate("b", surveyed("a")), guarded("c"))
+    with Journal(tmp_path, "new", "audit", clock=lambda: 200) as made:
+        made.finish(FleetReport("new", "audit", False, 200, 201, 0, rows), looked=True)
+    found = leak_history(tmp_path, 0, 300)
+    assert [(look.at_ns, look.host) for look in found.looks] == [(200, "a"), (200, "c")]
+    assert found.hosts == ("a", "b", "c")

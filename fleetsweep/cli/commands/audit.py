@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fleetsweep.cli.command import command, option
 from fleetsweep.cli.evidence import AttributeOptions, with_attributes
+from fleetsweep.cli.history_options import RerunOptions
 from fleetsweep.cli.notifications import notify_config, notify_refusal
 from fleetsweep.cli.options import (
     POLICY,
@@ -53,6 +54,7 @@ class SilenceOptions:
 @command(epilog=EPILOG, on_refusal=notify_refusal)
 def audit(
     targets: TargetOptions,
+    rerun: RerunOptions,
     listing: ListOptions,
     connect: ConnectOptions,
     spread: SpreadOptions,
@@ -70,18 +72,20 @@ def audit(
     """
     from fleetsweep.cli.config import build, choose, report_output
     from fleetsweep.cli.defaults import state_directory
+    from fleetsweep.cli.rerun import past_hosts
     from fleetsweep.cli.run import execute
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.notify.dispatch import notify_of_failure
 
+    directory = state_directory(state.state_dir)
     if listing.list_hosts:
-        return list_hosts(choose(targets, flags).hosts, targets.expect)
+        return list_hosts(choose(targets, flags, past=past_hosts(rerun, directory)).hosts, targets.expect)
     sent = notify_config(notify, targets, output)
 
     def run() -> int:
         report = report_output(output, save_plan.save_plan)
-        directory = state_directory(state.state_dir)
-        config = build("audit", choose(targets, flags), targets, connect, directory, report, sent, spread)
+        chosen = choose(targets, flags, past=past_hosts(rerun, directory))
+        config = build("audit", chosen, targets, connect, directory, report, sent, spread)
         return execute(replace(with_attributes(config, attributes), max_silence_s=silence.max_silence))
 
     return notify_of_failure(sent, run)

@@ -49,6 +49,7 @@ Examples:
 
 NOT_SCHEDULED: Final = {
     "list_hosts": "a schedule runs the job",
+    "rerun": "a schedule selects its hosts anew each time",
     "plan": "a saved plan is carried out once",
     "plan_ttl": "a saved plan is carried out once",
     "yes": "a scheduled sweep never asks",

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fleetsweep.cli.command import command
 from fleetsweep.cli.evidence import AttributeOptions, EvidenceOptions, with_attributes, with_evidence
+from fleetsweep.cli.history_options import RerunOptions
 from fleetsweep.cli.notifications import notify_config, notify_refusal
 from fleetsweep.cli.options import (
     POLICY_AND_DRY_RUN,
@@ -43,6 +44,7 @@ DRY_RUN and so on), else from the host's inventory variable (fleetsweep_max_age 
 @command(epilog=EPILOG, on_refusal=notify_refusal)
 def sweep(
     targets: TargetOptions,
+    rerun: RerunOptions,
     listing: ListOptions,
     connect: ConnectOptions,
     spread: SpreadOptions,
@@ -68,15 +70,17 @@ def sweep(
     from fleetsweep.cli.config import build, choose, report_output
     from fleetsweep.cli.confirm import can_ask
     from fleetsweep.cli.defaults import state_directory
+    from fleetsweep.cli.rerun import past_hosts
     from fleetsweep.cli.run import execute
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.errors import UsageError
     from fleetsweep.notify.dispatch import notify_of_failure
     from fleetsweep.policy.settings import resolve_dry_run
 
+    directory = state_directory(state.state_dir)
     if listing.list_hosts:
         resolve_dry_run(flags, os.environ)
-        return list_hosts(choose(targets, flags, plan).hosts, targets.expect)
+        return list_hosts(choose(targets, flags, plan, past=past_hosts(rerun, directory)).hosts, targets.expect)
     sent = notify_config(notify, targets, output)
 
     def run() -> int:
@@ -84,8 +88,8 @@ def sweep(
         if not (dry_run or sweep_options.yes or can_ask()):
             raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
         report = report_output(output, save_plan.save_plan)
-        directory = state_directory(state.state_dir)
-        config = build("sweep", choose(targets, flags, plan), targets, connect, directory, report, sent, spread)
+        chosen = choose(targets, flags, plan, past_hosts(rerun, directory))
+        config = build("sweep", chosen, targets, connect, directory, report, sent, spread)
         return execute(
             replace(
                 with_evidence(with_attributes(config, attributes), evidence),

@@ -26,7 +26,11 @@ _ITS_RUNS: Final = """
 _NO_RUNS: Final = "NULL, NULL"
 _LOOKS: Final = """
 SELECT run.rowid, run.started_ns, host.name FROM run JOIN host ON host.run = run.id
-WHERE host.surveyed AND run.started_ns >= ? AND run.started_ns < ? {hosts}
+WHERE host.surveyed AND run.started_ns >= ? AND run.started_ns < ? AND {recorded} {hosts}
+"""
+# Under these guards the containers are another host's, or their ages are unknown.
+_RECORDED: Final = """
+run.started_ns > (SELECT max(after_ns) FROM recording) AND coalesce(host.guard, '') NOT IN ('identity', 'skew')
 """
 _HOSTS: Final = """
 SELECT DISTINCT host.name FROM run JOIN host ON host.run = run.id
@@ -48,13 +52,14 @@ def leak_history(state_dir: Path, since_ns: int, until_ns: int, hosts: Sequence[
     ran_on = _among("host.name", hosts)
     with reading(state_dir) as journal:
         recorded = has_leaks(journal)
+        looks = _LOOKS.format(recorded=_RECORDED if recorded else "1", hosts=ran_on)
         (first_run_ns,) = journal.execute("SELECT min(started_ns) FROM run").fetchone()
         return LeakHistory(
             since_ns,
             until_ns,
             leaks=_leaks(journal, f"first_seen_ns < ?{_among('host', hosts)}", (until_ns, *hosts)) if recorded else (),
             removals=removals(journal, f"{_REMOVED}{_among('host', hosts)}", span),
-            looks=tuple(map(Look._make, journal.execute(_LOOKS.format(hosts=ran_on), span))),
+            looks=tuple(map(Look._make, journal.execute(looks, span))),
             hosts=tuple(name for (name,) in journal.execute(_HOSTS.format(hosts=ran_on), span)),
             last_looks=dict(journal.execute(_LAST_LOOKS.format(hosts=ran_on), tuple(hosts))),
             groups=_groups(journal) if recorded else {},

@@ -57,6 +57,7 @@ ALTER TABLE intent ADD COLUMN matched_by TEXT;
 ALTER TABLE intent ADD COLUMN attributes TEXT;
 CREATE INDEX run_started ON run (started_ns);
 CREATE INDEX intent_container ON intent (container_id);
+CREATE INDEX intent_run ON intent (run);
 CREATE TABLE report_part (
     run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, part INTEGER NOT NULL, document BLOB NOT NULL,
     PRIMARY KEY (run, part));
@@ -69,6 +70,8 @@ CREATE TABLE leak (
     first_seen_ns INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL, last_run TEXT NOT NULL, runs INTEGER NOT NULL,
     sweeps INTEGER NOT NULL, ended_ns INTEGER, ended_as TEXT, PRIMARY KEY (host, container_id)) WITHOUT ROWID;
 CREATE INDEX leak_last_seen ON leak (last_seen_ns);
+CREATE TABLE recording (after_ns INTEGER NOT NULL);
+INSERT INTO recording SELECT coalesce(max(started_ns), 0) FROM run;
 CREATE TABLE host_groups (host TEXT PRIMARY KEY, groups TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE last_match (
     host TEXT PRIMARY KEY, at_ns INTEGER NOT NULL, others INTEGER NOT NULL, runs INTEGER NOT NULL) WITHOUT ROWID;
