@@ -28,6 +28,7 @@ class Phase(StrEnum):
     AUTH = "auth"
     TUNNEL = "tunnel"
     ENGINE = "engine"
+    ZONE = "zone"
 
 
 class FaultKind(StrEnum):

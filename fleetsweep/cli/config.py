@@ -13,6 +13,7 @@ from fleetsweep.cli.options import ConnectOptions, OutputOptions, PlanOptions, T
 from fleetsweep.cli.spread_options import SpreadOptions
 from fleetsweep.cli.targets import select, unexpected
 from fleetsweep.console import Output
+from fleetsweep.errors import UsageError
 from fleetsweep.model.decision import Guard
 from fleetsweep.model.host import Host
 from fleetsweep.model.policy_flags import Flags
@@ -112,7 +113,7 @@ def build(
         policies=policies,
         flags=chosen.flags,
         fleet_cap=fleet_cap,
-        connect=connect_config(connect, spread),
+        connect=connect_config(connect, _spread(spread, chosen.hosts)),
         output=output,
         state_dir=state_dir,
         notify=notify or NotifyConfig(),
@@ -131,7 +132,7 @@ def resolve_all(
     return {host.name: resolve(flags, environ, host) for host in hosts}, resolve_fleet_cap(flags, environ)
 
 
-def connect_config(connect: ConnectOptions, spread: SpreadOptions | None = None) -> ConnectConfig:
+def connect_config(connect: ConnectOptions, spread: Spread | None = None) -> ConnectConfig:
     """Return how hosts are reached. Raises UsageError for a file of TLS that can't be used."""
     from fleetsweep.ssh import SshOptions, Trust
     from fleetsweep.sweep.phases import ConnectConfig
@@ -148,16 +149,27 @@ def connect_config(connect: ConnectOptions, spread: SpreadOptions | None = None)
         ),
         Limits(min(connect.forks or 256, hosts_at_once()), connect.host_timeout, connect.run_timeout),
         engine_tls=_engine_tls(connect),
-        spread=_spread(spread),
+        spread=spread,
     )
 
 
-def _spread(options: SpreadOptions | None) -> Spread | None:
-    if options is None or options.processes is None:
+def _spread(options: SpreadOptions | None, hosts: Sequence[Host]) -> Spread | None:
+    """Return how the work on the hosts is spread, None for threads alone. Raises UsageError."""
+    if options is None or options == SpreadOptions():
         return None
+    from fleetsweep.sweep.scheduler import Scheduler
     from fleetsweep.sweep.spread import AUTO, Spread
+    from fleetsweep.sweep.zones import check_hosts
 
-    return Spread(AUTO if options.processes == "auto" else int(options.processes))
+    tls = (options.scheduler_tls_ca, options.scheduler_tls_cert, options.scheduler_tls_key)
+    if options.scheduler is None:
+        if tls != (None, None, None):
+            raise UsageError("--scheduler-tls-ca, -cert and -key are for a --scheduler")
+        return Spread(AUTO if options.processes == "auto" else int(options.processes or 1))
+    if options.processes is not None:
+        raise UsageError("--processes and --scheduler exclude each other: start more workers in the zones")
+    check_hosts(hosts)
+    return Spread(scheduler=Scheduler.parse(options.scheduler, tls))
 
 
 def _engine_tls(connect: ConnectOptions) -> EngineTls | None:

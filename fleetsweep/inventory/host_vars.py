@@ -19,6 +19,7 @@ from fleetsweep.inventory.ssh_args import SshArgs, disabled_check, port_number, 
 from fleetsweep.inventory.templates import Variables
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.policy_flags import host_setting_names
+from fleetsweep.model.zone import check_zone
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ _BECOME_FLAGS: Final = ("ansible_become_flags", "ansible_sudo_flags")
 _SSH: Final = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
 _OURS: Final = ("ansible.builtin.", "ansible.legacy.")
 
-SETTINGS: Final = (*host_setting_names(), "engine_id", "engine")
+SETTINGS: Final = (*host_setting_names(), "engine_id", "engine", "zone")
 """The settings: what may follow ``fleetsweep_`` in a variable's name."""
 
 _NOT_PER_HOST: Final = {
@@ -101,6 +102,7 @@ def to_host(
         become=_become(read),
         engine=read.text(("fleetsweep_engine",), _engine, default_engine),
         groups=groups,
+        zone=read.text(("fleetsweep_zone",), check_zone, None),
         variables={**variables, **_settings(read, variables)},
         origins=origins,
     )

@@ -24,9 +24,9 @@ class Host:
     Fields that are None are left to the SSH configuration. ``proxy_jump`` is OpenSSH's list
     (``user@bastion:22,inner``); ``proxy_command`` its command template. ``known_hosts`` and ``ssh_config``
     are files that replace the usual ones for this host. ``ssh_options`` are other options of its ssh arguments.
-    ``engine`` is the engine's address as seen from the
-    box; ``become`` means that it takes sudo to use it. ``variables`` are the merged inventory variables, ``origins``
-    the file (and line, if there is one) that each of them comes from.
+    ``engine`` is the engine's address as seen from the box; ``become`` means that it takes sudo to use it. ``zone``
+    names the network that reaches the box. ``variables`` are the merged inventory variables, ``origins`` the file (and
+    line, if there is one) that each of them comes from.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Host:
     become: bool = False
     engine: str = "unix:///var/run/docker.sock"
     groups: tuple[str, ...] = ()
+    zone: str | None = None
     variables: Mapping[str, object] = field(default_factory=dict, hash=False)
     origins: Mapping[str, str] = field(default_factory=dict, hash=False)
 

@@ -38,8 +38,8 @@ _GUARD_COLUMNS: Final[Mapping[GuardName, str]] = {
     GuardName.SKEW: _CLOCK,
     GuardName.IDENTITY: Phase.ENGINE.value.upper(),
 }
-_COLUMNS: Final = (*(phase.value.upper() for phase in Phase), _CLOCK)
-_WAY: Final = tuple(phase.value.upper() for phase in Phase if phase is not Phase.ENGINE)
+_COLUMNS: Final = (*(phase.value.upper() for phase in Phase if phase is not Phase.ZONE), _CLOCK)
+_WAY: Final = tuple(phase.value.upper() for phase in Phase if phase not in {Phase.ENGINE, Phase.ZONE})
 _TABLE: Final = (name_column("HOST"), *map(Column, _COLUMNS))
 _SUMMARY: Final = (name_column("HOST"), Column("STATUS"), Column("RESULT", cut=Cut.END, least=20))
 _INDENT: Final = "    "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -102,14 +103,17 @@ class HostWorker:
         return SurveyResult(survey, None, task.policy.matcher.results)
 
     def apply(self, task: RemovalTask) -> RemovalResult:
-        """Carry out one task, once. Raises RefusedAttempt if it arrived before."""
+        """Carry out one task, once. Raises RefusedAttempt if it arrived before.
+
+        A task that arrives too late, because it was held up, begins nothing: no one waits for it any more.
+        """
         with self._lock:
             if task.attempt in self._attempts:
                 raise RefusedAttempt(f"attempt {task.attempt} was carried out before")
             self._attempts.add(task.attempt)
         intents = CommittedIntents(task.intents)
         ledger = Ledger(intents)
-        deadline = Deadline(task.seconds, self._watchdog)
+        deadline = Deadline(task.until - time.monotonic(), self._watchdog)
         ended: Fault | Guard | None
         try:
             ended = apply_host(

@@ -87,7 +87,7 @@ class RemoteRunner:
         task = RemovalTask(
             travelling_plan(plan),
             policy,
-            deadline.remaining(),
+            deadline.instant,
             {one: ledger.number(one) for one in ids},
             volumes,
             evidence,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -40,7 +40,7 @@ class SurveyTask:
 
 @dataclass(frozen=True, slots=True)
 class RemovalTask:
-    """A plan to carry out within ``seconds``.
+    """A plan to carry out. Nothing is begun after ``until``, an instant of the worker's ``time.monotonic``.
 
     ``intents`` maps the id of each container, volume and network to its committed intent: nothing else is removed.
     ``attempt`` is unique to this task: a worker carries it out once.
@@ -48,11 +48,11 @@ class RemovalTask:
 
     plan: HostPlan
     policy: Policy
-    seconds: float
+    until: float
     intents: Mapping[str, int]
     volumes: bool
     evidence: EvidenceRule | None = None
-    attempt: str = field(default_factory=lambda: secrets.token_hex(16))
+    attempt: str = field(default_factory=lambda: os.urandom(16).hex())
 
 
 @dataclass(frozen=True, slots=True)

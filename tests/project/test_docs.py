@@ -28,6 +28,10 @@ OTHER_PROGRAMS = {
     "--upgrade": "pip",
     **dict.fromkeys(("--build-arg", "--rm", "--read-only", "--cap-drop", "--security-opt", "--network"), "podman"),
     "--group-add": "podman",
+    **dict.fromkeys(
+        ("--protocol", "--port", "--no-dashboard", "--tls-ca-file", "--tls-cert", "--tls-key"), "dask scheduler"
+    ),
+    "--now": "systemctl",
 }
 """Options that the pages name and that are not ours, with the program that takes each."""
 

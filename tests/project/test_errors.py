@@ -49,4 +49,4 @@ def test_an_engine_error_is_of_the_engine_phase_and_has_a_status_only_if_one_was
 
 
 def test_the_phases_of_the_report_are_stable() -> None:
-    assert [str(phase) for phase in Phase] == ["resolve", "connect", "host-key", "auth", "tunnel", "engine"]
+    assert [str(phase) for phase in Phase] == ["resolve", "connect", "host-key", "auth", "tunnel", "engine", "zone"]

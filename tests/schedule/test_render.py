@@ -331,4 +331,5 @@ def test_the_templates_are_part_of_the_package() -> None:
         "workflow-teardown.yml.j2",
         "gate.haproxy.j2",
         "gate.nginx.j2",
+        "dask-worker.service.j2",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from tests.report.build import container
 def removal(box: LocalBox, count: int) -> RemovalTask:
     """Return a task with the intents of the first ``count`` candidates."""
     ids = [decision.container.id for decision in box.plan.candidates[:count]]
-    return RemovalTask(box.plan, Policy(), SECONDS, {one: number for number, one in enumerate(ids)}, volumes=False)
+    return RemovalTask(
+        box.plan, Policy(), time.monotonic() + SECONDS, {one: number for number, one in enumerate(ids)}, volumes=False
+    )
 
 
 def test_a_task_to_remove_is_carried_out_once(tmp_path: Path) -> None:
@@ -50,6 +53,14 @@ def test_a_worker_that_was_stopped_removes_nothing(tmp_path: Path) -> None:
     with local_box(tmp_path, 2) as box, HostWorker(REACH) as worker:
         worker.stopped.set()
         assert worker.apply(removal(box, 2)).removals == ()
+        assert deletes(box.engine) == []
+
+
+def test_a_task_that_arrives_too_late_begins_nothing(tmp_path: Path) -> None:
+    with local_box(tmp_path, 2) as box, HostWorker(REACH) as worker:
+        result = worker.apply(replace(removal(box, 2), until=time.monotonic() - 1))
+        assert result.removals == ()
+        assert isinstance(result.ended, Fault)
         assert deletes(box.engine) == []
 
 

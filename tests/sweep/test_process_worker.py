@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -44,7 +45,7 @@ def test_a_task_is_replied_to_by_its_number_and_a_repeated_one_is_refused(tmp_pa
         assert isinstance(reply.result, SurveyResult)
         assert reply.number == 5
         ids = {decision.container.id: 1 for decision in box.plan.candidates}
-        task = RemovalTask(box.plan, Policy(), SECONDS, ids, volumes=False)
+        task = RemovalTask(box.plan, Policy(), time.monotonic() + SECONDS, ids, volumes=False)
         for number, expected in ((6, RemovalResult), (7, type(None))):
             send(asks, Ask(number, task))
             reply = receive(replies)
@@ -71,6 +72,6 @@ def test_a_task_that_gets_no_thread_is_given_back(tmp_path: Path, monkeypatch: p
 
         monkeypatch.setattr(threading.Thread, "start", refuse)
         send(asks, Ask(1, SurveyTask(box.host, Policy(), LOOK, SECONDS)))
-        send(asks, Ask(2, RemovalTask(box.plan, Policy(), SECONDS, {}, volumes=False)))
+        send(asks, Ask(2, RemovalTask(box.plan, Policy(), 0.0, {}, volumes=False)))
         assert receive(replies) == Reply(1, SurveyResult(None, None, no_room=True))
         assert receive(replies) == Reply(2, RemovalResult((), no_room=True))

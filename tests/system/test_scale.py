@@ -10,14 +10,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Run
+from tests.lab.certificates import Authority
+from tests.lab.dask_lab import open_dask
 from tests.lab.process import wait_for
-from tests.lab.simulated_boxes import SimulatedBox, Trouble
+from tests.lab.simulated_boxes import ZONES, SimulatedBox, Trouble
 from tests.lab.simulated_fleet import SimulatedFleet, simulated_fleet
 from tests.lab.sshd_fleet import children
 
@@ -74,9 +77,48 @@ def timeless(report: str) -> str:
     return re.sub(r"\d+ s ahead", "some s ahead", json.dumps(without(json.loads(report))))
 
 
-def test_processes_report_what_threads_report(fleet: SimulatedFleet, run: Run) -> None:
-    alone, shared = (run("audit", *fleet.options(), "--format", "json", *words) for words in ((), ("--processes", "2")))
-    assert (shared.returncode, timeless(shared.stdout)) == (alone.returncode, timeless(alone.stdout))
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[list[str]]:
+    """The options for a Dask cluster with TLS whose workers are in the fleet's two zones."""
+    with tempfile.TemporaryDirectory() as name:
+        authority = Authority.make(Path(name))
+        certificate, key = authority.sign("cluster", address="127.0.0.1")
+        mine, my_key = authority.sign("controller")
+        with open_dask({"ca": authority.certificate, "cert": certificate, "key": key}) as lab:
+            for zone in ZONES:
+                lab.worker(zone)
+            lab.await_workers()
+            files = {"ca": authority.certificate, "cert": mine, "key": my_key}
+            yield ["--scheduler", lab.url, *(f"--scheduler-tls-{name}={path}" for name, path in files.items())]
+
+
+def test_threads_processes_and_zones_make_the_same_report(
+    fleet: SimulatedFleet, scheduler: list[str], run: Run
+) -> None:
+    options = ["audit", *fleet.options(zones=True), "--format", "json"]
+    threads, processes, zones = (run(*options, *words) for words in ((), ("--processes", "2"), scheduler))
+    assert (threads.returncode, threads.stderr) == (4, "")
+    for other in (processes, zones):
+        assert (other.returncode, other.stderr) == (4, "")
+        assert timeless(other.stdout) == timeless(threads.stdout)
+
+
+def test_without_a_certificate_of_ours_no_host_is_contacted(
+    fleet: SimulatedFleet, scheduler: list[str], run: Run
+) -> None:
+    words = [scheduler[0], scheduler[1].replace("tls://", "")]
+    done = run("audit", *fleet.options(zones=True), *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "can't be reached" in done.stderr or "no TLS" in done.stderr
+    done = run("audit", *fleet.options(zones=True), *scheduler[:3])
+    assert done.returncode == 2
+    assert "give --scheduler-tls-cert, --scheduler-tls-key" in done.stderr
+
+
+def test_a_host_without_a_zone_is_an_error_of_usage(fleet: SimulatedFleet, run: Run) -> None:
+    done = run("audit", *fleet.options(), "--scheduler", "127.0.0.1")
+    assert done.returncode == 2
+    assert "--scheduler: box-00000 and 199 more: no fleetsweep_zone" in done.stderr
 
 
 def test_a_sweep_finds_what_the_simulated_boxes_are(fleet: SimulatedFleet, run: Run) -> None:
@@ -102,7 +144,7 @@ def workers(pid: int) -> list[int]:
 @pytest.mark.parametrize("number", range(KILLS))
 def test_a_worker_that_is_killed_at_any_moment_costs_no_second_removal(number: int, run: Run) -> None:
     dice = random.Random(number)  # noqa: S311 - not a secret
-    with simulated_fleet(30, seed=3) as fleet:
+    with simulated_fleet(12, seed=3) as fleet:
         leaks = sum(box.leaks for box in fleet.boxes if box.trouble is Trouble.NONE)
         words = ["sweep", *fleet.options(), "--yes", "--format", "json"]
         child = subprocess.Popen(

@@ -24,7 +24,7 @@ from fleetsweep.cli.options import (
     SweepOptions,
     TargetOptions,
 )
-from fleetsweep.cli.spread_options import SpreadOptions
+from fleetsweep.cli.spread_options import SpreadOptions, ZoneOptions
 from fleetsweep.model.policy_flags import Flags
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ Examples:
                                        a job that removes its containers
   fleetsweep schedule github --install 'pip install -r /etc/fleetsweep.txt'
                                        how a runner without it installs it
+  fleetsweep schedule dask-worker --zone north --scheduler 127.0.0.1
+                                       a unit for a zone's workers
 """
 
 NOT_SCHEDULED: Final = {
@@ -72,7 +74,8 @@ _WRITTEN: Final = frozenset({"output", "save_plan"})
 
 
 @command(
-    click.Argument(["kind"], type=click.Choice(["systemd", "cron", "gitea", "github"]), metavar="KIND"), epilog=EPILOG
+    click.Argument(["kind"], type=click.Choice(["systemd", "cron", "gitea", "github", "dask-worker"]), metavar="KIND"),
+    epilog=EPILOG,
 )
 def schedule(
     targets: TargetOptions,
@@ -89,13 +92,14 @@ def schedule(
     removal: RemovalOptions,
     sweep: Annotated[SweepOptions, only("volumes")],
     notify: NotifyOptions,
+    zone: ZoneOptions,
     kind: str,
 ) -> int:
     """Print units or workflows that run it every hour.
 
-    KIND is systemd, cron, gitea (also Forgejo) or github. The files run it with the options
-    given here, every path made absolute; what a run would refuse is refused now. Warns of what the account can't start,
-    read or write. Contacts no host, and installs nothing without --write.
+    KIND is systemd, cron, gitea (also Forgejo) or github; or dask-worker, for the workers of one zone. The files run it
+    with the options given here, every path made absolute; what a run would refuse is refused now. Warns of what the
+    account can't start, read or write. Contacts no host, and installs nothing without --write.
     """
     from fleetsweep.cli.config import resolve_all
     from fleetsweep.cli.defaults import named_sources
@@ -108,6 +112,8 @@ def schedule(
     from fleetsweep.report import printable
     from fleetsweep.schedule import Job, Kind, RunOptions, account_problems, default_wheel, plan, render, write
 
+    if kind == "dask-worker":
+        return _print_zone_worker(options, spread, zone.zone)
     job = Job(options.job) if options.job else None
     check_channels(notify_config(notify, targets, output))
     words = tuple(given(click.get_current_context()))
@@ -156,6 +162,32 @@ def schedule(
             click.echo(line)
     if planned.environment and planned.kind.is_workflow:
         warn(f"create these secrets in the repository, with the addresses: {', '.join(planned.environment)}")
+    return OK
+
+
+def _print_zone_worker(options: ScheduleOptions, spread: SpreadOptions, zone: str | None) -> int:
+    from fleetsweep.errors import UsageError
+    from fleetsweep.exit_codes import OK
+    from fleetsweep.model.zone import check_zone
+    from fleetsweep.schedule import ZoneWorker, render_zone_worker, write
+    from fleetsweep.sweep.scheduler import Scheduler
+
+    if zone is None or spread.scheduler is None:
+        raise UsageError("dask-worker: give --zone NAME and --scheduler ADDRESS")
+    try:
+        check_zone(zone)
+    except ValueError as error:
+        raise UsageError(f"--zone: {error}") from error
+    files = (spread.scheduler_tls_ca, spread.scheduler_tls_cert, spread.scheduler_tls_key)
+    scheduler = Scheduler.parse(spread.scheduler, files)
+    ca, certificate, key = (str(Path(name).expanduser().absolute()) if name else "" for name in files)
+    tls = (ca, certificate, key) if scheduler.tls is not None else None
+    file = render_zone_worker(ZoneWorker(zone, scheduler.url, options.account, tls))
+    if options.write is None:
+        click.echo(file.text, nl=False)
+        return OK
+    for line in write([file], Path(options.write), force=options.force):
+        click.echo(line)
     return OK
 
 
