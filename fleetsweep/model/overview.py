@@ -105,9 +105,11 @@ class LeaksNow:
 
 @dataclass(frozen=True, slots=True)
 class Leaker:
-    """What leaked: an image, a label or a host, and the containers that were stale in the period.
+    """What leaked: an image, a label or a host.
 
-    ``left`` counts those that are still there. ``orphan_s`` is the sum of the seconds from going stale to going.
+    ``leaks`` counts the containers that were first seen stale in the period, ``left`` those that are still there.
+    ``orphan_s`` is the sum of the seconds from going stale to going, as far as they are in the period. ``new`` is True
+    if nothing of it leaked before the period, and runs of that time are recorded.
     """
 
     what: str
@@ -116,6 +118,7 @@ class Leaker:
     hosts: int
     orphan_s: int
     first_seen_ns: int
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,17 @@ def test_leaks_and_removals_are_those_that_were_written(journal: tuple[Path, Wri
     assert stuck.sweeps > 3
 
 
+def test_a_leaker_is_new_only_if_the_journal_shows_that_nothing_of_it_leaked_before(
+    journal: tuple[Path, Written],
+) -> None:
+    whole, part = of(journal[0]), overview(journal[0], NOW - DAY_NS, NOW)
+    assert not any(leaker.new for leaker in (*whole.by_host.top, *whole.by_image.top))
+    assert {leaker.new for leaker in part.by_image.top} == {False}
+    (stuck,) = (leaker for leaker in part.by_host.top if leaker.what == "runner-06")
+    span_s = (NOW - part.period.first_day * DAY_NS) // SECOND
+    assert span_s <= stuck.orphan_s < 2 * span_s
+
+
 def test_the_last_run_is_whole(journal: tuple[Path, Written]) -> None:
     found = of(journal[0]).last_run
     assert found is not None

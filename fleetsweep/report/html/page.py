@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from fleetsweep import exit_codes
 from fleetsweep.model.container import SECOND
-from fleetsweep.model.overview import DAY_NS, FleetDay, Leakers, Overview, RemovalRow, RunRow
+from fleetsweep.model.overview import DAY_NS, FleetDay, Leakers, Overview, Period, RemovalRow, RunRow
 from fleetsweep.report.cells import fine_seconds, humanize
 from fleetsweep.report.escape import printable
 from fleetsweep.report.html.act_now import items, not_seen
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 200
 """Hosts of the last run that are shown, and hosts not seen. Quiet ones are left out first."""
-
-NEW_NS: Final = 7 * DAY_NS
-"""Nanoseconds that a leaker counts as new."""
 
 _DONE: Final = ("removed", "gone")
 _ORDER: Final = ("removed", "gone", "changed", "failed", "still-there", "unknown", "open")
@@ -67,15 +64,16 @@ def render_page(fleet: Overview, *, version: str) -> str:
         made=when(fleet.period.now_ns),
         first=date(fleet.period.first_day),
         last=date(fleet.period.last_day),
-        period=fleet.period,
+        runs=_runs(fleet.period),
+        known=fleet.period.runs > 0,
         todo=items(fleet),
         calm=_calm(fleet),
         tiles=_tiles(fleet),
         heat=heat_map(fleet),
         leakers=[
-            _leakers(fleet, "By image", "Image", fleet.by_image),
-            _leakers(fleet, "By label", "Label", fleet.by_attribute),
-            _leakers(fleet, "By host", "Host", fleet.by_host),
+            _leakers("By image", "Image", fleet.by_image),
+            _leakers("By label", "Label", fleet.by_attribute),
+            _leakers("By host", "Host", fleet.by_host),
         ],
         charts=[
             bar_chart("stale", "Stale containers a day", days, [day.stale for day in fleet.days]),
@@ -119,6 +117,13 @@ def _style() -> str:
     return files("fleetsweep.report.html").joinpath("style.css").read_text("utf-8")
 
 
+def _runs(period: Period) -> str:
+    if not period.runs:
+        return "No run is recorded in these days."
+    bad = f"of which {period.nonzero} ended with an exit code that is neither 0 nor 6, and {period.unended} did not end"
+    return f"{count(period.runs, 'run')}, {bad}."
+
+
 def _tiles(fleet: Overview) -> list[Tile]:
     now_ns, last = fleet.period.now_ns, fleet.last_run
     ok = sum(host.status == "ok" for host in fleet.hosts)
@@ -156,10 +161,7 @@ def _calm(fleet: Overview) -> str:
     return f"Nothing to act on: the last run of each of {hosts} was ok, and left no stale container."
 
 
-def _leakers(fleet: Overview, caption: str, column: str, leakers: Leakers) -> Table:
-    now_ns = fleet.period.now_ns
-    # Where the journal begins, everything is new.
-    new_ns = now_ns - NEW_NS if fleet.period.first_day < (now_ns - NEW_NS) // DAY_NS else now_ns
+def _leakers(caption: str, column: str, leakers: Leakers) -> Table:
     rows = [
         (
             image(each.what) if column != "Host" else box(each.what),
@@ -169,7 +171,7 @@ def _leakers(fleet: Overview, caption: str, column: str, leakers: Leakers) -> Ta
             f"{each.orphan_s // 3600} h",
             Markup("<time>{}</time>{}").format(
                 date(each.first_seen_ns // DAY_NS),
-                Markup(' <b class="new">new</b>') if each.first_seen_ns >= new_ns else "",
+                Markup(' <b class="new">new</b>') if each.new else "",
             ),
         )
         for each in leakers.top
@@ -256,8 +258,9 @@ def _run_note(fleet: Overview) -> str:
 
 def _run_rows(fleet: Overview) -> Table:
     rows = sorted(fleet.last_run.rows if fleet.last_run else (), key=_urgency)
-    shown = rows[:MOST_ROWS]
-    rest = rows[MOST_ROWS:]
+    shown = rows if len(rows) <= MOST_ROWS else [row for row in rows if _urgency(row)[0] < 2]
+    shown = shown[:MOST_ROWS]
+    rest = rows[len(shown) :]
     quiet = sum(_urgency(row)[0] == 2 for row in rest)
     more = f"… and {count(len(rest), 'more host')}, of which {quiet} are ok without a stale container" if rest else ""
     columns = ("Host", "Status", "Containers", "Matched", "Stale", "Removed", "Oldest", "Time", "Note")

@@ -85,10 +85,11 @@ _LEFT_COUNTS: Final = """
 SELECT host, count(*), max(sweeps), max(last_seen_ns) FROM leak WHERE ended_ns IS NULL GROUP BY host
 """
 _LEAKERS: Final = """
-SELECT {what}, count(*) AS leaks, sum(ended_ns IS NULL), count(DISTINCT host),
-    sum(max(0, coalesce(ended_ns, ?) - stale_since_ns) / 1000000000), min(first_seen_ns)
-FROM {source} WHERE (ended_ns IS NULL OR ended_ns >= ?) AND first_seen_ns <= ?
-GROUP BY 1 ORDER BY leaks DESC, 1
+SELECT {what}, sum(first_seen_ns >= :since) AS leaks, sum(ended_ns IS NULL),
+    count(DISTINCT CASE WHEN ended_ns IS NULL OR ended_ns >= :since THEN host END) AS hosts,
+    sum(max(0, min(coalesce(ended_ns, :now), :now) - max(stale_since_ns, :since))) / 1000000000 AS orphan_s,
+    min(first_seen_ns), min(first_seen_ns) >= :since AND (SELECT min(started_ns) FROM run) < :since
+FROM {source} WHERE first_seen_ns <= :now GROUP BY 1 HAVING hosts ORDER BY leaks DESC, orphan_s DESC, 1
 """
 _GUARDS: Final = """
 SELECT coalesce(guard, 'guarded'), count(*), count(DISTINCT host.name), max(run.started_ns)
@@ -115,14 +116,14 @@ _HEAD: Final = "SELECT document FROM report_part WHERE run = ? AND part = 0"
 def overview(state_dir: Path, since_ns: int, now_ns: int) -> Overview:
     """Return the runs from ``since_ns`` to ``now_ns``, and how the fleet is now. Raises UsageError without a journal.
 
-    The period begins at most MOST_DAYS ago, and not before the first run that is kept.
+    The period has whole days. It begins at most MOST_DAYS ago, and not before the first run that is kept.
     """
     with reading(state_dir) as found, _current(found, journal_file(state_dir)) as journal:
         (first_ns,) = journal.execute("SELECT min(started_ns) FROM run WHERE started_ns <= ?", (now_ns,)).fetchone()
         last_day = now_ns // DAY_NS
         first_day = max(since_ns, now_ns if first_ns is None else first_ns) // DAY_NS
         first_day = max(first_day, last_day - MOST_DAYS + 1)
-        span = (max(since_ns, first_day * DAY_NS), now_ns)
+        span = (first_day * DAY_NS, now_ns)
         starts = journal.execute(_STARTS, span).fetchall()
         cells: dict[str, dict[int, HostDay]] = {}
         for name, day, rank, *rest in journal.execute(_CELLS, span):
@@ -214,8 +215,9 @@ def _leaks(journal: sqlite3.Connection) -> tuple[LeaksNow, ...]:
 
 def _leakers(journal: sqlite3.Connection, what: str, source: str, span: tuple[int, int]) -> Leakers:
     since_ns, now_ns = span
-    rows = journal.execute(_LEAKERS.format(what=what, source=source), (now_ns, since_ns, now_ns)).fetchall()
-    return Leakers(tuple(Leaker(*row) for row in rows[:LEAKERS]), len(rows))
+    query = _LEAKERS.format(what=what, source=source)
+    rows = journal.execute(query, {"since": since_ns, "now": now_ns}).fetchall()
+    return Leakers(tuple(Leaker(*(*row[:-1], bool(row[-1]))) for row in rows[:LEAKERS]), len(rows))
 
 
 def _by_outcome(journal: sqlite3.Connection, span: tuple[int, int]) -> dict[str, int]:
