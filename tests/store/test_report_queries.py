@@ -16,7 +16,8 @@ from fleetsweep.model.host import Host
 from fleetsweep.model.overview import DAY_NS, Overview
 from fleetsweep.model.report import HostReport
 from fleetsweep.model.survey import Status
-from fleetsweep.store.journal import Journal, overview
+from fleetsweep.policy.leak_stats import By, Grouping, sum_leaks
+from fleetsweep.store.journal import Journal, leak_history, overview
 from fleetsweep.store.journal.database import journal_file
 from fleetsweep.store.journal.migrations import MIGRATIONS, statements
 from fleetsweep.store.journal.report_queries import MOST_DAYS
@@ -83,6 +84,20 @@ def test_leaks_and_removals_are_those_that_were_written(journal: tuple[Path, Wri
     (stuck,) = found.leaks
     assert (stuck.host, stuck.name, stuck.count) == ("runner-06", "ws-stuck", 1)
     assert stuck.sweeps > 3
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_the_leakers_are_those_of_the_history_of_the_same_days(journal: tuple[Path, Written], days: int) -> None:
+    found = overview(journal[0], NOW - days * DAY_NS, NOW)
+    history = leak_history(journal[0], found.period.first_day * DAY_NS, NOW)
+    for by, leakers in ((By.IMAGE, found.by_image), (By.HOST, found.by_host)):
+        groups = {group.key: group for group in sum_leaks(history, Grouping(by), None, NOW)}
+        assert leakers.top
+        for each in leakers.top:
+            group = groups[each.what]
+            assert (each.leaks, each.left) == (group.total.leaks, group.total.still_there)
+            assert each.orphan_s == pytest.approx(group.total.orphan_s, abs=1)
+            assert each.new == bool(group.new)
 
 
 def test_a_leaker_is_new_only_if_the_journal_shows_that_nothing_of_it_leaked_before(
