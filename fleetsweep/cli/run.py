@@ -107,8 +107,9 @@ def execute(config: RunConfig) -> int:
         report = run_journal.with_warnings(config, journal, report)
         code = print_report(report, config.output)
         code = worst(code, OK if done.saved else INCOMPLETE, OK if done.bug is None else BUG)
-        sent = run_journal.with_last_successes(config, journal)
+        sent = run_journal.with_past(config, journal, report)
         code = run_journal.finish(config, journal, replace(report, exit_code=code))
+        sent = run_journal.with_counters(config, journal, sent)
     return notify(replace(report, exit_code=code), sent)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.exit_codes import INCOMPLETE, worst
 from fleetsweep.model.journal import LeaksSeen, OpenIntent
 from fleetsweep.model.report import FleetReport
+from fleetsweep.model.survey import Status
 from fleetsweep.notify.dispatch import NotifyConfig
 
 if TYPE_CHECKING:
@@ -148,18 +150,49 @@ def with_holds(config: RunConfig) -> RunConfig:
     return replace(config, policies={name: replace(policy, held=held) for name, policy in config.policies.items()})
 
 
-def with_last_successes(config: RunConfig, journal: Journal | None) -> NotifyConfig:
-    """Return where the run's result is sent, with the hosts' last successes where a push needs them."""
+def with_past(config: RunConfig, journal: Journal | None, report: FleetReport) -> NotifyConfig:
+    """Return where the run's result is sent, with what the journal has from before it of those that fail now."""
     notify = config.notify
     if journal is None:
         return notify.without_journal()
-    if notify.push_gateway is None or notify.metrics is not None:
-        return notify
+    from fleetsweep.store.journal.past import last_successes
+
     try:
-        return replace(notify, last_successes=journal.last_successes(config.command))
+        if notify.exports:
+            failing = [row.host.name for row in report.hosts if row.status is not Status.OK]
+            notify = replace(notify, last_successes=last_successes(journal, config.command, failing))
+        return replace(notify, news=_has_news(config, journal, report))
     except FleetsweepError as error:
-        warn(f"{error}: the last successes of hosts that fail now are not pushed")
+        warn(f"{error}: the last successes of hosts that fail now are not known")
         return notify
+
+
+def _has_news(config: RunConfig, journal: Journal, report: FleetReport) -> bool:
+    """Whether the run has a warning that the last runs of this command did not have. Raises JournalError."""
+    if not (config.notify.notify and report.warnings):
+        return False
+    from fleetsweep.report.archive import decompress
+    from fleetsweep.store.journal.past import recent_heads
+
+    old: set[object] = set()
+    for head in recent_heads(journal, config.command):
+        with suppress(ValueError, TypeError, KeyError):
+            warnings = decompress([head])["warnings"]
+            old |= {(each["kind"], each["host"]) for each in warnings} if isinstance(warnings, list) else set()
+    return any((warning.kind.value, warning.host) not in old for warning in report.warnings)
+
+
+def with_counters(config: RunConfig, journal: Journal | None, sent: NotifyConfig) -> NotifyConfig:
+    """Return where the run's result is sent, with the journal's counters, this run included."""
+    if journal is None or not sent.exports:
+        return sent
+    from fleetsweep.store.journal.past import counters
+
+    try:
+        return replace(sent, counters=counters(journal, config.command))
+    except FleetsweepError as error:
+        warn(f"{error}: the counters are not known")
+        return sent
 
 
 def last_looks(config: RunConfig, journal: Journal | None) -> Mapping[str, int]:

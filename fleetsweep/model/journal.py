@@ -81,10 +81,25 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class LastSuccesses:
-    """When a run of one command last ended with exit code 0, and for each host, when a run that surveyed it ended."""
+    """When a run of one command last ended with exit code 0, and when one last surveyed a host without fault or guard.
+
+    ``seen`` are the hosts that any run ever surveyed. It and ``hosts`` have only hosts that were asked for.
+    """
 
     run_ns: int | None
     hosts: Mapping[str, int]
+    seen: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the runs of one command added up to since the journal began, by the names in its table ``counter``.
+
+    ``hosts`` are by name and then by host. Leaks are those that runs of any command saw.
+    """
+
+    runs: Mapping[str, int]
+    hosts: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from fleetsweep import exit_codes
 from fleetsweep.model.report import FleetReport
 from fleetsweep.report import printable, problems, render
 from fleetsweep.report.escape import markdown_text
+from fleetsweep.report.problems import warning_lines
 
 ANNOTATION_LIMIT: Final = 50
 """Annotations of one run. GitHub shows ten a step; the summary has the others."""
@@ -26,11 +27,15 @@ LINE_LIMIT: Final = 2_000
 
 
 def errors(report: FleetReport, failure: str = "") -> list[str]:
-    """Return an ``::error`` line for each host that is not ok, each guard and each failed removal."""
+    """Return an ``::error`` line for each host that is not ok, each guard and each failed removal.
+
+    A ``::warning`` line for each of the report's warnings follows.
+    """
     found = list(_titled_errors(report, failure))
     lines = [_error(f"fleetsweep {report.command}: {where}", what) for where, what in found[:ANNOTATION_LIMIT]]
     if len(found) > ANNOTATION_LIMIT:
         lines.append(_error(f"fleetsweep {report.command}", f"and {len(found) - ANNOTATION_LIMIT} more"))
+    lines += [_line("warning", f"fleetsweep {report.command}: {who}", text) for who, text in warning_lines(report)]
     return lines
 
 
@@ -41,7 +46,11 @@ def _titled_errors(report: FleetReport, failure: str) -> Iterator[tuple[str, str
 
 
 def _error(title: str, message: str) -> str:
-    return f"::error title={_property(title)}::{_data(message)}"
+    return _line("error", title, message)
+
+
+def _line(level: str, title: str, message: str) -> str:
+    return f"::{level} title={_property(title)}::{_data(message)}"
 
 
 def _data(text: str) -> str:

@@ -21,7 +21,7 @@ import click
 from fleetsweep.console import say, warn
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.exit_codes import BUG, INCOMPLETE, INTERRUPTED, USAGE
-from fleetsweep.model.journal import LastSuccesses
+from fleetsweep.model.journal import Counters, LastSuccesses
 from fleetsweep.model.report import FleetReport
 from fleetsweep.runtime import files
 
@@ -50,7 +50,8 @@ class NotifyConfig:
 
     ``notify`` are Apprise URLs; with ``always`` they also get a message about a run with exit code 0. ``ci`` asks for
     annotations, on stdout if ``annotate_stdout``, and ``summary`` is the file for the job's Markdown summary.
-    ``last_successes`` are the journal's, for a push without a metrics file.
+    ``last_successes`` and ``counters`` are the journal's, for metrics. With ``news``, the run has a warning that recent
+    runs did not have: people get a message about that, too.
     """
 
     command: str = ""
@@ -63,10 +64,17 @@ class NotifyConfig:
     summary: Path | None = None
     rerun: RerunCommand = RerunCommand()
     last_successes: LastSuccesses | None = None
+    counters: Counters | None = None
+    news: bool = False
 
     def without_journal(self) -> NotifyConfig:
         """Return the config for a run that is in no journal, so that no message offers to show it."""
         return replace(self, rerun=replace(self.rerun, show=None))
+
+    @property
+    def exports(self) -> bool:
+        """Whether metrics are written or pushed."""
+        return self.metrics is not None or self.push_gateway is not None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -162,7 +170,7 @@ def notify(report: FleetReport, config: NotifyConfig, failure: str = "") -> int:
         if problem:
             _warn(f"the CI job's output is incomplete: {problem}")
     code = _export_metrics(report, config)
-    if config.notify and (code or config.always or _apprise_is_missing()):
+    if config.notify and (code or config.always or config.news or _apprise_is_missing()):
         before = code
         code = _send_messages(replace(report, exit_code=code), config, failure)
         if code != before:
@@ -190,17 +198,19 @@ def _annotate(report: FleetReport, config: NotifyConfig, failure: str) -> str:
 
 def _export_metrics(report: FleetReport, config: NotifyConfig) -> int:
     """Push the metrics, then write them with the exit code that the run has after the push. Return the exit code."""
-    if config.metrics is None and config.push_gateway is None:
+    if not config.exports:
         return report.exit_code
     from fleetsweep.notify import prometheus
+    from fleetsweep.notify.metrics import Known
 
     file, gateway, code = config.metrics, config.push_gateway, report.exit_code
+    known = Known(config.last_successes, config.counters)
     if gateway is not None:
-        (problem,) = run_within(TIMEOUT_S, [lambda: prometheus.push(report, gateway, file, config.last_successes)])
+        (problem,) = run_within(TIMEOUT_S, [lambda: prometheus.push(report, gateway, file, known)])
         code = _or_incomplete(code, problem and f"--push-gateway: nothing was pushed: {problem}")
     if file is not None:
         after_push = replace(report, exit_code=code)
-        (problem,) = run_within(TIMEOUT_S, [lambda: prometheus.write(after_push, file)])
+        (problem,) = run_within(TIMEOUT_S, [lambda: prometheus.write(after_push, file, known)])
         code = _or_incomplete(code, problem and f"--metrics: {file} was not written: {problem}")
     return code
 

@@ -11,7 +11,7 @@ import shlex
 import socket
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,8 +21,10 @@ from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.model.survey import Status
 from fleetsweep.report import fleet_totals, host_note, host_totals, printable
 from fleetsweep.report.cells import NAME_LIMIT
+from fleetsweep.report.escape import ELLIPSIS
 from fleetsweep.report.groups import grouped, names
-from fleetsweep.report.problems import guard_line
+from fleetsweep.report.problems import guard_line, warning_lines
+from fleetsweep.report.totals import remaining
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -40,10 +42,22 @@ RERUN_HOST_LIMIT: Final = 5
 
 LINE_LIMIT: Final = 1_000
 
+NAMES_A_HOST: Final = 3
+"""Stale containers that are named of one host; the others are counted."""
+
+NAMES_LENGTH: Final = 600
+"""Characters that the names of all hosts may take in one message. The counts stay."""
+
+WARNING_LIMIT: Final = 5
+"""Warnings in one message."""
+
+# What services turn into links, mentions or markup is not in it. A dot before a letter may end a domain's name.
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]|\.(?=[A-Za-z])")
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Plain text, without text from a box."""
+    """Plain text. Of a box it has container names only, escaped."""
 
     title: str
     body: str
@@ -60,11 +74,18 @@ def compose(report: FleetReport, rerun: RerunCommand, failure: str = "") -> Mess
     lines = [printable(failure, LINE_LIMIT)] if failure else []
     if report.guard:
         lines.append(f"fleet: {guard_line(report.guard)}")
-    hosts = sorted(report.hosts, key=lambda host: (host.status is Status.OK, not host_note(host, host_totals(host))))
-    groups = grouped(hosts, _result)
-    lines += [f"{names([host.host for host in group])}: {_result(group[0])}" for group in groups[:HOST_LIMIT]]
+    hosts = sorted(report.hosts, key=lambda host: host.status is Status.OK)
+    stale = _stale_by_host(hosts)
+    hosts.sort(key=lambda host: (host.status is Status.OK, not _result(host, stale)))
+
+    def result(host: HostReport) -> str:
+        return ", ".join(filter(None, (host.status.value, _result(host, stale))))
+
+    groups = grouped(hosts, result)
+    lines += [f"{names([host.host for host in group])}: {result(group[0])}" for group in groups[:HOST_LIMIT]]
     if len(groups) > HOST_LIMIT:
         lines.append(f"and {sum(map(len, groups[HOST_LIMIT:]))} more")
+    lines += [f"{owner}: warning: {text}" for owner, text in warning_lines(report, WARNING_LIMIT)]
     if report.hosts:
         totals = fleet_totals(report)
         counts = totals.counts
@@ -80,9 +101,30 @@ def compose(report: FleetReport, rerun: RerunCommand, failure: str = "") -> Mess
     return Message(title, "\n".join(lines).strip(), good=report.exit_code == exit_codes.OK)
 
 
-def _result(host: HostReport) -> str:
-    """Return a host's status and what is unusual about it. Hosts with the same share a line."""
-    return ", ".join(filter(None, (host.status.value, host_note(host, host_totals(host)))))
+def _result(host: HostReport, stale: Mapping[str, str]) -> str:
+    """Return what is unusual about a host. Hosts with the same share a line."""
+    return ", ".join(filter(None, (host_note(host, host_totals(host)), stale.get(host.host.name, ""))))
+
+
+def _stale_by_host(hosts: Sequence[HostReport]) -> Mapping[str, str]:
+    """Return how many stale containers each host still has and the first names, of as many hosts as have room."""
+    found: dict[str, str] = {}
+    room = NAMES_LENGTH
+    for host in hosts:
+        left = remaining(host)
+        if left:
+            shown = [_UNSAFE.sub(_escaped, printable(each.container.name, NAME_LIMIT)) for each in left[:NAMES_A_HOST]]
+            more = f" and {len(left) - len(shown)} more" if len(left) > len(shown) else ""
+            text = f" ({', '.join(shown)}{more})"
+            room -= len(text)
+            found[host.host.name] = f"{len(left)} stale" + (text if room >= 0 else "")
+    return found
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Return a character as printable() would escape it; a backslash of its own escapes stays."""
+    character = found[0]
+    return character if character in {"\\", ELLIPSIS} else f"\\x{ord(character):02x}"
 
 
 def _here() -> str:

@@ -1,7 +1,4 @@
-"""A run's Prometheus metrics: a file for node-exporter's textfile collector, or a push to a Pushgateway.
-
-Names and units follow https://prometheus.io/docs/practices/naming/. An unknown value is absent, never 0.
-"""
+"""A run's Prometheus metrics as a file for node-exporter's textfile collector, or a push to a Pushgateway."""
 
 from __future__ import annotations
 
@@ -13,23 +10,25 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from fleetsweep import exit_codes
 from fleetsweep.errors import UsageError
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.journal import LastSuccesses
-from fleetsweep.model.report import FleetReport, HostReport
-from fleetsweep.model.survey import Status
-from fleetsweep.report import host_totals, printable
-from fleetsweep.report.totals import counted_plan
+from fleetsweep.model.report import FleetReport
+from fleetsweep.notify.metrics import (
+    HOST_SUCCESS,
+    NOTHING_KNOWN,
+    RUN_SUCCESS,
+    EarlierSuccesses,
+    Known,
+    registry,
+)
+from fleetsweep.report import printable
 from fleetsweep.runtime import files
-
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
 
 REQUIREMENT: Final = "prometheus-client>=0.21"
 """What the extra ``metrics`` installs."""
@@ -39,31 +38,6 @@ TIMEOUT_S: Final = 10.0
 
 PREVIOUS_LIMIT: Final = 64 * 1024 * 1024
 """Bytes read of the previous run's file."""
-
-HOST_SUCCESS: Final = "fleetsweep_host_last_success_timestamp_seconds"
-RUN_SUCCESS: Final = "fleetsweep_run_last_success_timestamp_seconds"
-
-_PER_HOST: Final = {
-    "fleetsweep_host_containers": "Containers that the host's engine listed; absent if the host was not surveyed.",
-    "fleetsweep_host_matched_containers": "Containers that a name, image or label pattern matched.",
-    "fleetsweep_host_stale_containers": "Containers due for removal, whether or not a guard stopped it.",
-    "fleetsweep_host_removed_containers": "Containers that this run removed and the engine no longer lists.",
-    "fleetsweep_host_oldest_stale_age_seconds": "Age of the oldest stale container; absent if none is stale.",
-    "fleetsweep_host_clock_skew_seconds": "The engine's clock minus this machine's; positive if it is ahead.",
-    "fleetsweep_host_duration_seconds": "Time that this host took in the last run, waiting included.",
-    HOST_SUCCESS: "When this host was last surveyed without an error; kept while it fails, so alert on its age.",
-}
-_PER_RUN: Final = {
-    "fleetsweep_run_exit_code": "Exit code of the last run: 0 all is well, 3 incomplete, 4 a guard tripped, "
-    "5 a removal failed, 6 stale containers were found, 2 usage, 1 a bug.",
-    "fleetsweep_run_start_timestamp_seconds": "When the last run started.",
-    "fleetsweep_run_end_timestamp_seconds": "When the last run ended; alert on its age to notice that runs stopped.",
-    "fleetsweep_run_duration_seconds": "Time that the last run took from start to end.",
-    RUN_SUCCESS: "When a run last ended with exit code 0; absent until one does.",
-}
-
-EarlierSuccesses = dict[tuple[str, str, str], float]
-"""The time of the last success, in seconds since the epoch, by metric, command and host (empty for a run's)."""
 
 _NOT_PERMITTED: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -97,66 +71,6 @@ def check_gateway(url: str) -> None:
         raise UsageError("--push-gateway must be a URL such as http://push.example.com:9091 (yours may hold a secret)")
 
 
-def registry(report: FleetReport, earlier: EarlierSuccesses) -> CollectorRegistry:
-    """Return the run's metrics, and none of this process. ``earlier`` are the successes before this run."""
-    from prometheus_client import CollectorRegistry, Gauge
-
-    made = CollectorRegistry(auto_describe=False)
-    command = report.command
-    status = Gauge(
-        "fleetsweep_host_status",
-        "1 for the status that this host had in the last run, 0 for the others.",
-        ["command", "host", "status"],
-        registry=made,
-    )
-    hosts = {name: Gauge(name, words, ["command", "host"], registry=made) for name, words in _PER_HOST.items()}
-    for host in report.hosts:
-        name = printable(host.host.name)
-        for each in Status:
-            status.labels(command, name, each.value).set(each is host.status)
-        for metric, value in _host_values(host, report, earlier.get((HOST_SUCCESS, command, name))):
-            hosts[metric].labels(command, name).set(value)
-    if not report.hosts:
-        # The run ended before it knew its hosts. Their last success stays, so that alerts on its age work.
-        for (metric, earlier_command, name), value in earlier.items():
-            if metric == HOST_SUCCESS and earlier_command == command:
-                hosts[metric].labels(command, name).set(value)
-    runs = {name: Gauge(name, words, ["command"], registry=made) for name, words in _PER_RUN.items()}
-    for metric, value in _run_values(report, earlier.get((RUN_SUCCESS, command, ""))):
-        runs[metric].labels(command).set(value)
-    return made
-
-
-def _host_values(host: HostReport, report: FleetReport, last_success: float | None) -> list[tuple[str, float]]:
-    found: list[tuple[str, float | None]] = [("fleetsweep_host_duration_seconds", host.duration_s)]
-    if counted_plan(host) is not None:
-        totals = host_totals(host)
-        found += [
-            ("fleetsweep_host_containers", totals.containers),
-            ("fleetsweep_host_matched_containers", totals.matched),
-            ("fleetsweep_host_stale_containers", totals.stale),
-            ("fleetsweep_host_removed_containers", totals.removed),
-            ("fleetsweep_host_oldest_stale_age_seconds", totals.oldest_s),
-        ]
-    if host.plan is not None:
-        found.append(("fleetsweep_host_clock_skew_seconds", host.plan.skew_s))
-    surveyed = host.plan is not None and host.fault is None
-    found.append((HOST_SUCCESS, report.finished_ns / SECOND if surveyed else last_success))
-    return [(metric, value) for metric, value in found if value is not None]
-
-
-def _run_values(report: FleetReport, last_success: float | None) -> list[tuple[str, float]]:
-    success = report.finished_ns / SECOND if report.exit_code == exit_codes.OK else last_success
-    found = [
-        ("fleetsweep_run_exit_code", report.exit_code),
-        ("fleetsweep_run_start_timestamp_seconds", report.started_ns / SECOND),
-        ("fleetsweep_run_end_timestamp_seconds", report.finished_ns / SECOND),
-        ("fleetsweep_run_duration_seconds", (report.finished_ns - report.started_ns) / SECOND),
-        (RUN_SUCCESS, success),
-    ]
-    return [(metric, value) for metric, value in found if value is not None]
-
-
 def read_successes(path: Path) -> EarlierSuccesses:
     """Return the last successes in the file of an earlier run; none if it can't be read."""
     from prometheus_client.parser import text_string_to_metric_families
@@ -183,13 +97,21 @@ def _from_journal(report: FleetReport, journal: LastSuccesses | None) -> Earlier
     return hosts | ({} if journal.run_ns is None else {(RUN_SUCCESS, report.command, ""): journal.run_ns / SECOND})
 
 
-def write(report: FleetReport, path: Path) -> str:
+def _earlier(report: FleetReport, file: Path | None, known: Known) -> EarlierSuccesses:
+    """Return the last successes that the file and the journal have: of each the later one."""
+    found = read_successes(file) if file is not None else {}
+    for key, value in _from_journal(report, known.successes).items():
+        found[key] = max(value, found.get(key, value))
+    return found
+
+
+def write(report: FleetReport, path: Path, known: Known = NOTHING_KNOWN) -> str:
     """Replace ``path`` atomically with the run's metrics, readable by all. Return an error, or an empty string."""
     if problem := _missing():
         return problem
     from prometheus_client import generate_latest
 
-    text = generate_latest(registry(report, read_successes(path)))
+    text = generate_latest(registry(report, _earlier(report, path, known), known))
     try:
         files.replace(path, text, mode=0o644)
     except OSError as error:
@@ -207,18 +129,18 @@ class _NoRedirects(HTTPRedirectHandler):
         """Refuse, so that urllib raises HTTPError for the 3xx response."""
 
 
-def push(report: FleetReport, gateway: str, file: Path | None, journal: LastSuccesses | None) -> str:
+def push(report: FleetReport, gateway: str, file: Path | None, known: Known = NOTHING_KNOWN) -> str:
     """Push the run's metrics to a Pushgateway. Return an error, or an empty string.
 
-    The group is this command on this machine. The last successes come from ``file`` if there is one, else from
-    ``journal``. A run that ended before it knew its hosts, and knows of no earlier success, adds to the group instead
+    The group is this command on this machine. The last successes come from ``file``, if there is one, and from the
+    journal. A run that ended before it knew its hosts, and knows of no earlier success, adds to the group instead
     of replacing it, so that the group keeps the hosts' metrics.
     """
     if problem := _missing():
         return problem
     from prometheus_client import push_to_gateway, pushadd_to_gateway
 
-    earlier = read_successes(file) if file is not None else _from_journal(report, journal)
+    earlier = _earlier(report, file, known)
     send = push_to_gateway if report.hosts or earlier else pushadd_to_gateway
 
     parts = urlsplit(gateway)
@@ -248,7 +170,7 @@ def push(report: FleetReport, gateway: str, file: Path | None, journal: LastSucc
         send(
             address,
             job="fleetsweep",
-            registry=registry(report, earlier),
+            registry=registry(report, earlier, known),
             grouping_key=grouping,
             timeout=TIMEOUT_S,
             handler=put,

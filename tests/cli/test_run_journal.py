@@ -11,7 +11,7 @@ import pytest
 
 from fleetsweep.cli.config import RunConfig, build, choose
 from fleetsweep.cli.options import ConnectOptions, TargetOptions
-from fleetsweep.cli.run_journal import finish, last_looks, open_intents, open_journal, with_holds, with_last_successes
+from fleetsweep.cli.run_journal import finish, last_looks, open_intents, open_journal, with_holds, with_past
 from fleetsweep.console import Output
 from fleetsweep.errors import UsageError
 from fleetsweep.exit_codes import OK
@@ -77,5 +77,5 @@ def test_a_run_is_recorded_and_hosts_that_were_surveyed_are_known_afterwards(con
 
 def test_without_a_journal_no_command_to_show_the_run_is_sent(config: RunConfig) -> None:
     asked = replace(config, notify=NotifyConfig(rerun=RerunCommand(show=("--state-dir", "/s"))))
-    assert with_last_successes(asked, None).rerun.show is None
+    assert with_past(asked, None, report()).rerun.show is None
     assert open_intents(asked, None, "test") == ()

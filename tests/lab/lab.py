@@ -28,8 +28,7 @@ TEST_PACKAGES = (
     "chromium",
     "npm",
 )
-"""Needed by some tests only, not by the demo or the bench. Of systemd only systemd-analyze runs, of prometheus only
-promtool."""
+"""Needed by some tests only, not by the demo or the bench. Of systemd only systemd-analyze runs."""
 
 AXE_PROJECT = Path(__file__).parents[1] / "browser"
 """The npm project whose lock file pins axe-core."""

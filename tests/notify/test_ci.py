@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fleetsweep.model.decision import Guard, GuardName
+from fleetsweep.model.report import FleetWarning, WarningKind
 from fleetsweep.notify import ci
 from tests.report.build import fleet, lost, report, surveyed
 
@@ -23,6 +24,13 @@ def test_a_fleet_guard_is_an_error_of_the_fleet() -> None:
     guard = Guard(GuardName.FLEET_CAP, "50% is too much", 1, 2)
     assert ci.errors(report(surveyed("a"), guard=guard)) == [
         "::error title=fleetsweep sweep%3A fleet::guarded (fleet-cap): 50%25 is too much"
+    ]
+
+
+def test_a_warning_is_an_annotation_of_its_own_level() -> None:
+    warning = FleetWarning(WarningKind.NOT_REMOVED, "a", "3 are left", 3, "look")
+    assert ci.errors(replace(report(surveyed("a")), warnings=(warning,))) == [
+        "::warning title=fleetsweep sweep%3A a::3 are left -> look"
     ]
 
 

@@ -1,67 +1,19 @@
-"""Metrics: unknown values are absent, and the last success outlives failures."""
+"""The file of metrics: what a run keeps of the one before, and what is refused."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from fleetsweep.errors import UsageError
-from fleetsweep.model.outcome import Outcome
-from fleetsweep.model.report import FleetReport
-from fleetsweep.notify.prometheus import (
-    HOST_SUCCESS,
-    RUN_SUCCESS,
-    EarlierSuccesses,
-    check_file,
-    check_gateway,
-    read_successes,
-    registry,
-    write,
-)
-from tests.report.build import NOW_NS, candidates, lost, report, surveyed
+from fleetsweep.model.journal import LastSuccesses
+from fleetsweep.notify.metrics import HOST_SUCCESS, RUN_SUCCESS, Known
+from fleetsweep.notify.prometheus import check_file, check_gateway, read_successes, write
+from tests.report.build import NOW_NS, lost, report, surveyed
 
 SECRET = "s3kr1t-t0ken"  # noqa: S105
 END_S = (NOW_NS + 12_300_000_000) / 10**9
-
-
-def samples(made: FleetReport, earlier: EarlierSuccesses | None = None) -> dict[tuple[str, ...], float]:
-    """Every sample by its metric and its labels' values, the command left out."""
-    text = generate_latest(registry(made, earlier or {})).decode()
-    return {
-        (sample.name, *(value for label, value in sample.labels.items() if label != "command")): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def test_a_surveyed_host_has_its_counts_and_its_success() -> None:
-    found = samples(report(surveyed("a", candidates("ws", 2), others=3, outcome=Outcome.REMOVED)))
-    assert found["fleetsweep_host_containers", "a"] == 5
-    assert found["fleetsweep_host_removed_containers", "a"] == 2
-    assert found["fleetsweep_host_status", "a", "ok"] == 1
-    assert found["fleetsweep_host_status", "a", "failed"] == 0
-    assert found[HOST_SUCCESS, "a"] == found[RUN_SUCCESS,] == END_S
-
-
-def test_a_host_that_was_not_surveyed_has_no_counts() -> None:
-    found = samples(report(lost("a"), exit_code=3))
-    assert {key[0] for key in found if key[1:2] == ("a",)} == {
-        "fleetsweep_host_status",
-        "fleetsweep_host_duration_seconds",
-    }
-    assert (RUN_SUCCESS,) not in found
-    assert found["fleetsweep_run_exit_code",] == 3
-
-
-def test_a_success_is_kept_while_its_host_fails_and_when_a_run_has_no_hosts() -> None:
-    earlier = {(HOST_SUCCESS, "sweep", "a"): 5.0, (HOST_SUCCESS, "audit", "a"): 6.0, (RUN_SUCCESS, "sweep", ""): 7.0}
-    for failed in (report(lost("a"), exit_code=3), report(exit_code=2)):
-        found = samples(failed, earlier)
-        assert (found[HOST_SUCCESS, "a"], found[RUN_SUCCESS,]) == (5.0, 7.0)
 
 
 def test_a_file_remembers_the_successes_of_the_run_before(tmp_path: Path) -> None:
@@ -101,6 +53,9 @@ def test_a_url_that_is_no_gateways_is_refused_without_being_quoted(url: str) -> 
     assert SECRET not in str(caught.value)
 
 
-def test_metrics_that_last_beyond_a_number_are_still_written() -> None:
-    found = samples(report(replace(surveyed("a", skew_s=float("inf")), duration_s=float("nan"))))
-    assert found["fleetsweep_host_clock_skew_seconds", "a"] == float("inf")
+def test_the_later_success_of_the_file_and_the_journal_counts(tmp_path: Path) -> None:
+    path = tmp_path / "f.prom"
+    for seconds, expected in ((2, 2.0), (1, 2.0), (3, 3.0)):
+        known = Known(LastSuccesses(None, {"a": seconds * 10**9}))
+        assert write(report(lost("a"), exit_code=3), path, known) == ""
+        assert read_successes(path) == {(HOST_SUCCESS, "sweep", "a"): expected}

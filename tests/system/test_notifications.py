@@ -152,7 +152,7 @@ def test_a_fleet_with_one_box_that_is_away_is_notified_by_name(lab: Lab, run: Ru
     assert done.returncode == 3, done.stderr
     lines = told(chat)[0]["message"].splitlines()
     assert lines[0] == "away: unreachable, connect: refused"
-    assert sorted(lines[1:4]) == ["runner-1: ok", "runner-2: ok", "runner-3: ok"]
+    assert lines[1] == "runner-[1-3]: ok"
     assert lines[4] == "3 of 4 hosts ok; 1 containers, 1 matched, 1 stale, 1 removed"
     assert lines[6].startswith("Look again: fleetsweep audit ")
     assert lines[6].endswith(" --host away")

@@ -1,4 +1,4 @@
-"""What the journal has of a run's hosts from before the run: for its warnings and for the guard ``anomaly``.
+"""What the journal has of a run's hosts from before it: for its warnings, the guard ``anomaly`` and its metrics.
 
 Each query is bounded.
 """
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fleetsweep.model.journal import LastMatch, OpenLeak, PastOfHosts
+from fleetsweep.model.journal import Counters, LastMatch, LastSuccesses, OpenLeak, PastOfHosts
 from fleetsweep.store.journal.database import reading
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ COUNTS_A_HOST: Final = 100
 
 COUNTED_RUNS: Final = 500
 """Runs that are looked back for these counts: several schedules may share the journal."""
+
+RECENT_RUNS: Final = 5
+"""Runs whose warnings are compared with those of this one."""
 
 _MATCHES: Final = """
 SELECT host, at_ns, others, runs FROM last_match WHERE host IN (SELECT value FROM json_each(?))
@@ -51,6 +54,48 @@ SELECT host.name, host.stale FROM (SELECT id, started_ns FROM run
 JOIN host ON host.run = past.id AND host.name IN (SELECT value FROM json_each(?))
 WHERE host.surveyed AND host.error IS NULL ORDER BY past.started_ns DESC LIMIT ?
 """
+
+_RUN_SUCCESS: Final = """
+SELECT finished_ns FROM run WHERE command = ? AND exit_code = 0 ORDER BY started_ns DESC LIMIT 1
+"""
+# CROSS JOIN: from the latest run back, so that it ends at the first one that is found.
+_HOST_SUCCESSES: Final = """
+SELECT wanted.value, (SELECT run.finished_ns FROM run CROSS JOIN host ON host.run = run.id AND host.name = wanted.value
+    WHERE run.command = ? AND host.surveyed AND host.status = 'ok' ORDER BY run.started_ns DESC LIMIT 1),
+    EXISTS (SELECT 1 FROM run CROSS JOIN host ON host.run = run.id AND host.name = wanted.value WHERE host.surveyed)
+FROM json_each(?) AS wanted
+"""
+_RECENT_HEADS: Final = """
+SELECT document FROM (SELECT id FROM run WHERE command = ? AND finished_ns IS NOT NULL ORDER BY started_ns DESC LIMIT ?)
+JOIN report_part ON run = id AND part = 0
+"""
+
+
+def last_successes(journal: Journal, command: str, hosts: Collection[str]) -> LastSuccesses:
+    """Return the last successes of ``command`` and of these hosts. Raises JournalError."""
+    runs = journal.read(_RUN_SUCCESS, (command,))
+    rows = journal.read(_HOST_SUCCESSES, (command, _names(hosts))) if hosts else ()
+    return LastSuccesses(
+        runs[0][0] if runs else None,  # type: ignore[arg-type]  # typed by the table
+        {str(name): finished_ns for name, finished_ns, _ in rows if finished_ns is not None},  # type: ignore[misc]
+        frozenset(str(name) for name, _, seen in rows if seen),
+    )
+
+
+def counters(journal: Journal, command: str) -> Counters:
+    """Return the journal's counters of ``command``, and those that belong to no command. Raises JournalError."""
+    runs: dict[str, int] = {}
+    hosts: dict[str, dict[str, int]] = {}
+    query = "SELECT name, host, value FROM counter WHERE command IN (?, '')"
+    for name, host, value in journal.read(query, (command,)):
+        of_run = runs if not host else hosts.setdefault(str(name), {})
+        of_run[str(host or name)] = int(str(value))
+    return Counters(runs, hosts)
+
+
+def recent_heads(journal: Journal, command: str) -> list[bytes]:
+    """Return the heads of the last few reports of ``command``, compressed. Raises JournalError."""
+    return [row[0] for row in journal.read(_RECENT_HEADS, (command, RECENT_RUNS))]  # type: ignore[misc]
 
 
 def past_of_hosts(

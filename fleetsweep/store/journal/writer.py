@@ -18,7 +18,7 @@ from fleetsweep.model.container import Target
 from fleetsweep.model.decision import Decision, Guard
 from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import LastSuccesses, LeaksSeen, OpenIntent, Settlement
+from fleetsweep.model.journal import LeaksSeen, OpenIntent, Settlement
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.store.journal.database import JournalError, journal_file, open_journal, storable, translated
@@ -99,24 +99,16 @@ class Journal:
 
     def last_looks(self) -> dict[str, int]:
         """Return by host when the last finished run that surveyed it started, in nanoseconds. Raises JournalError."""
-        return self._last_looks("started_ns")
+        rows = self.read(
+            "SELECT host.name, max(run.started_ns) FROM host JOIN run ON run.id = host.run "
+            "WHERE host.surveyed GROUP BY host.name"
+        )
+        return dict(rows)  # type: ignore[arg-type]
 
     def previous_run_ns(self) -> int | None:
         """Return when the previous run started, in nanoseconds; None for the first run. Raises JournalError."""
         rows = self.read("SELECT started_ns FROM run WHERE id <> ? ORDER BY rowid DESC LIMIT 1", (self.run_id,))
         return int(str(rows[0][0])) if rows else None
-
-    def last_successes(self, command: str) -> LastSuccesses:
-        """Return the last successes of ``command`` and of each host. Raises JournalError."""
-        ((run_ns,),) = self.read("SELECT max(finished_ns) FROM run WHERE command = ? AND exit_code = 0", (command,))
-        return LastSuccesses(run_ns, self._last_looks("finished_ns"))  # type: ignore[arg-type]
-
-    def _last_looks(self, column: str) -> dict[str, int]:
-        rows = self.read(
-            f"SELECT host.name, max(run.{column}) FROM host JOIN run ON run.id = host.run "  # noqa: S608 - a column's name
-            "WHERE host.surveyed GROUP BY host.name"
-        )
-        return dict(rows)  # type: ignore[arg-type]
 
     def settle(self, settled: Mapping[str, Sequence[Settlement]]) -> None:
         """Queue the outcomes found for earlier runs' open intents. Raises JournalError if the journal is broken."""
