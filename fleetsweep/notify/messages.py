@@ -62,6 +62,7 @@ class Message:
     title: str
     body: str
     good: bool
+    warns: bool = False
 
 
 def compose(report: FleetReport, rerun: RerunCommand, failure: str = "") -> Message:
@@ -71,6 +72,8 @@ def compose(report: FleetReport, rerun: RerunCommand, failure: str = "") -> Mess
     """
     dry = " (dry run)" if report.dry_run else ""
     title = f"fleetsweep {report.command}{dry}: exit {report.exit_code}, {exit_codes.meaning(report.exit_code)}"
+    if report.warnings:
+        title += f"; {len(report.warnings)} warning{'' if len(report.warnings) == 1 else 's'}"
     lines = [printable(failure, LINE_LIMIT)] if failure else []
     if report.guard:
         lines.append(f"fleet: {guard_line(report.guard)}")
@@ -98,7 +101,8 @@ def compose(report: FleetReport, rerun: RerunCommand, failure: str = "") -> Mess
     if report.run_id and rerun.show is not None:
         show = shlex.join(["fleetsweep", "show", report.run_id, *rerun.show])
         lines.append(f"Show the run: {printable(show, LINE_LIMIT)}")
-    return Message(title, "\n".join(lines).strip(), good=report.exit_code == exit_codes.OK)
+    good = report.exit_code == exit_codes.OK
+    return Message(title, "\n".join(lines).strip(), good=good, warns=bool(report.warnings))
 
 
 def _result(host: HostReport, stale: Mapping[str, str]) -> str:
@@ -175,7 +179,11 @@ def send(url: str, message: Message) -> str:
     sent = apprise.notify(
         body=message.body,
         title=message.title,
-        notify_type=NotifyType.SUCCESS if message.good else NotifyType.FAILURE,
+        notify_type=NotifyType.FAILURE
+        if not message.good
+        else NotifyType.WARNING
+        if message.warns
+        else NotifyType.SUCCESS,
         body_format=NotifyFormat.TEXT,
     )
     return "" if sent else "the service rejected it or is unreachable"

@@ -68,6 +68,7 @@ def test_warnings_are_in_a_message() -> None:
     lines = compose(replace(report(surveyed("a")), warnings=warnings), RERUN).body.splitlines()
     assert lines[1:7] == [*(f"a: warning: m{number} -> r" for number in range(5)), lines[6]]
     assert lines[6].startswith("fleet: warning: ... and 4 more")
+    assert compose(replace(report(surveyed("a")), warnings=warnings), RERUN).title.endswith("; 9 warnings")
 
 
 def test_a_message_has_no_markup_of_a_box() -> None:

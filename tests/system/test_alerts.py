@@ -84,7 +84,9 @@ def test_a_new_warning_is_a_message_once_though_the_run_succeeds(workdir: Workdi
         codes = [run(*words).returncode for _ in range(3)]
     assert codes == [0, 0, 0]
     (message,) = chat.received
-    assert "warning: no container here has matched for 2 runs" in json.loads(message.body)["message"]
+    sent = json.loads(message.body)
+    assert sent["type"] == "warning"
+    assert "warning: no container here has matched for 2 runs" in sent["message"]
 
 
 def test_counters_go_on_and_never_seen_is_1_until_a_host_responds(workdir: Workdir, run: Run) -> None:

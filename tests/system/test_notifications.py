@@ -153,14 +153,14 @@ def test_a_fleet_with_one_box_that_is_away_is_notified_by_name(lab: Lab, run: Ru
     lines = told(chat)[0]["message"].splitlines()
     assert lines[0] == "away: unreachable, connect: refused"
     assert lines[1] == "runner-[1-3]: ok"
-    assert lines[4] == "3 of 4 hosts ok; 1 containers, 1 matched, 1 stale, 1 removed"
-    assert lines[6].startswith("Look again: fleetsweep audit ")
-    assert lines[6].endswith(" --host away")
+    assert lines[2] == "3 of 4 hosts ok; 1 containers, 1 matched, 1 stale, 1 removed"
+    assert lines[4].startswith("Look again: fleetsweep audit ")
+    assert lines[4].endswith(" --host away")
     text = file.read_text()
     assert 'fleetsweep_host_status{command="sweep",host="away",status="unreachable"} 1.0' in text
     assert 'fleetsweep_host_removed_containers{command="sweep",host="runner-1"} 1.0' in text
     # The command can be typed as it stands.
-    again = run(*shlex.split(lines[6].removeprefix("Look again: fleetsweep ")))
+    again = run(*shlex.split(lines[4].removeprefix("Look again: fleetsweep ")))
     assert again.returncode == 3
     assert "runner-1" not in again.stdout
 
