@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,12 +68,22 @@ def is_plain(stream: TextIO) -> bool:
 def note(text: str, output: Output) -> None:
     """Print a note on stderr, unless --quiet was given."""
     if not output.quiet:
-        say(f"fleetsweep: {text}")
+        _say_wrapped(f"fleetsweep: {text}")
 
 
 def warn(text: str) -> None:
     """Print a warning on stderr: something failed that does not end the run."""
-    say(f"fleetsweep: warning: {text}")
+    _say_wrapped(f"fleetsweep: warning: {text}")
+
+
+def _say_wrapped(text: str) -> None:
+    """Print a sentence on stderr in lines of the terminal's width, broken between words."""
+    width = columns_of(sys.stderr)
+    if width is not None and len(text) > width:
+        text = textwrap.fill(
+            text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False, tabsize=1
+        )
+    say(text)
 
 
 def say(text: str) -> None:

@@ -133,8 +133,9 @@ def _host_guard(plan: HostPlan, policy: Policy, history: Sequence[int]) -> Guard
         if tripped is not None:
             return tripped
     if not abs(skew_s) <= policy.max_skew_s:
-        # Rounded up: 300.5 s is more than 300 s.
-        skew, most = compared(math.ceil(abs(skew_s)) if math.isfinite(skew_s) else skew_s, policy.max_skew_s)
+        # Rounded up where it must be seen: 300.5 s is more than 300 s.
+        close = abs(skew_s) < policy.max_skew_s + 1
+        skew, most = compared(math.ceil(abs(skew_s)) if close else abs(skew_s), policy.max_skew_s)
         return Guard(
             GuardName.SKEW,
             f"the engine's clock is {skew} {'ahead' if skew_s > 0 else 'behind'}, more than {most}",

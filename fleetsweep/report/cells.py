@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -19,7 +20,7 @@ from fleetsweep.report.groups import names
 from fleetsweep.report.totals import HostTotals, counted_plan, fleet_totals, host_totals, sum_of
 
 HOST_COLUMNS: Final = (
-    name_column("HOST"),
+    replace(name_column("HOST"), least=15),
     Column("STATUS"),
     number_column("CONTAINERS", rank=4),
     number_column("MATCHED", rank=3),
@@ -29,7 +30,7 @@ HOST_COLUMNS: Final = (
     number_column("SKEW", rank=6),
     number_column("TIME", rank=5),
     # The lines below the table have what is cut here.
-    Column("NOTE", cut=Cut.END, least=16),
+    Column("NOTE", cut=Cut.END, least=14),
 )
 
 CONTAINER_COLUMNS: Final = (
@@ -117,14 +118,15 @@ def group_row(hosts: Sequence[HostReport], report: FleetReport, name_limit: int)
         totals, _removed_cell(report, totals.removed, sum(would_remove(host, report) for host in hosts))
     )
     skews = [host.plan.skew_s for host in hosts if host.plan]
+    name, number = names([host.host for host in hosts], name_limit), f"{len(hosts)} hosts"
     note = host_note(first, host_totals(first))
     return [
-        names([host.host for host in hosts], name_limit),
+        name,
         first.status.value,
         *(counts if counted_plan(first) else [NOTHING] * len(counts)),
         fine_seconds(max(skews, key=abs)) if skews else NOTHING,
         fine_seconds(max(host.duration_s for host in hosts)),
-        ", ".join(filter(None, (f"{len(hosts)} hosts", note))),
+        ", ".join(filter(None, (number if name != number else "", note))),
     ]
 
 

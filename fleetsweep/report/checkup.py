@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -10,6 +12,7 @@ from fleetsweep.errors import Phase
 from fleetsweep.model.decision import GuardName
 from fleetsweep.model.host import Connection
 from fleetsweep.model.report import Checkup
+from fleetsweep.model.survey import Engine
 from fleetsweep.report.cells import NAME_LIMIT, NOTHING, fine_seconds
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.fit import (
@@ -23,6 +26,7 @@ from fleetsweep.report.fit import (
     table_width,
     wrap,
     wrap_command,
+    wrap_remedy,
 )
 from fleetsweep.report.groups import ROWS_FOLDED_ABOVE, grouped, impersonal, names
 from fleetsweep.report.json_report import engine_object, fault_object, guard_object, rounded
@@ -39,8 +43,18 @@ _GUARD_COLUMNS: Final[Mapping[GuardName, str]] = {
     GuardName.IDENTITY: Phase.ENGINE.value.upper(),
 }
 _COLUMNS: Final = (*(phase.value.upper() for phase in Phase if phase is not Phase.ZONE), _CLOCK)
-_WAY: Final = tuple(phase.value.upper() for phase in Phase if phase not in {Phase.ENGINE, Phase.ZONE})
+_WAY: Final[Mapping[str, str]] = {
+    Phase.RESOLVE.value.upper(): "",
+    Phase.AUTH.value.upper(): "as ",
+    Phase.HOST_KEY.value.upper(): "host key ",
+    Phase.TUNNEL.value.upper(): "",
+    Phase.CONNECT.value.upper(): "",
+}
+"""The columns of the way to the engine, and what is put before their cells in a sentence."""
+_FINGERPRINT: Final = re.compile(r"(SHA256:[A-Za-z0-9+/]{8})[A-Za-z0-9+/]+")
 _TABLE: Final = (name_column("HOST"), *map(Column, _COLUMNS))
+HOSTS_OF_TWO_LINES: Final = 10
+"""Hosts that have two lines each where the table is too wide; of more, equal results share a line."""
 _SUMMARY: Final = (name_column("HOST"), Column("STATUS"), Column("RESULT", cut=Cut.END, least=20))
 _INDENT: Final = "    "
 _PROMPT: Final = "  $ "
@@ -51,16 +65,18 @@ def render_checkups(
 ) -> str:
     """Return the checkups; ``format`` is table or json. ``verbose`` shows keys and ids whole.
 
-    The table has one row a host, or two lines a host where its rows are wider than ``width``.
+    The table has one row a host, or two lines a host where its rows are wider than ``width``. Many hosts with equal
+    results share a line.
     """
     if format == "json":
         return _as_json(checkups, exit_code)
-    whole = verbose or len(checkups) <= ROWS_FOLDED_ABOVE
     rows = [[printable(item.host.name, NAME_LIMIT), *_cells(item, verbose=verbose)] for item in checkups]
-    if whole and (width is None or table_width(_TABLE, rows) <= width):
-        lines = table(_TABLE, rows)
+    wide = width is not None and table_width(_TABLE, rows) > width
+    most = math.inf if verbose else HOSTS_OF_TWO_LINES if wide else ROWS_FOLDED_ABOVE
+    if wide or len(checkups) > most:
+        lines = _summary(checkups, width, verbose=verbose, whole=len(checkups) <= most)
     else:
-        lines = _summary(checkups, width, verbose=verbose, whole=whole)
+        lines = table(_TABLE, rows)
     failed = [item for item in checkups if item.fault is not None or item.guard is not None]
     blocks = [_advice(group, width) for group in grouped(failed, _cause)]
     return "\n\n".join("\n".join(block) for block in [lines, *blocks]) + "\n"
@@ -73,7 +89,7 @@ def _summary(checkups: Sequence[Checkup], width: int | None, *, verbose: bool, w
         if whole
         else grouped(checkups, lambda item: (item.status, _result(item, verbose=verbose)))
     )
-    limit = NAME_LIMIT if width is None else max(20, width // 3)
+    limit = NAME_LIMIT if width is None else max(15, width // 4)
     rows = [
         [names([item.host for item in group], limit), group[0].status.value, _result_of(group, verbose=verbose)]
         for group in groups
@@ -92,29 +108,34 @@ def _summary(checkups: Sequence[Checkup], width: int | None, *, verbose: bool, w
 
 def _result(item: Checkup, *, verbose: bool) -> str:
     """Return how far a host was reached, without what differs from host to host."""
-    passed = _passed(item, verbose=verbose)
-    column = _failed_column(item, passed)
+    column = _failed_column(item, _passed(item, verbose=verbose))
     if item.fault is not None and column is not None:
         return f"failed at {column.lower()}: {printable(item.fault.kind, CELL_LIMIT)}"
-    guard = f"guarded ({item.guard.name.value}), " if item.guard is not None else ""
-    return guard + printable(passed.get(Phase.ENGINE.value.upper(), NOTHING), CELL_LIMIT)
+    guard = f"{item.guard.name.value}: " if item.guard is not None else ""
+    return guard + (printable(" ".join(_engine_words(item.engine)), CELL_LIMIT) if item.engine else NOTHING)
 
 
 def _result_of(group: Sequence[Checkup], *, verbose: bool) -> str:
     """Return the result of hosts that share a line, with their number or the one host's clock."""
-    result = _result(group[0], verbose=verbose)
+    first = group[0]
+    result = _result(first, verbose=verbose)
     if len(group) > 1:
-        return f"{len(group)} hosts, {result}"
-    clock = _passed(group[0], verbose=verbose).get(_CLOCK)
-    return f"{result}, clock {clock}" if clock and group[0].fault is None else result
+        skews = [abs(item.skew_s) for item in group if item.skew_s is not None and item.fault is None]
+        clocks = f", clocks within {fine_seconds(max(skews))}" if skews else ""
+        return f"{len(group)} hosts, {result}{clocks}"
+    return f"{result}, clock {_offset(first.skew_s)}" if first.fault is None and first.skew_s is not None else result
 
 
 def _seen_line(item: Checkup, *, verbose: bool) -> str:
-    """Return what was seen in the phases on the way to the engine."""
+    """Return what was seen on the way to the engine; what identifies the box and the user first."""
     passed = _passed(item, verbose=verbose)
-    return "; ".join(
-        f"{column.lower()} {printable(passed[column], CELL_LIMIT)}" for column in _WAY if passed.get(column)
-    )
+    parts = {
+        f"{label}{printable(passed[column], CELL_LIMIT)}": None for column, label in _WAY.items() if column in passed
+    }
+    if item.engine is not None:
+        parts[f"API {printable(item.engine.api, CELL_LIMIT)}"] = None
+    text = ", ".join(parts)
+    return text if verbose else _FINGERPRINT.sub(r"\1…", text)
 
 
 def _cells(item: Checkup, *, verbose: bool) -> list[str]:
@@ -151,14 +172,23 @@ def _passed(item: Checkup, *, verbose: bool) -> dict[str, str]:
     for phase, facts in item.seen.items():
         passed[phase.value.upper()] = _facts_text(phase, facts, verbose=verbose)
     if item.engine is not None:
-        parts = [item.engine.kind, item.engine.server.partition("/")[2].partition(" ")[0], f"API {item.engine.api}"]
+        parts = [*_engine_words(item.engine), f"API {item.engine.api}"]
         if verbose:
             parts.append(item.engine.id or "without an id")
-        passed[Phase.ENGINE.value.upper()] = " ".join(filter(None, parts))
+        passed[Phase.ENGINE.value.upper()] = " ".join(parts)
     if item.skew_s is not None and item.round_trip_s is not None:
-        sign = "+" if item.skew_s > 0 else ""
-        passed[_CLOCK] = f"{sign}{fine_seconds(item.skew_s)}, {item.round_trip_s * 1000:.1f} ms"
+        passed[_CLOCK] = f"{_offset(item.skew_s)}, {item.round_trip_s * 1000:.1f} ms"
     return passed
+
+
+def _engine_words(engine: Engine) -> list[str]:
+    """Return the engine's kind and version."""
+    return [word for word in (engine.kind, engine.server.partition("/")[2].partition(" ")[0]) if word]
+
+
+def _offset(skew_s: float) -> str:
+    """Return how far a clock is ahead (+) or behind (-)."""
+    return ("+" if skew_s > 0 else "") + fine_seconds(skew_s)
 
 
 def _facts_text(phase: Phase, facts: Mapping[str, str], *, verbose: bool) -> str:
@@ -173,7 +203,7 @@ def _facts_text(phase: Phase, facts: Mapping[str, str], *, verbose: bool) -> str
 
 def _cause(item: Checkup) -> str:
     """Return what is equal in hosts that share a block of advice."""
-    return impersonal("\n".join([*_cause_lines(item), item.command]), item.host)
+    return impersonal("\n".join(_cause_lines(item)), item.host)
 
 
 def _cause_lines(item: Checkup) -> list[str]:
@@ -193,7 +223,7 @@ def _advice(group: Sequence[Checkup], width: int | None) -> list[str]:
     alike = len(causes) == 1 and len({item.command for item in group}) == 1
     lines = wrap(f"{owner([item.host for item in group], alike=alike)}: {cause}", width, _INDENT)
     for text in remedy:
-        lines += wrap(f"  {text}", width, "  ")
+        lines += wrap_remedy(f"  {text}", width, "  ")
     if first.command:
         room = None if width is None else width - len(_PROMPT)
         command, *more = wrap_command(printable(first.command, COMMAND_LIMIT), room)

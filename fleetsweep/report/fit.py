@@ -7,7 +7,8 @@ a file or a pipe. All text given here is printable (``report/escape.py``).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import string
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import zip_longest
@@ -20,6 +21,13 @@ _EMPTY: Final = frozenset({"", "-"})
 # Tabulate counts characters. So a cell with others than these is laid out as a stand-in of its width.
 _ONE_CELL_EACH: Final = re.compile(f"[ -~{ELLIPSIS}]*")
 _STAND_IN: Final = "\ue000"
+_TAILS: Final = (0.5, 0.25, 0.0, 0.75, 1.0)
+_ALNUM: Final = string.ascii_letters + string.digits
+_BEFORE_COMMAND: Final = re.compile(
+    r"(?<=: )(?=(?:ssh|ssh-[a-z-]+|sudo|chmod|chown|mkdir|rm|rmdir|usermod|systemctl|namei|docker|fleetsweep) )"
+    # What goes on in prose can't be pasted anyway.
+    r"(?!.*[;,] (?:or|then|and) )"
+)
 _CONTINUED: Final = " \\"
 # A word of a shell command, with its quotes.
 _WORD: Final = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""")
@@ -93,9 +101,10 @@ def fit(columns: Sequence[Column], rows: Rows, width: int | None) -> tuple[list[
     room = width - len(GAP) * (len(kept) - 1)
     given = _share(room, [widths[at] for at in kept], [least[at] for at in kept])
     shown = [columns[at] for at in kept]
+    cells = [_cut_column([row[at] for row in rows], columns[at], room) for at, room in zip(kept, given, strict=True)]
     fitted: list[list[str]] = []
-    for row in rows:
-        fitted += _fit_row([row[at] for at in kept], shown, given)
+    for row in zip(*cells, strict=True):
+        fitted += map(list, zip_longest(*row, fillvalue=""))
     return shown, fitted
 
 
@@ -125,9 +134,9 @@ def lay_out(columns: Sequence[Column], rows: Rows) -> list[str]:
 
 
 def omitted_line(columns: Sequence[Column], shown: Sequence[Column], width: int | None) -> list[str]:
-    """Return a line with the names of the columns that were left out; no line where there are none."""
+    """Return a sentence with the names of the columns that were left out; no line where there are none."""
     names = [column.name for column in columns if column not in shown]
-    return [cut_end(f"(not shown at this width: {', '.join(names)})", width or 0)] if names else []
+    return wrap(f"(not shown at this width: {', '.join(names)})", width, " ") if names else []
 
 
 def cell_width(text: str) -> int:
@@ -145,12 +154,52 @@ def cut_end(text: str, width: int) -> str:
     return text if cell_width(text) <= width else _head(text, width - 1) + ELLIPSIS
 
 
-def cut_middle(text: str, width: int) -> str:
-    """Return a text in at most ``width`` cells (at least 1). An ellipsis marks a cut in its middle."""
+def cut_middle(text: str, width: int, tail: float = 0.5) -> str:
+    """Return a text in at most ``width`` cells (at least 1). ``tail`` is the share that is kept after the cut."""
     if cell_width(text) <= width:
         return text
-    tail = _head(text[::-1], (width - 1) // 2)[::-1]
-    return _head(text, width - 1 - cell_width(tail)) + ELLIPSIS + tail
+    end = _head(text[::-1], int((width - 1) * tail))[::-1]
+    return _head(text, width - 1 - cell_width(end)) + ELLIPSIS + end
+
+
+def cut_names(names: Sequence[str], width: int) -> list[str]:
+    """Return names in at most ``width`` cells, all cut at the same place, where as few as possible become alike.
+
+    The names of a fleet often share their end, a domain: what they share is cut first.
+    """
+    wide = {name for name in names if cell_width(name) > width}
+    best, fewest = [*names], len(names) + 1
+    for tail in (_shared_tail(wide, width), *_TAILS) if wide else ():
+        cut = [cut_middle(name, width, tail) for name in names]
+        lost = len(set(names)) - len(set(cut))
+        if lost < fewest:
+            best, fewest = cut, lost
+        if not lost:
+            break
+    return best
+
+
+def _shared_tail(names: Collection[str], width: int) -> float:
+    """Return the share that is kept after the cut so that it cuts what the names share at their ends or beginnings."""
+    if len(names) < 2:
+        return 0.25
+    # A number is shared whole or not at all: 13 and 23 share no 3.
+    start = _shared_start(names).rstrip(_ALNUM)
+    end = _shared_start([name[::-1] for name in names]).rstrip(_ALNUM)
+    longest, half = max(map(cell_width, names)), (width - 1) // 2
+    if max(cell_width(start), cell_width(end)) <= longest - width:
+        return 0.25
+    if cell_width(end) >= cell_width(start):
+        kept = min(half, width - 1 - (longest - cell_width(end)))
+    else:
+        kept = max(half, longest - cell_width(start))
+    return max(0, min(kept, width - 1)) / max(1, width - 1)
+
+
+def _shared_start(names: Collection[str]) -> str:
+    first, last = min(names), max(names)
+    differs = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+    return first[:differs]
 
 
 def wrap(text: str, width: int | None, indent: str = "") -> list[str]:
@@ -171,10 +220,26 @@ def wrap(text: str, width: int | None, indent: str = "") -> list[str]:
             joined = indent + word
         while cell_width(joined) > width:
             head = _head(joined, width) or joined[:1]
+            # A list of names is broken after a comma.
+            head = head[: max(len(indent), head.rfind(",")) + 1] if "," in head[len(indent) :] else head
             lines.append(head)
             joined = (indent if len(head) > len(indent) else "") + joined[len(head) :]
         line = joined
     return [*lines, line]
+
+
+def wrap_remedy(text: str, width: int | None, indent: str = "") -> list[str]:
+    """Return a remedy in lines of at most ``width`` cells. A command at its end can still be pasted.
+
+    All but the first line begin with ``indent``.
+    """
+    if width is None or cell_width(text) <= width:
+        return [text]
+    prose, *command = _BEFORE_COMMAND.split(text, maxsplit=1)
+    lines = wrap(prose.rstrip(" "), width, indent)
+    for words in command:
+        lines += [f"{indent}{line}" for line in wrap_command(words, width - len(indent))]
+    return lines
 
 
 def wrap_command(command: str, width: int | None) -> list[str]:
@@ -240,11 +305,9 @@ def _share(room: int, widths: Sequence[int], least: Sequence[int]) -> list[int]:
     return given
 
 
-def _fit_row(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> Iterator[list[str]]:
-    pieces: list[list[str]] = []
-    for cell, column, width in zip(row, columns, widths, strict=True):
-        if column.cut is Cut.WRAP:
-            pieces.append(wrap(cell, width))
-        else:
-            pieces.append([cut_middle(cell, width) if column.cut is Cut.MIDDLE else cut_end(cell, width)])
-    yield from map(list, zip_longest(*pieces, fillvalue=""))
+def _cut_column(cells: Sequence[str], column: Column, width: int) -> list[list[str]]:
+    """Return the lines of each cell of a column."""
+    if column.cut is Cut.WRAP:
+        return [wrap(cell, width) for cell in cells]
+    cut = cut_names(cells, width) if column.cut is Cut.MIDDLE else [cut_end(cell, width) for cell in cells]
+    return [[cell] for cell in cut]

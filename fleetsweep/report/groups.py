@@ -38,9 +38,11 @@ def folded(hosts: Sequence[str], limit: int = LIMIT) -> str:
 
 
 def impersonal(text: str, host: Host) -> str:
-    """Return a message without what is the host's own in it: its name, its address, its port and its keys.
+    """Return a message without what is the host's own in it: its name, its address, its port, its socket and its keys.
 
     Hosts whose messages are equal then have the same fault.
     """
+    socket = host.engine.removeprefix("unix://")
+    text = text.replace(socket, "SOCKET") if socket.startswith("/") else text
     own = {host.name: "HOST", host.address: "HOST", str(host.port or 22): "PORT"}
     return _WORD.sub(lambda word: own.get(word[0], word[0]), _FINGERPRINT.sub("KEY", text))

@@ -25,6 +25,7 @@ from fleetsweep.report.fit import (
     omitted_line,
     table_width,
     wrap,
+    wrap_remedy,
 )
 from fleetsweep.report.host_rows import host_rows
 from fleetsweep.report.problems import problem_lines
@@ -35,7 +36,7 @@ WIDTH: Final = 100
 NOTE_AT_LEAST: Final = 20
 """Cells that a note always gets there."""
 
-NAME_AT_LEAST: Final = 20
+NAME_AT_LEAST: Final = 15
 """Characters that folded names always get."""
 
 _INDENT: Final = "    "
@@ -83,7 +84,7 @@ def _container_blocks(report: FleetReport, width: int | None) -> list[list[str]]
 
 def _host_block(report: FleetReport, width: int | None, *, verbose: bool, color: bool) -> list[str]:
     # A folded name that must be cut loses its last names, not its middle.
-    limit = NAME_LIMIT if width is None else max(NAME_AT_LEAST, width // 3)
+    limit = NAME_LIMIT if width is None else max(NAME_AT_LEAST, width // 4)
     hosts = host_rows(report, whole=verbose, name_limit=limit)
     rows = [*(row.cells for row in hosts), totals_row(report)]
     if width is None:
@@ -113,4 +114,4 @@ def wrap_problem(line: str, width: int | None) -> list[str]:
     problem, arrow, remedy = line.rpartition(" -> ")
     if not arrow:
         return wrap(line, width, _INDENT)
-    return [*wrap(problem, width, _INDENT), *wrap(f"{_INDENT}-> {remedy}", width, f"{_INDENT}   ")]
+    return [*wrap(problem, width, _INDENT), *wrap_remedy(f"{_INDENT}-> {remedy}", width, f"{_INDENT}   ")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from fleetsweep.errors import FaultKind, Phase
 from fleetsweep.model.decision import Guard, GuardName
@@ -108,10 +109,10 @@ def test_faults_that_differ_only_in_the_port_are_one_block_with_the_first_hosts_
 def test_on_a_terminal_a_host_has_two_lines() -> None:
     assert render_checkups([REACHED, LOST], 3, "table", width=80).split("\n\n")[0].splitlines() == [
         "HOST  STATUS       RESULT",
-        "a     ok           docker 20.10.24 API 1.41, clock +0.2s, 12.3 ms",
-        "    resolve 192.0.2.1; connect 3 ms; auth SHA256:01234567… ci",
+        "a     ok           docker 20.10.24, clock +0.2s",
+        "    192.0.2.1, as SHA256:01234567… ci, 3 ms, API 1.41",
         "b     unreachable  failed at connect: timeout",
-        "    resolve 192.0.2.2",
+        "    192.0.2.2",
     ]
 
 
@@ -120,6 +121,15 @@ def test_many_hosts_with_one_result_share_a_line() -> None:
     assert lines[1].startswith("a ")
     assert lines[-1] == "runner-[2201-2260]  unreachable  60 hosts, failed at host-key: unknown"
     assert len(render_checkups(fleet(60), 3, "table", verbose=True).split("\n\n")[0].splitlines()) == 61
+
+
+def test_on_a_terminal_more_than_ten_hosts_share_lines_and_their_largest_offset_is_shown() -> None:
+    hosts = [replace(REACHED, host=Host(f"r{number:02}", "192.0.2.1"), skew_s=-number / 10) for number in range(12)]
+    assert render_checkups(hosts, 0, "table", width=80) == (
+        "HOST      STATUS  RESULT\nr[00-11]  ok      12 hosts, docker 20.10.24, clocks within 1.1s\n"
+    )
+    assert len(render_checkups(hosts, 0, "table", width=80, verbose=True).splitlines()) == 1 + 2 * 12
+    assert len(render_checkups(hosts, 0, "table").splitlines()) == 1 + 12
 
 
 def test_a_command_that_is_wider_than_the_terminal_is_continued_with_backslashes() -> None:

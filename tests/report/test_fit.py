@@ -15,12 +15,14 @@ from fleetsweep.report.fit import (
     cell_width,
     cut_end,
     cut_middle,
+    cut_names,
     name_column,
     number_column,
     table,
     text_column,
     wrap,
     wrap_command,
+    wrap_remedy,
 )
 from tests.report.hostile import texts
 
@@ -44,14 +46,22 @@ def test_without_a_width_nothing_is_cut_or_left_out() -> None:
 def test_names_are_cut_in_their_middle_before_a_column_is_left_out() -> None:
     assert table(COLUMNS, [ROW], 48) == [
         "HOST                    STATUS       STALE  TIME",
-        "runner-0001…xample.com  unreachable      0   10s",
+        "runner-0001.eu-w…e.com  unreachable      0   10s",
     ]
+
+
+def test_names_are_cut_where_they_stay_different() -> None:
+    fleet = [f"runner-{number}.eu-west-1.ci.example.com" for number in (1, 2)]
+    assert cut_names(fleet, 12) == ["runner-1…com", "runner-2…com"]
+    thirteen = [f"runner-{number}3.ci.example.com" for number in (1, 2)]
+    assert cut_names(thirteen, 12) == ["runner-13…om", "runner-23…om"]
+    assert len(set(cut_names([f"workspace-molecule-default-{number}" for number in range(20)], 14))) == 20
 
 
 def test_columns_that_do_not_fit_are_left_out_by_their_rank_and_named() -> None:
     assert table(COLUMNS, [ROW], 34) == [
         "HOST            STATUS       STALE",
-        "runner-…le.com  unreachable      0",
+        "runner-000…com  unreachable      0",
         "(not shown at this width: TIME)",
     ]
 
@@ -93,6 +103,10 @@ def test_wrapping_loses_nothing_but_the_spaces_where_it_breaks(text: str, width:
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
 
 
+def test_a_list_of_names_is_broken_after_a_comma() -> None:
+    assert wrap("runner-[01-04,06-12,14]: no route", 16, "  ") == ["runner-[01-04,", "  06-12,14]: no", "  route"]
+
+
 @given(st.lists(st.text(alphabet="ab '\"\\$", min_size=1, max_size=12), min_size=1, max_size=6), st.integers(5, 30))
 def test_a_wrapped_command_is_the_same_command_for_a_shell(words: list[str], width: int) -> None:
     command = shlex.join(words)
@@ -101,6 +115,16 @@ def test_a_wrapped_command_is_the_same_command_for_a_shell(words: list[str], wid
     parts = [shlex.split(line) for line in [*(line.removesuffix(" \\") for line in lines[:-1]), lines[-1]]]
     assert [word for part in parts for word in part] == words
     assert all(cell_width(line) <= width or len(part) == 1 for line, part in zip(lines, parts, strict=True))
+
+
+def test_a_command_in_a_remedy_is_on_lines_of_its_own_that_can_be_pasted() -> None:
+    remedy = "  compare the key on the box, then: ssh-keyscan -p 2201 192.0.2.1 | tee -a known_hosts"
+    assert wrap_remedy(remedy, 50, "    ") == [
+        "  compare the key on the box, then:",
+        "    ssh-keyscan -p 2201 192.0.2.1 | tee -a \\",
+        "    known_hosts",
+    ]
+    assert wrap_remedy("raise --host-timeout", 50) == ["raise --host-timeout"]
 
 
 @pytest.mark.parametrize("command", ["a  b" + " c" * 30, "echo 'not closed" + " c" * 30])

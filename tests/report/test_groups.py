@@ -5,7 +5,10 @@ from __future__ import annotations
 from fleetsweep.model.host import Host
 from fleetsweep.report.groups import grouped, impersonal, names
 
-HOSTS = [Host(f"runner-{number:02}", "192.0.2.1", port=2200 + number) for number in range(1, 41)]
+HOSTS = [
+    Host(f"runner-{number:02}", "192.0.2.1", port=2200 + number, engine=f"unix:///run/docker-{number}.sock")
+    for number in range(1, 41)
+]
 
 
 def test_equal_items_are_together_in_the_order_of_the_first() -> None:
@@ -22,7 +25,7 @@ def test_messages_that_differ_only_in_what_is_the_hosts_own_are_the_same_fault()
     def message(host: Host) -> str:
         return (
             f"{host.name}: no key of [{host.address}]:{host.port} ({host.address} port {host.port}): "
-            f"ssh-keyscan -p {host.port} {host.address}. SHA256:{host.name[-1] * 43}"
+            f"ssh-keyscan -p {host.port} {host.address}. SHA256:{host.name[-1] * 43}, {host.engine[7:]}: refused"
         )
 
     assert len({impersonal(message(host), host) for host in HOSTS}) == 1
