@@ -14,13 +14,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import audits, inventory, removal
+from tests.bench import audits, history, inventory, removal
 
 SUBJECTS: dict[str, Callable[[], str]] = {
     "fleet": audits.fleet,
     "one": audits.one,
     "latency": audits.latency,
     "scale": audits.scale,
+    "history": history.run,
     "inventory": inventory.run,
     "removal": removal.run,
 }
