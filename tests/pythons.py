@@ -71,14 +71,9 @@ def run_tests(python: str, root: Path) -> tuple[int, str]:
     where = "import fleetsweep, sys; sys.exit(not fleetsweep.__file__.startswith(sys.prefix))"
     subprocess.run([python, "-c", where], check=True, cwd=root)
     words = [python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-m", "not lab", *TESTS]
-    done = subprocess.run(
-        words,
-        check=False,
-        cwd=root,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )
+    # Few examples of each property: what differs between two Pythons shows in any of them.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_PROFILE": "mutate"}
+    done = subprocess.run(words, check=False, cwd=root, stdout=subprocess.PIPE, text=True, env=environment)
     if done.returncode:
         print(done.stdout[-6000:], flush=True)
     return done.returncode, done.stdout.strip().rpartition("\n")[2]
