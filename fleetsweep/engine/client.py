@@ -31,7 +31,6 @@ from fleetsweep.engine.inspections import RESPONSE_TIMEOUT_S, Inspections
 from fleetsweep.engine.pool import ConnectionPool, Dial, Overdue
 from fleetsweep.engine.sdk import ApiClient, list_target, refusal
 from fleetsweep.engine.strict_json import read_document
-from fleetsweep.engine.tls import tls_error
 from fleetsweep.engine.translation import Translator
 from fleetsweep.engine.versions import engine_of, libpod_of, minimum_api
 from fleetsweep.errors import EngineError, FaultKind, HostError
@@ -124,6 +123,8 @@ class EngineClient:
         try:
             listing = self.list_containers()
         except HostError as error:
+            from fleetsweep.engine.tls import tls_error
+
             if (of_tls := tls_error(error)) is not None:
                 raise of_tls from error
             if error.kind is not FaultKind.REFUSED:

@@ -12,7 +12,8 @@ from typing import Final
 
 from fleetsweep import exit_codes
 from fleetsweep.model.report import FleetReport
-from fleetsweep.report import printable, problems, render
+from fleetsweep.report import printable, render
+from fleetsweep.report.problems import problems
 from fleetsweep.report.escape import markdown_text
 from fleetsweep.report.problems import warning_lines
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from fleetsweep.model.report import FleetReport
-from fleetsweep.report.cells import host_note, humanize
-from fleetsweep.report.checkup import render_checkups
-from fleetsweep.report.csv_report import render_csv
-from fleetsweep.report.escape import printable
-from fleetsweep.report.explanation import confirmation, render_explanation
-from fleetsweep.report.history import render_history, render_holds, render_record
-from fleetsweep.report.json_report import render_json
-from fleetsweep.report.jsonl import render_jsonl
-from fleetsweep.report.markdown import render_markdown
-from fleetsweep.report.problems import problems
-from fleetsweep.report.table import render_table
-from fleetsweep.report.totals import exit_code, fleet_totals, host_totals
-from fleetsweep.report.unknown_keys import render_unknown_keys
-from fleetsweep.report.unread_settings import render_unread
+
+if TYPE_CHECKING:
+    from fleetsweep.report.cells import host_note, humanize
+    from fleetsweep.report.checkup import render_checkups
+    from fleetsweep.report.escape import printable
+    from fleetsweep.report.explanation import confirmation, render_explanation
+    from fleetsweep.report.history import render_history, render_holds, render_record
+    from fleetsweep.report.totals import exit_code, fleet_totals, host_totals
+    from fleetsweep.report.unknown_keys import render_unknown_keys
+    from fleetsweep.report.unread_settings import render_unread
 
 __all__ = [
     "FORMATS",
@@ -30,7 +27,6 @@ __all__ = [
     "host_totals",
     "humanize",
     "printable",
-    "problems",
     "render",
     "render_checkups",
     "render_explanation",
@@ -51,17 +47,50 @@ class Renderer(Protocol):
         """Return the report as text. Only the table has colours, and lines that are fitted into ``width`` cells."""
 
 
-FORMATS: Final[Mapping[str, Renderer]] = {
-    "table": render_table,
-    "json": render_json,
-    "jsonl": render_jsonl,
-    "csv": render_csv,
-    "markdown": render_markdown,
+FORMATS: Final[Mapping[str, str]] = {
+    "table": "render_table",
+    "json": "render_json",
+    "jsonl": "render_jsonl",
+    "csv": "render_csv",
+    "markdown": "render_markdown",
 }
+"""The renderer of each format, by its name in this package."""
+
+_MODULES: Final[Mapping[str, str]] = {
+    "confirmation": "explanation",
+    "exit_code": "totals",
+    "fleet_totals": "totals",
+    "host_note": "cells",
+    "host_totals": "totals",
+    "humanize": "cells",
+    "printable": "escape",
+    "render_checkups": "checkup",
+    "render_csv": "csv_report",
+    "render_explanation": "explanation",
+    "render_history": "history",
+    "render_holds": "history",
+    "render_json": "json_report",
+    "render_jsonl": "jsonl",
+    "render_markdown": "markdown",
+    "render_record": "history",
+    "render_table": "table",
+    "render_unknown_keys": "unknown_keys",
+    "render_unread": "unread_settings",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a function's module when it is used first: a run needs few of them, and imports take most of its time."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found
 
 
 def render(
     report: FleetReport, format: str, *, verbose: bool = False, color: bool = False, width: int | None = None
 ) -> str:
     """Return the report in one of FORMATS, ending with one newline. Raises KeyError for any other ``format``."""
-    return FORMATS[format](report, verbose=verbose, color=color, width=width)
+    renderer = cast(Renderer, __getattr__(FORMATS[format]))
+    return renderer(report, verbose=verbose, color=color, width=width)

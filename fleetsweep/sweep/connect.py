@@ -19,7 +19,6 @@ from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.survey import PhaseObserver, ignore_phase
 from fleetsweep.runtime.deadline import Deadline
-from fleetsweep.sweep.socket_diagnosis import FailedRoute, no_route_error, parse_probe, probe_command
 
 if TYPE_CHECKING:
     from fleetsweep.engine.client import EngineClient
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from fleetsweep.ssh.bastions import Bastions
     from fleetsweep.ssh.connection import SshConnection
     from fleetsweep.ssh.exec_stream import CommandStream
+    from fleetsweep.sweep.socket_diagnosis import FailedRoute
 
 
 class Connector:
@@ -155,6 +155,9 @@ def _failure(route: EngineRoute, error: HostError) -> FailedRoute | None:
 
     Return None for any other error.
     """
+    # Imported late: most engines are reached by the first route.
+    from fleetsweep.sweep.socket_diagnosis import FailedRoute
+
     if error.phase is Phase.TUNNEL and error.kind in {FaultKind.FORBIDDEN, FaultKind.REFUSED}:
         return FailedRoute(route.name, error.message, error.kind is FaultKind.FORBIDDEN)
     if route.read_stderr is not None and error.kind is FaultKind.LOST:
@@ -177,6 +180,8 @@ def _not_http(error: BaseException) -> str:
 
 
 def _no_route(host: Host, link: SshConnection, failed: Sequence[FailedRoute], deadline: Deadline) -> HostError:
+    from fleetsweep.sweep.socket_diagnosis import no_route_error, parse_probe, probe_command
+
     endpoint = parse_endpoint(host.engine)
     probe = None
     if not isinstance(endpoint, TcpEndpoint):

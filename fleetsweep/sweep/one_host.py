@@ -19,15 +19,11 @@ from fleetsweep.policy.rules import Policy, needs_inspection
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.sweep import workers
 from fleetsweep.sweep.connect import Connector
-from fleetsweep.sweep.evidence import EvidenceRule, Keeper
 from fleetsweep.sweep.ledger import Ledger
-from fleetsweep.sweep.newcomers import in_use_now
-from fleetsweep.sweep.removal_workers import Work, dependents_among, remove_all
-from fleetsweep.sweep.remove_containers import ContainerRemover, Rule, pace_for, verify
-from fleetsweep.sweep.remove_resources import ResourceRemover
 
 if TYPE_CHECKING:
     from fleetsweep.engine.client import EngineClient
+    from fleetsweep.sweep.evidence import EvidenceRule
 
 MOST_STREAMS: Final = 64
 """The most connections to one engine while it removes."""
@@ -80,6 +76,13 @@ def apply_host(
     ``evidence`` is what is kept of each container before it is removed; None keeps nothing. Return the fault that ended
     it early, or the guard that tripped before anything was sent. Raises HostError.
     """
+    # Imported late: an audit removes nothing.
+    from fleetsweep.sweep.evidence import Keeper
+    from fleetsweep.sweep.newcomers import in_use_now
+    from fleetsweep.sweep.removal_workers import Work, dependents_among, remove_all
+    from fleetsweep.sweep.remove_containers import ContainerRemover, Rule, pace_for, verify
+    from fleetsweep.sweep.remove_resources import ResourceRemover
+
     candidates = host_plan.candidates
     # Connections open on demand: more than a few only where an engine waits or hangs.
     connections = max(1, min(MOST_STREAMS, len(candidates)))

@@ -27,16 +27,15 @@ from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.ssh import SshOptions
 from fleetsweep.sweep import workers
 from fleetsweep.sweep.connect import Connector
-from fleetsweep.sweep.evidence import EvidenceRule
 from fleetsweep.sweep.ledger import IntentLog, Ledger
 from fleetsweep.sweep.one_host import Look, journal_fault
 from fleetsweep.sweep.runner import Runner, ThreadRunner
-from fleetsweep.sweep.slices import Reach
-from fleetsweep.sweep.spread import Spread, open_runner
 
 if TYPE_CHECKING:
     from fleetsweep.engine.tls import EngineTls
     from fleetsweep.ssh.bastions import Bastions
+    from fleetsweep.sweep.evidence import EvidenceRule
+    from fleetsweep.sweep.spread import Spread
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +73,9 @@ def open_bastions(hosts: Sequence[Host], connect: ConnectConfig) -> Iterator[Con
     workers can't be started.
     """
     if connect.spread is not None:
+        from fleetsweep.sweep.slices import Reach
+        from fleetsweep.sweep.spread import open_runner
+
         files = connect.engine_tls.files if connect.engine_tls is not None else None
         with (
             open_runner(connect.spread, len(hosts), Reach(connect.ssh, files), connect.stopped) as runner,

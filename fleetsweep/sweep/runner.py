@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fleetsweep.model.decision import Guard, HostPlan
 from fleetsweep.model.host import Host
@@ -11,9 +11,11 @@ from fleetsweep.model.survey import Fault, Survey
 from fleetsweep.policy.rules import Policy
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.sweep.connect import Connector
-from fleetsweep.sweep.evidence import EvidenceRule
 from fleetsweep.sweep.ledger import Ledger
 from fleetsweep.sweep.one_host import Look, apply_host, survey_host
+
+if TYPE_CHECKING:
+    from fleetsweep.sweep.evidence import EvidenceRule
 
 
 class Runner(Protocol):
