@@ -13,9 +13,8 @@ from typing import Final
 from fleetsweep import exit_codes
 from fleetsweep.model.report import FleetReport
 from fleetsweep.report import printable, render
-from fleetsweep.report.problems import problems
 from fleetsweep.report.escape import markdown_text
-from fleetsweep.report.problems import warning_lines
+from fleetsweep.report.problems import problems, warning_lines
 
 ANNOTATION_LIMIT: Final = 50
 """Annotations of one run. GitHub shows ten a step; the summary has the others."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from fleetsweep.model.report import FleetReport
+from fleetsweep.runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
     from fleetsweep.report.cells import host_note, humanize
@@ -79,13 +79,7 @@ _MODULES: Final[Mapping[str, str]] = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Import a function's module when it is used first: a run needs few of them, and imports take most of its time."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazy_names(__name__, _MODULES)
 
 
 def render(
