@@ -19,7 +19,9 @@ def past_report(state_dir: Path, run: PastRun) -> JsonObject | None:
     name = f"run {printable(run.id)}"
     if not parts:
         missing = (
-            "did not end, so it has no report" if run.exit_code is None else "has no report in the journal any more"
+            "did not end, so it has no report"
+            if run.exit_code is None
+            else "has no report in the journal: it is past the size that is kept, or an older version ran"
         )
         warn(f'{name} {missing}: "report" is null')
         return None

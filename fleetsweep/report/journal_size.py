@@ -20,7 +20,7 @@ def size_line(size: JournalSize) -> str:
     since = NOTHING if size.first_run_ns is None else iso_utc(size.first_run_ns)
     return (
         f"{printable(size.path)}: {mebibytes(size.total)} (reports {mebibytes(size.reports)}, "
-        f"evidence {mebibytes(size.evidence)}), {size.runs} runs since {since}, {size.leaks} leaks"
+        f"evidence {mebibytes(size.evidence)}), {_count(size.runs, 'run')} since {since}, {_count(size.leaks, 'leak')}"
     )
 
 
@@ -52,15 +52,21 @@ def render_pruned(pruned: Pruned, format: str) -> str:
         }
         return json.dumps(found, indent=2, allow_nan=False) + "\n"
     lines = [
-        f"Deleted what ended before {iso_utc(pruned.before_ns)}: {pruned.runs} runs, {pruned.leaks} leaks, "
-        f"{pruned.holds} holds.",
+        f"Deleted what ended before {iso_utc(pruned.before_ns)}: {_count(pruned.runs, 'run')}, "
+        f"{_count(pruned.leaks, 'leak')}, {_count(pruned.holds, 'hold')}.",
         f"The journal: {mebibytes(pruned.bytes_before)} before, {mebibytes(pruned.bytes_after)} now.",
     ]
     if pruned.kept_runs:
-        lines.insert(1, f"Kept {pruned.kept_runs} older runs: a removal of theirs is open, or its container is held.")
+        lines.insert(
+            1, f"Kept {_count(pruned.kept_runs, 'older run')}: a removal of theirs is open, or its container is held."
+        )
     return "\n".join(lines) + "\n"
 
 
 def mebibytes(count: int) -> str:
     """Return a number of bytes as ``13.8 MiB``."""
     return f"{count / _MIB:.1f} MiB"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -113,7 +113,8 @@ def _notes(report: LeakReport) -> Iterator[str]:
     elif report.grouping.by is By.LABEL and not any(report.grouping.label in leak.attributes for leak in history.leaks):
         yield f"No recorded leak has the label {printable(report.grouping.label)}: runs keep those of --attribute."
     unseen = [host for host in history.hosts if host not in {look.host for look in history.looks}]
-    if unseen and report.grouping.by is not By.HOST:
+    # Their rows come last, so that a limit omits them first.
+    if unseen and (report.omitted or report.grouping.by is not By.HOST):
         names = ", ".join(printable(host, NAME_LIMIT) for host in unseen[:10]) + (", ..." if len(unseen) > 10 else "")
         yield f"No data of {len(unseen)} of {len(history.hosts)} hosts, which no run surveyed in this time: {names}"
     if report.size:

@@ -29,7 +29,7 @@ def test_json_has_the_report_that_the_run_printed(
 @pytest.mark.parametrize(
     ("change", "warning"),
     [
-        ("DELETE FROM report_part", "has no report in the journal any more"),
+        ("DELETE FROM report_part", "has no report in the journal"),
         ("UPDATE report_part SET document = x'00'", "is damaged"),
         ("DELETE FROM report_part; UPDATE run SET exit_code = NULL", "did not end"),
     ],

@@ -27,7 +27,7 @@ def test_the_size_names_the_file_and_what_takes_it() -> None:
 def test_what_went_and_what_stayed_is_counted_with_both_sizes() -> None:
     pruned = Pruned(NOW_NS, 10, 20, 1, 2, 14 * MIB, 5 * MIB)
     assert render_pruned(pruned, "table").splitlines() == [
-        "Deleted what ended before 2026-06-15T07:00:00Z: 10 runs, 20 leaks, 1 holds.",
+        "Deleted what ended before 2026-06-15T07:00:00Z: 10 runs, 20 leaks, 1 hold.",
         "Kept 2 older runs: a removal of theirs is open, or its container is held.",
         "The journal: 14.0 MiB before, 5.0 MiB now.",
     ]

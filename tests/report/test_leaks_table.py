@@ -74,7 +74,9 @@ def test_a_journal_without_leaks_yet_and_a_label_that_is_not_kept_are_pointed_ou
 
 def test_groups_beyond_the_limit_are_counted() -> None:
     made = report(history(leak("a", 1, 1, 3)))
-    assert "2 more: -n shows more" in render_leaks(replace(made, groups=made.groups[:1], omitted=2), "table")
+    text = render_leaks(replace(made, groups=made.groups[:1], omitted=2), "table")
+    assert "2 more: -n shows more" in text
+    assert "which no run surveyed in this time: c" in text
 
 
 @given(st.lists(past_leaks, max_size=3), st.sampled_from(By), st.sampled_from([None, *Per]), texts)
