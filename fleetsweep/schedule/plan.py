@@ -115,8 +115,9 @@ class Schedule:
 class RunOptions:
     """The options of the scheduled run as they were given: paths may be relative, None means not given.
 
-    ``expect`` is the least and the most hosts. ``more`` are words of further options, ``reads`` and ``writes`` the
-    files that these name. ``environment`` has the options that hold secrets, by their variables.
+    ``expect`` is the least and the most hosts. ``more`` are words of further options, ``teardown`` those of a teardown.
+    ``reads`` and ``writes`` are the files that they name. ``environment`` has the options that hold secrets, by their
+    variables.
     """
 
     hosts: tuple[str, ...] = ()
@@ -134,6 +135,7 @@ class RunOptions:
     lock_wait_s: float | None = None
     every_s: float = HOUR_S
     more: tuple[str, ...] = ()
+    teardown: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -226,7 +228,7 @@ def plan(
         words=words,
         local=options.local,
         here=("--local", *engine, *state, *_policy_words(flags, flag_names(Group.SELECTORS))),
-        guards=_policy_words(flags, flag_names(Group.GUARDS) - _IN_ENVIRONMENT),
+        guards=(*_policy_words(flags, flag_names(Group.GUARDS) - _IN_ENVIRONMENT), *options.teardown),
         state_dir=state_dir,
         user=user,
         run_timeout_s=run_timeout_s or RUN_S,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fleetsweep.model.host_key import UnknownKey, keys_to_learn
 
 KEY = UnknownKey("a", "192.0.2.1", "ssh-ed25519", b"key", "SHA256:one", ("/known",), "/known")
@@ -26,3 +29,24 @@ def test_a_key_needs_a_file_by_its_absolute_path() -> None:
         found = keys_to_learn([replace(KEY, save_to=target)])
         assert found.keys == ()
         assert "--known-hosts" in found.refused[0][1]
+
+
+FOUND = st.lists(
+    st.builds(
+        lambda host, name, key, target: replace(
+            KEY, host=host, name=name, key=key.encode(), fingerprint=f"SHA256:{key}", save_to=target
+        ),
+        *(st.sampled_from(values) for values in (["", "a", "b"], ["x", "y", "z"], ["1", "2"])),
+        st.sampled_from(["/known", None, "known"]),
+    )
+)
+
+
+@given(FOUND)
+def test_no_machine_is_offered_two_keys_or_one_that_cannot_be_saved_and_none_is_lost(found: list[UnknownKey]) -> None:
+    sorted_out = keys_to_learn(found)
+    offered = {key.name: key.fingerprint for key in sorted_out.keys}
+    assert all(offered[key.name] == key.fingerprint and key.save_to == "/known" for key in sorted_out.keys)
+    refused = {name for name, _ in sorted_out.refused}
+    assert refused.isdisjoint(offered)
+    assert refused | offered.keys() == {key.name for key in found}

@@ -297,11 +297,17 @@ def test_a_crontab_with_addresses_is_readable_by_root_alone(run: Run, tmp_path: 
 
 
 def test_a_workflow_takes_addresses_from_the_repositorys_secrets(run: Run, tmp_path: Path) -> None:
-    done = run("schedule", "github", "--local", "--write", str(tmp_path), environ=NOTIFY)
+    words = ["--local", "--notify-always", "--lock-wait", "30s"]
+    done = run("schedule", "github", *words, "--write", str(tmp_path), environ=NOTIFY)
     flow = workflow.read(tmp_path / "fleetsweep-sweep.yml")
     assert flow["env"]["FLEETSWEEP_NOTIFY"] == "${{ secrets.FLEETSWEEP_NOTIFY }}"
     assert "example.com" not in (tmp_path / "fleetsweep-sweep.yml").read_text() + done.stdout
     assert "create these secrets in the repository" in done.stderr
+    teardown = workflow.read(tmp_path / "fleetsweep-teardown.yml")
+    assert teardown["env"]["FLEETSWEEP_NOTIFY"] == "${{ secrets.FLEETSWEEP_NOTIFY }}"
+    assert workflow.steps(teardown)[-1]["run"].startswith(
+        "fleetsweep teardown --local --lock-wait=30s --notify-always "
+    )
 
 
 @pytest.mark.parametrize(

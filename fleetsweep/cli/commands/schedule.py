@@ -69,6 +69,12 @@ _NAMED: Final = frozenset(
 )
 """The options that the plan of a schedule handles by name. It passes the others on as they are."""
 
+_OF_TEARDOWN: Final = frozenset(
+    {"lock_wait", "timeout", "host_timeout", "run_timeout", "engine_tls_ca", "engine_tls_cert", "engine_tls_key"}
+    | {"notify_always", *OutputOptions.__dataclass_fields__}
+)
+"""The options that a workflow's teardown is given, too. It runs on its job's machine, without SSH."""
+
 _SECRETS: Final = {"notify": "FLEETSWEEP_NOTIFY", "push_gateway": "FLEETSWEEP_PUSH_GATEWAY"}
 _WRITTEN: Final = frozenset({"output", "save_plan"})
 
@@ -225,6 +231,7 @@ def _with_others(
             *((f"--user={options.remote_user}",) if options.remote_user else ()),
             *(word.word for word in others),
         ),
+        teardown=tuple(word.word for word in words if word.parameter in _OF_TEARDOWN),
         reads=tuple(word.absolute for word in others if word.is_path and word.parameter not in _WRITTEN),
         writes=(*(word.absolute for word in others if word.parameter in _WRITTEN), *saved_to),
         environment={_SECRETS[name]: value for name, value in secrets.items() if value},
