@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.lab.lab import AXE
+from tests.lab.lab import AXE, BROWSERS
 from tests.lab.process import remove_tree
 
 Reply = dict[str, object]
@@ -187,7 +187,7 @@ def _pipe() -> tuple[int, int]:
 @contextmanager
 def chromium() -> Iterator[Chromium]:
     """Start a browser with an empty profile, and end it."""
-    program = shutil.which("chromium")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None or not AXE.exists():
         raise FileNotFoundError("chromium or axe-core is not installed: make test-needs")
     profile = Path(tempfile.mkdtemp(prefix="fs-chromium-"))

@@ -12,19 +12,22 @@ import threading
 from pathlib import Path
 
 from tests.lab.incident import seed
-from tests.lab.lab import AXE, AXE_PROJECT, PACKAGES, TEST_PACKAGES, Lab, LabUnavailable, missing
+from tests.lab.lab import AXE, AXE_PROJECT, BROWSER_PACKAGES, PACKAGES, TEST_PACKAGES, Lab, LabUnavailable, missing
 
 PID_FILE = Path("/tmp/fleetsweep-lab.pid")
 
 
 def install(for_tests: bool) -> None:
     """Install missing packages, with apt where possible. Starts no system service."""
+    if for_tests:
+        _install_axe()
     if not missing(for_tests=for_tests):
         return
-    packages: tuple[str, ...] = (*PACKAGES, *TEST_PACKAGES) if for_tests else PACKAGES
-    if shutil.which("npm"):
-        # It may be another distributor's, which conflicts with the package.
-        packages = tuple(package for package in packages if package != "npm")
+    # Apart from each other: where one can't be installed, apt-get installs none. An npm that is there may be another
+    # distributor's, which conflicts with the package.
+    groups: list[tuple[str, ...]] = [(*PACKAGES, *TEST_PACKAGES) if for_tests else PACKAGES]
+    if for_tests:
+        groups += [(package,) for package in BROWSER_PACKAGES if not shutil.which(package)]
     if os.geteuid() == 0 and shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         # Keep apt from starting the packages' services, which the lab does not use.
@@ -35,19 +38,25 @@ def install(for_tests: bool) -> None:
             guard.chmod(0o755)
         try:
             subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment)
-            subprocess.run(
-                ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
-                check=False,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-            )
+            for packages in groups:
+                subprocess.run(
+                    ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+                    check=False,
+                    env=environment,
+                    stdout=subprocess.DEVNULL,
+                )
         finally:
             if ours:
                 guard.unlink()
-    if for_tests and not AXE.exists() and shutil.which("npm"):
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent", "--prefix", AXE_PROJECT], check=False)
+    if for_tests:
+        _install_axe()
     if lacking := missing(for_tests=for_tests):
         sys.exit("the lab needs " + ", ".join(lacking))
+
+
+def _install_axe() -> None:
+    if not AXE.exists() and shutil.which("npm"):
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent", "--prefix", AXE_PROJECT], check=False)
 
 
 def up(count: int, with_incident: bool) -> None:

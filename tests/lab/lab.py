@@ -16,19 +16,14 @@ from tests.lab.process import remove_tree
 
 PACKAGES = ("docker.io", "openssh-server", "busybox-static", "iproute2")
 
-TEST_PACKAGES = (
-    "podman",
-    "sudo",
-    "systemd",
-    "prometheus",
-    "prometheus-pushgateway",
-    "faketime",
-    "haproxy",
-    "nginx",
-    "chromium",
-    "npm",
-)
+TEST_PACKAGES = ("podman", "sudo", "systemd", "prometheus", "prometheus-pushgateway", "faketime", "haproxy", "nginx")
 """Needed by some tests only, not by the demo or the bench. Of systemd only systemd-analyze runs."""
+
+BROWSER_PACKAGES = ("chromium", "npm")
+"""Needed by the tests of the HTML page, and not packaged everywhere. npm installs axe-core."""
+
+BROWSERS = ("chromium", "google-chrome")
+"""Either of these programs, the preferred one first."""
 
 AXE_PROJECT = Path(__file__).parents[1] / "browser"
 """The npm project whose lock file pins axe-core."""
@@ -47,12 +42,14 @@ def missing(*, for_tests: bool = False) -> list[str]:
     if for_tests:
         wanted += [("podman", "podman"), ("sudo", "sudo"), ("systemd-analyze", "systemd"), ("promtool", "prometheus")]
         wanted += [("prometheus-pushgateway", "prometheus-pushgateway"), ("faketime", "faketime")]
-        wanted += [("haproxy", "haproxy"), ("nginx", "nginx"), ("chromium", "chromium"), ("npm", "npm")]
+        wanted += [("haproxy", "haproxy"), ("nginx", "nginx"), ("npm", "npm")]
     for program, package in wanted:
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
             lacking.append(f"{program} (apt-get install --no-install-recommends {package})")
     if not Path("/bin/busybox").exists():
         lacking.append("/bin/busybox (apt-get install --no-install-recommends busybox-static)")
+    if for_tests and not any(map(shutil.which, BROWSERS)):
+        lacking.append("chromium (apt-get install --no-install-recommends chromium)")
     if for_tests and not AXE.exists():
         lacking.append(f"axe-core (npm ci --prefix {AXE_PROJECT})")
     return lacking
