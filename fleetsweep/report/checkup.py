@@ -78,7 +78,8 @@ def render_checkups(
     else:
         lines = table(_TABLE, rows)
     failed = [item for item in checkups if item.fault is not None or item.guard is not None]
-    blocks = [_advice(group, width) for group in grouped(failed, _cause)]
+    groups = [[item] for item in failed] if verbose else grouped(failed, _cause)
+    blocks = [_advice(group, width) for group in groups]
     return "\n\n".join("\n".join(block) for block in [lines, *blocks]) + "\n"
 
 

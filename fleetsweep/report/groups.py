@@ -16,6 +16,7 @@ ROWS_FOLDED_ABOVE: Final = 50
 """Hosts. A table of more has one row for those that are equal."""
 
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+_LINE: Final = re.compile(r":[0-9]+\)")
 _WORD: Final = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 
 
@@ -38,11 +39,11 @@ def folded(hosts: Sequence[str], limit: int = LIMIT) -> str:
 
 
 def impersonal(text: str, host: Host) -> str:
-    """Return a message without what is the host's own in it: its name, its address, its port, its socket and its keys.
+    """Return a message without what is the host's own in it: name, address, port, socket, keys, a line of known_hosts.
 
     Hosts whose messages are equal then have the same fault.
     """
     socket = host.engine.removeprefix("unix://")
     text = text.replace(socket, "SOCKET") if socket.startswith("/") else text
     own = {host.name: "HOST", host.address: "HOST", str(host.port or 22): "PORT"}
-    return _WORD.sub(lambda word: own.get(word[0], word[0]), _FINGERPRINT.sub("KEY", text))
+    return _WORD.sub(lambda word: own.get(word[0], word[0]), _LINE.sub(":LINE)", _FINGERPRINT.sub("KEY", text)))

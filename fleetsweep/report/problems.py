@@ -44,7 +44,7 @@ def problem_lines(report: FleetReport, *, verbose: bool) -> list[str]:
 
     Each begins with ``fleet:`` or a host's name, never with text from a box: a CI runner obeys lines that begin with
     a workflow command (``::add-mask::``). Hosts with the same fault share a line. At most LINES_A_HOST of one kind a
-    host, unless ``verbose``.
+    host; ``verbose`` shows all, and each text that differs.
     """
     most = None if verbose else LINES_A_HOST
     lines = [f"{hosts}: {line}" for hosts, line in _problems(report, most, settled=True)]
@@ -63,7 +63,7 @@ def _problems(report: FleetReport, most: int | None, *, settled: bool) -> Iterat
     if report.guard:
         yield "fleet", guard_line(report.guard)
     faults: dict[str, list[SharedFault]] = {}
-    for shared in shared_faults(report):
+    for shared in shared_faults(report, whole=most is None):
         faults.setdefault(shared.hosts[0].name, []).append(shared)
     for host in report.hosts:
         for shared in faults.pop(host.host.name, ()):
@@ -99,12 +99,15 @@ class SharedFault:
     alike: bool
 
 
-def shared_faults(report: FleetReport) -> list[SharedFault]:
-    """Return each host's faults, guards and silence; equal ones once, for all their hosts."""
+def shared_faults(report: FleetReport, *, whole: bool = False) -> list[SharedFault]:
+    """Return each host's faults, guards and silence; equal ones once, for all their hosts.
+
+    Those that differ in what is the host's own, such as its port, count as equal unless ``whole``.
+    """
     faults = [(host.host, line) for host in report.hosts for line in _faults(host)]
     return [
         SharedFault([host for host, _ in group], group[0][1], alike=len({line for _, line in group}) == 1)
-        for group in grouped(faults, lambda fault: impersonal(fault[1], fault[0]))
+        for group in grouped(faults, lambda fault: fault[1] if whole else impersonal(fault[1], fault[0]))
     ]
 
 

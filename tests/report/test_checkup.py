@@ -106,6 +106,10 @@ def test_faults_that_differ_only_in_the_port_are_one_block_with_the_first_hosts_
     ]
 
 
+def test_verbose_shows_each_hosts_own_keys_and_command() -> None:
+    assert len(render_checkups(fleet(3), 3, "table", verbose=True).split("\n\n")) == 1 + 3
+
+
 def test_on_a_terminal_a_host_has_two_lines() -> None:
     assert render_checkups([REACHED, LOST], 3, "table", width=80).split("\n\n")[0].splitlines() == [
         "HOST  STATUS       RESULT",

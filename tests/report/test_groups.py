@@ -25,7 +25,8 @@ def test_messages_that_differ_only_in_what_is_the_hosts_own_are_the_same_fault()
     def message(host: Host) -> str:
         return (
             f"{host.name}: no key of [{host.address}]:{host.port} ({host.address} port {host.port}): "
-            f"ssh-keyscan -p {host.port} {host.address}. SHA256:{host.name[-1] * 43}, {host.engine[7:]}: refused"
+            f"ssh-keyscan -p {host.port} {host.address}. SHA256:{host.name[-1] * 43}, {host.engine[7:]}: refused "
+            f"(known_hosts:{host.port})"
         )
 
     assert len({impersonal(message(host), host) for host in HOSTS}) == 1

@@ -16,6 +16,7 @@ from tests.report.build import (
     container,
     container_id,
     decision,
+    lost,
     report,
     surveyed,
 )
@@ -83,6 +84,14 @@ def test_an_unreadable_container_and_one_in_use_have_the_reason_they_were_kept()
     assert "1 unreadable, 1 in use" in text
     assert "was kept: it could not be read: an inspect response did not arrive within 5 s" in text
     assert "was kept: it is in use: ws-young lives in its network" in text
+
+
+def test_hosts_whose_faults_differ_in_the_port_share_a_line_unless_verbose() -> None:
+    hosts = [lost(f"r-{port}", message=f"no TCP connection to box port {port}") for port in range(2201, 2241)]
+    made = report(*(replace(each, host=replace(each.host, port=2201 + at)) for at, each in enumerate(hosts)))
+    (line,) = below(made)
+    assert line.startswith("r-[2201-2240] (shown: r-2201): unreachable (connect): no TCP connection to box port 2201")
+    assert len(below(made, verbose=True)) == 40
 
 
 def test_warnings_come_last_and_those_of_hosts_that_the_fleet_has_too_are_left_out() -> None:
