@@ -56,6 +56,9 @@ pages: test-needs ## the pages' commands, pasted word for word into bare Debians
 fuzz: $(VENV)/.installed ## any text to the readers of inventories (minutes; FUZZ_EXAMPLES says how many)
 	$(BIN)/python -m pytest -q --timeout=3600 tests/fuzz/parsers.py
 
+kills: test-needs ## 200 sweeps that each lose a worker at a random moment (root, minutes; by processes and on Dask)
+	FLEETSWEEP_KILLS=200 $(BIN)/python -m pytest -q -k killed_at_any_moment tests/sweep/test_dask_cluster.py tests/system/test_scale.py
+
 mutate: $(VENV)/.installed ## whether the tests notice each small change of the rules and guards (minutes; not in CI)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutate]'
 	rm -rf mutants
@@ -77,4 +80,4 @@ dist-check: $(VENV)/.installed ## the same, then again from the archive: same by
 clean: ## delete what was made
 	rm -rf $(VENV) .compat .floors build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis mutants
 
-.PHONY: help lab-needs test-needs demo test floors compat-python check bench bench-tables compat compat-tables pages fuzz mutate lab docs-table dist dist-check clean
+.PHONY: help lab-needs test-needs demo test floors compat-python check bench bench-tables compat compat-tables pages fuzz kills mutate lab docs-table dist dist-check clean

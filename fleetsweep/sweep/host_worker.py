@@ -17,6 +17,7 @@ from fleetsweep.model.outcome import Removal
 from fleetsweep.model.survey import Fault
 from fleetsweep.runtime.capacity import out_of_room
 from fleetsweep.runtime.deadline import Deadline, Watchdog
+from fleetsweep.runtime.garbage import CycleCollector
 from fleetsweep.sweep.connect import Connector
 from fleetsweep.sweep.ledger import Ledger
 from fleetsweep.sweep.one_host import apply_host, survey_host
@@ -78,6 +79,7 @@ class HostWorker:
         self._watchdog = Watchdog()
         self._lock = threading.Lock()
         self._attempts: set[str] = set()
+        self._collector = CycleCollector()
 
     def __enter__(self) -> HostWorker:
         return self
@@ -90,6 +92,7 @@ class HostWorker:
 
     def survey(self, task: SurveyTask) -> SurveyResult:
         """Survey one host. An error is its fault."""
+        self._collector.host_ended()
         deadline = Deadline(task.seconds, self._watchdog)
         try:
             survey = survey_host(task.host, task.policy, task.look, self._connector, deadline)

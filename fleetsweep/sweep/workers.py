@@ -19,6 +19,7 @@ from fleetsweep.model.host import Host
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.runtime.capacity import out_of_room
 from fleetsweep.runtime.deadline import Deadline, Watchdog
+from fleetsweep.runtime.garbage import CycleCollector
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ def run(
         return []
     stopped = stopped or threading.Event()
     results: dict[int, HostResult[T]] = {}
+    collector = CycleCollector()
     with Watchdog() as watchdog:
         pool = _WorkerPool(hosts, work, limits, watchdog, stopped, may_retry)
         pool.start(min(limits.forks, len(hosts)))
@@ -84,6 +86,7 @@ def run(
             for index, done in pool.collect():
                 if index not in results:
                     results[index] = done
+                    collector.host_ended()
                     if on_done is not None:
                         on_done(done)
         pool.join()

@@ -1,7 +1,7 @@
 """``make bench``: compare whole processes side by side, as medians and ratios.
 
 ``python -m tests.bench [--write] [SUBJECT...]`` runs the named subjects, or all. ``--write`` updates the tables in
-docs/performance.md, each between its two markers.
+docs/performance.md and docs/scale.md, each between its two markers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import audits, history, inventory, removal
+from tests.bench import audits, history, inventory, removal, scale_out
 
 SUBJECTS: dict[str, Callable[[], str]] = {
     "fleet": audits.fleet,
@@ -22,19 +22,22 @@ SUBJECTS: dict[str, Callable[[], str]] = {
     "latency": audits.latency,
     "scale": audits.scale,
     "history": history.run,
+    "boxes": scale_out.run,
     "inventory": inventory.run,
     "removal": removal.run,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+SCALE = PAGE.with_name("scale.md")
 
 
 def write(subject: str, text: str) -> None:
     """Write one subject's tables between its markers on the page."""
-    page = PAGE.read_text()
+    path = SCALE if subject == "boxes" else PAGE
+    page = path.read_text()
     begin, end = f"<!-- bench {subject} -->", f"<!-- end {subject} -->"
     if begin not in page:
-        sys.exit(f"{PAGE} has no place for {subject}")
-    PAGE.write_text(re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{text}\n{end}", page, flags=re.DOTALL))
+        sys.exit(f"{path} has no place for {subject}")
+    path.write_text(re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{text}\n{end}", page, flags=re.DOTALL))
 
 
 def main() -> None:

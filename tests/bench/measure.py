@@ -59,7 +59,12 @@ def _machine_s() -> float:
 
 
 def spent(
-    command: Sequence[str], environment: Mapping[str, str], is_right: Callable[[str], bool], codes: Sequence[int] = (0,)
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    is_right: Callable[[str], bool],
+    codes: Sequence[int] = (0,),
+    *,
+    patience_s: float = PATIENCE_S,
 ) -> Spent:
     """Run one process whose output must be right. Raises RuntimeError with it when it is not, or not in time."""
     with tempfile.TemporaryFile() as output:
@@ -72,7 +77,7 @@ def spent(
             env={**os.environ, "COLUMNS": "200", **environment},
             start_new_session=True,
         )
-        given_up = threading.Timer(PATIENCE_S, os.killpg, (child.pid, signal.SIGKILL))
+        given_up = threading.Timer(patience_s, os.killpg, (child.pid, signal.SIGKILL))
         given_up.start()
         _, status, usage = os.wait4(child.pid, 0)
         given_up.cancel()
@@ -81,7 +86,7 @@ def spent(
         output.seek(0)
         said = output.read().decode(errors="replace")
     if child.returncode == -signal.SIGKILL:
-        raise RuntimeError(f"it did not end within {PATIENCE_S} s")
+        raise RuntimeError(f"it did not end within {patience_s:.0f} s")
     if child.returncode not in codes or not is_right(said):
         raise RuntimeError(f"{' '.join(command[:3])[:200]} … exited with {child.returncode}:\n{said[-1500:]}")
     return Spent(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, machine_s)
