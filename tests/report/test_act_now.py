@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import re
 import zlib
 from dataclasses import replace
 
 import pytest
 
 from fleetsweep.model.overview import LastRun, Overview, UnendedRun
+from fleetsweep.model.report import FleetReport, FleetWarning, WarningKind
+from fleetsweep.report.archive import compress
 from fleetsweep.report.html.act_now import MOST_ROWS, Item, items, not_seen
 from tests.report.build import NOW_NS
 from tests.report.overviews import HOUR_NS, fleet, host_now, leaks_now, removal
@@ -88,16 +90,11 @@ def test_open_intents_are_listed() -> None:
 
 
 def test_warnings_of_the_last_run_come_from_its_stored_report() -> None:
-    warning = {
-        "kind": "matches-nothing",
-        "host": None,
-        "message": "nothing matches",
-        "remedy": "give --name",
-        "runs": 3,
-    }
-    item = only(fleet(last_run=last(head=zlib.compress(json.dumps({"warnings": [warning]}).encode()))))
+    warning = FleetWarning(WarningKind.MATCHES_NOTHING, "runner-1", "nothing matches", 3, "give --name")
+    report = FleetReport("run-1", "sweep", False, NOW_NS, NOW_NS, 0, (), warnings=(warning,))
+    item = only(fleet(last_run=last(head=next(compress(report)))))
     assert item.table is not None
-    assert "nothing matches" in item.table.rows[0][1]
+    assert [re.sub("<.*?>", "", cell) for cell in item.table.rows[0]] == ["runner-1", "nothing matches", "give --name"]
 
 
 @pytest.mark.parametrize(
