@@ -67,6 +67,15 @@ def remedies() -> Iterator[str]:
                     yield from texts(given[0] if given else node.args[position])
 
 
+def of_sockets() -> Iterator[str]:
+    """Yield the texts about the box that the diagnosis of a socket puts together."""
+    nodes = list(ast.walk(ast.parse((SOURCE / "sweep" / "socket_diagnosis.py").read_text())))
+    parts = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
+        if isinstance(node, (ast.Constant, ast.JoinedStr)) and node not in parts:
+            yield from (text for text in texts(node) if text.startswith("on the box"))
+
+
 def texts(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.IfExp):
         yield from texts(node.body)
@@ -85,6 +94,44 @@ def test_each_remedy_with_a_command_is_run_here_or_known_as_a_pointer() -> None:
     assert len(found) > 50
     with_commands = {text for text in found if PROGRAMS.search(text)}
     assert with_commands - POINTERS == set(RUN_HERE)
+
+
+SOCKETS_RUN_HERE = {
+    "on the box: ss -ltn 'sport = :{endpoint.port}'; start the engine there, or name its socket",
+    "on the box: rmdir {shlex.quote(path)} && systemctl restart docker.socket docker",
+    "on the box, as root: {rule}",
+    "on the box, as root: {rule}; and set ansible_become for it",
+    "on the box, as root: usermod -aG {shlex.quote(group)} {shlex.quote(user)}",
+    "on the box: namei -l {shlex.quote(path)} shows which directory is closed to {user}",
+}
+SOCKETS_POINTERS = {
+    "on the box: systemctl restart docker",
+    "on the box: systemctl start docker.socket docker; or set fleetsweep_engine to where the engine listens",
+}
+
+
+def test_each_remedy_of_a_socket_is_run_here_or_names_a_service() -> None:
+    assert set(of_sockets()) == SOCKETS_RUN_HERE | SOCKETS_POINTERS
+
+
+def test_what_is_typed_on_a_box_about_its_socket_runs(fleet: SshdFleet, shell: Shell) -> None:
+    box = fleet.sshd()
+    directory = fleet.directory / "a docker.sock"
+    directory.mkdir()
+    fleet.host("directory", box, f'"unix://{directory}"')
+    fleet.host("port", box, "tcp://127.0.0.1:9")
+    systemctl = shell.home / "bin" / "systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text(f'#!/bin/sh\necho "$@" > "{shell.home}/called"\n')
+    systemctl.chmod(0o755)
+    rows = shell.doctor(*fleet.options())
+    command = commands(rows["directory"]["error"]["remedy"])
+    assert shell.paste(f'PATH="{systemctl.parent}:$PATH"; {command}').returncode == 0
+    assert not directory.exists()
+    assert (shell.home / "called").read_text() == "restart docker.socket docker\n"
+    listening = commands(rows["port"]["error"]["remedy"]).partition("; start")[0]
+    assert "State" in shell.paste(listening).stdout
+    assert shell.paste(f"namei -l '{systemctl}'").returncode == 0
 
 
 @pytest.fixture
