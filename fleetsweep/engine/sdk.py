@@ -31,6 +31,7 @@ def _detect(data: bytes) -> object:
 with stand_ins(
     {
         "docker.transport.sshconn": None,
+        "chardet": None,
         "charset_normalizer": stand_in("charset_normalizer", __version__="3.0.0", detect=_detect),
     }
 ):

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from fleetsweep.errors import EngineError, FaultKind
-from fleetsweep.model.container import Container
+from fleetsweep.model.container import Container, Inspected
 from fleetsweep.model.decision import Reason
+from fleetsweep.model.evidence import Document
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import EARLIEST_NS, Policy, decide
 from fleetsweep.sweep.remove_containers import ContainerRemover, Pace, Rule, pace_for, what_changed
@@ -43,6 +44,29 @@ class Podman43:
 class OneHour:
     def remaining(self) -> float:
         return 3600.0
+
+
+class Gone:
+    """Keeps evidence of nothing: the container is gone."""
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[str, float]] = []
+
+    def inspect(self, container_id: str, /, *, within: float) -> Inspected | None:
+        self.looks.append((container_id, within))
+        return None
+
+    def keep(self, container_id: str, document: Document, /) -> str:
+        raise AssertionError("there is nothing to keep")
+
+
+def test_a_look_for_evidence_has_the_time_of_a_look() -> None:
+    keeper = Gone()
+    remover = ContainerRemover(
+        Podman43(None), Rule(Policy(), NOW), pace=Pace(look_s=1.5), clock=OneHour(), evidence=keeper
+    )
+    assert remover.remove(decide(PLANNED, Policy(), NOW)) == Removal(PLANNED.id, Outcome.GONE)
+    assert keeper.looks == [(PLANNED.id, 1.5)]
 
 
 @pytest.mark.parametrize(
