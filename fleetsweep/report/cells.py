@@ -16,7 +16,7 @@ from fleetsweep.model.run_scope import Resource
 from fleetsweep.model.survey import Status
 from fleetsweep.report.escape import printable
 from fleetsweep.report.fit import Column, Cut, name_column, number_column, text_column
-from fleetsweep.report.groups import names
+from fleetsweep.report.groups import label
 from fleetsweep.report.totals import HostTotals, counted_plan, fleet_totals, host_totals, sum_of
 
 HOST_COLUMNS: Final = (
@@ -118,7 +118,8 @@ def group_row(hosts: Sequence[HostReport], report: FleetReport, name_limit: int)
         totals, _removed_cell(report, totals.removed, sum(would_remove(host, report) for host in hosts))
     )
     skews = [host.plan.skew_s for host in hosts if host.plan]
-    name, number = names([host.host for host in hosts], name_limit), f"{len(hosts)} hosts"
+    number = f"{len(hosts)} hosts"
+    name = label([host.host for host in hosts], name_limit, NAME_LIMIT)
     note = host_note(first, host_totals(first))
     return [
         name,

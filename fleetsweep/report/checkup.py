@@ -28,7 +28,7 @@ from fleetsweep.report.fit import (
     wrap_command,
     wrap_remedy,
 )
-from fleetsweep.report.groups import ROWS_FOLDED_ABOVE, grouped, impersonal, names
+from fleetsweep.report.groups import ROWS_FOLDED_ABOVE, grouped, impersonal, label
 from fleetsweep.report.json_report import engine_object, fault_object, guard_object, rounded
 from fleetsweep.report.problems import guard_line, owner
 
@@ -92,7 +92,11 @@ def _summary(checkups: Sequence[Checkup], width: int | None, *, verbose: bool, w
     )
     limit = NAME_LIMIT if width is None else max(15, width // 4)
     rows = [
-        [names([item.host for item in group], limit), group[0].status.value, _result_of(group, verbose=verbose)]
+        [
+            label([item.host for item in group], limit, NAME_LIMIT),
+            group[0].status.value,
+            _result_of(group, verbose=verbose),
+        ]
         for group in groups
     ]
     columns, cells = fit(_SUMMARY, rows, width)

@@ -33,6 +33,12 @@ def names(hosts: Sequence[Host], limit: int = LIMIT) -> str:
     return folded([host.name for host in hosts], limit)
 
 
+def label(hosts: Sequence[Host], limit: int, most: int) -> str:
+    """Return the hosts' names folded for a column: within ``limit`` if some fit, else within ``most`` to be cut."""
+    short = names(hosts, limit)
+    return names(hosts, most) if short == f"{len(hosts)} hosts" else short
+
+
 def folded(hosts: Sequence[str], limit: int = LIMIT) -> str:
     """Return names folded, as printable text of at most ``limit`` characters; an empty text for no names."""
     return printable(hosts[0] if len(hosts) == 1 else fold(hosts, limit), limit)

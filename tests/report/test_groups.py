@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetsweep.model.host import Host
-from fleetsweep.report.groups import grouped, impersonal, names
+from fleetsweep.report.groups import grouped, impersonal, label, names
 
 HOSTS = [
     Host(f"runner-{number:02}", "192.0.2.1", port=2200 + number, engine=f"unix:///run/docker-{number}.sock")
@@ -19,6 +19,13 @@ def test_many_names_are_folded_and_printable() -> None:
     assert names(HOSTS) == "runner-[01-40]"
     assert names(HOSTS[:1]) == "runner-01"
     assert "\x1b" not in names([Host("a\x1b[2J", "a"), Host("b", "b")])
+
+
+def test_a_label_has_names_to_cut_rather_than_a_number() -> None:
+    hosts = [Host(f"runner-{number}.eu-west-1.ci.example.com", "a") for number in (12, 13)]
+    assert names(hosts, 20) == "2 hosts"
+    assert label(hosts, 20, 64) == "runner-[12-13].eu-west-1.ci.example.com"
+    assert label(HOSTS, 20, 64) == "runner-[01-40]"
 
 
 def test_messages_that_differ_only_in_what_is_the_hosts_own_are_the_same_fault() -> None:
