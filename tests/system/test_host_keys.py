@@ -109,7 +109,7 @@ def test_the_remedies_can_be_pasted_where_the_file_is_named_by_a_tilde(
             if file.exists() or spoil:
                 file.write_text(spoil)
             told = boxes.survey([host], known_hosts=(known_hosts,)).fault("b0")
-            commands = re.split(", then(?: add its new key)?: ", told.remedy)
+            commands = re.split("[,;] then(?: add its new key)?: ", told.remedy)
             commands[0] = commands[0].removeprefix("if the box was rebuilt: ")
             if by_doctor:
                 commands = [command_for(host, asked, told, None), *commands[1:] * bool(spoil)]
@@ -126,7 +126,7 @@ def test_the_remedy_for_a_changed_key_takes_it_out_of_the_file_that_has_it(boxes
     boxes.known_hosts.write_text("")
     files = (str(boxes.known_hosts), str(second))
     told = boxes.survey([boxes.host(0)], known_hosts=files).fault("b0")
-    remove, add = told.remedy.removeprefix("if the box was rebuilt: ").split(", then add its new key: ")
+    remove, add = told.remedy.removeprefix("if the box was rebuilt: ").split("; then add its new key: ")
     for command in (remove, add):
         subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
     assert set(boxes.survey([boxes.host(0)], known_hosts=files).surveys) == {"b0"}
@@ -135,7 +135,7 @@ def test_the_remedy_for_a_changed_key_takes_it_out_of_the_file_that_has_it(boxes
 def test_the_remedy_for_a_changed_key_mends_it(boxes: SshBoxes) -> None:
     box = boxes.boxes[0]
     told = fault(boxes, f"{spelled(box)} {key_of(boxes.boxes[1])}\n")
-    remove, add = told.remedy.removeprefix("if the box was rebuilt: ").split(", then add its new key: ")
+    remove, add = told.remedy.removeprefix("if the box was rebuilt: ").split("; then add its new key: ")
     for command in (remove, add):
         subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
     assert set(boxes.survey([boxes.host(0)]).surveys) == {"b0"}
@@ -205,7 +205,7 @@ def test_a_host_key_alias_is_what_known_hosts_is_asked_for(boxes: SshBoxes) -> N
     box = boxes.boxes[0]
     config = str(boxes.configure("HostKeyAlias runner-seven\n"))
     swept(boxes, f"runner-seven {key_of(box)}\n", ssh_config=config)
-    assert "sed 's/^[^# ]*/runner-seven/'" in fault(boxes, box.known_hosts_line, ssh_config=config).remedy
+    assert "sed 's|^[^# ]*|runner-seven|'" in fault(boxes, box.known_hosts_line, ssh_config=config).remedy
 
 
 def test_a_known_hosts_that_cannot_be_read_is_reported(boxes: SshBoxes) -> None:
