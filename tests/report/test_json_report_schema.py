@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
+from fleetsweep.errors import Phase
 from fleetsweep.model.decision import AgeFrom, GuardName, Reason, Selector, Verdict
 from fleetsweep.model.journal import SettledAs
 from fleetsweep.model.outcome import Outcome
@@ -39,6 +40,7 @@ def test_a_report_of_hostile_boxes_holds_it(report: FleetReport) -> None:
     [
         (SCHEMA["$defs"]["host"]["properties"]["status"], Status),
         (SCHEMA["$defs"]["guard"]["oneOf"][1]["properties"]["name"], GuardName),
+        (SCHEMA["$defs"]["fault"]["oneOf"][1]["properties"]["phase"], Phase),
         (SCHEMA["$defs"]["decision"]["properties"]["verdict"], Verdict),
         (SCHEMA["$defs"]["decision"]["properties"]["reason"], Reason),
         (SCHEMA["$defs"]["decision"]["properties"]["matched_by"]["items"], Selector),
