@@ -27,8 +27,7 @@ def print_leaks(state_dir: Path, options: HistoryOptions, leaks: LeakOptions, st
     """Print the sums of past leaks; return the exit code. Raises UsageError."""
     from fleetsweep.policy.leak_stats import By, Grouping, Per, start_of, sum_leaks
     from fleetsweep.report.leaks_table import LeakReport, render_leaks
-    from fleetsweep.store.journal import leak_history
-    from fleetsweep.store.journal.prune import journal_size
+    from fleetsweep.store.journal import journal_size, leak_history
 
     if options.failed:
         raise UsageError("--failed selects runs, and --by and --per sum up the leaks of all runs: leave one out")
@@ -56,7 +55,7 @@ def print_leaks(state_dir: Path, options: HistoryOptions, leaks: LeakOptions, st
 def prune_journal(state_dir: Path, keep_s: float, style: str) -> int:
     """Delete what is older than ``keep_s`` seconds, print what went, and return the exit code. Raises UsageError."""
     from fleetsweep.report.journal_size import render_pruned
-    from fleetsweep.store.journal.prune import prune
+    from fleetsweep.store.journal import prune
 
     if keep_s < DAY_S:
         raise UsageError("--keep: keep at least 1d: a run that is still going must stay")

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.errors import UsageError
-from fleetsweep.store.journal.database import NoJournalError, journal_file, open_journal, reading, writing
+from fleetsweep.store.journal.database import (
+    NoJournalError,
+    journal_file,
+    open_journal,
+    reading,
+    translated,
+    writing,
+)
 
 INSERT = "INSERT INTO run (id, command, dry_run, started_ns) VALUES (?, 'audit', 0, 1)"
 
@@ -85,3 +92,11 @@ def test_a_symlink_in_place_of_the_journal_is_refused_and_its_target_left_alone(
 def test_a_connection_waits_ten_seconds_for_another_writer(state: Path) -> None:
     with writing(state) as journal:
         assert journal.execute("PRAGMA busy_timeout").fetchone() == (10_000,)
+
+
+def test_a_writer_that_waited_too_long_is_to_try_again(state: Path) -> None:
+    with writing(state) as first, closing(open_journal(state)) as second:
+        first.execute("BEGIN IMMEDIATE")
+        second.execute("PRAGMA busy_timeout = 1")
+        with pytest.raises(UsageError, match="is locked: run this again"), translated(journal_file(state)):
+            second.execute("BEGIN IMMEDIATE")

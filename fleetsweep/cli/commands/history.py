@@ -53,8 +53,7 @@ def history(
     from fleetsweep.exit_codes import OK
     from fleetsweep.model.container import SECOND
     from fleetsweep.report import render_history
-    from fleetsweep.store.journal import past_runs
-    from fleetsweep.store.journal.prune import journal_size
+    from fleetsweep.store.journal import journal_size, past_runs
 
     directory = state_directory(state.state_dir)
     if action is not None or pruning.keep is not None:

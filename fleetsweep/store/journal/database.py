@@ -73,6 +73,8 @@ def translated(path: Path) -> Iterator[None]:
         # SQLite raises DatabaseError itself for a damaged file, and a subclass of it for a full or failing disk.
         broken = type(error) is sqlite3.DatabaseError
         remedy = "move it away" if broken else f"free space in {path.parent}{free_space(path.parent)}"
+        if "is locked" in str(error):
+            remedy = "run this again when the other run has written"
         raise UsageError(f"journal {path}: {error}: {remedy}, or give --state-dir") from error
 
 

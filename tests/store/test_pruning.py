@@ -12,8 +12,7 @@ from fleetsweep.errors import UsageError
 from fleetsweep.model.host import Host
 from fleetsweep.model.journal import Hold
 from fleetsweep.model.outcome import Outcome, Removal
-from fleetsweep.store.journal import Journal, NoJournalError, past_runs, place_hold
-from fleetsweep.store.journal.prune import journal_size, prune
+from fleetsweep.store.journal import Journal, NoJournalError, journal_size, past_runs, place_hold, prune
 from fleetsweep.store.state_dir import try_sweep_lock
 from tests.generators.journal import DAY_S, END_NS, Shape, write_journal
 from tests.policy.test_rules import many

@@ -43,6 +43,8 @@ def prune(state_dir: Path, keep_ns: int, now_ns: int, holder: str) -> Pruned:
             deleted = _delete(journal, before_ns, now_ns)
             # The file shrinks only now. In the meantime SQLite needs as much space again.
             journal.execute("VACUUM")
+            # A reader delays this; then the last connection to close does it.
+            journal.execute("PRAGMA busy_timeout = 500")
             journal.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     runs, leaks, holds, kept = deleted
     return Pruned(before_ns, runs, leaks, holds, kept, before, _bytes(path))
