@@ -171,7 +171,7 @@ class _WorkerPool(Generic[T]):
             ]
             for index in stuck:
                 started, deadline, thread = self._begun.pop(index)
-                self._threads.remove(thread)
+                self._threads = [each for each in self._threads if each is not thread]
                 ended.append((index, self._timed_out(index, started, deadline)))
             # These threads hang, and won't take another host.
             self._working -= len(stuck)
@@ -241,6 +241,10 @@ class _WorkerPool(Generic[T]):
                 self._begun[index] = (started, deadline, threading.current_thread())
             done = self._work_on(index, deadline, started)
             if done is not None:
+                with self._lock:
+                    if self._begun.pop(index, None) is None:
+                        # Given up at its deadline: another thread has taken this one's place.
+                        return
                 self._finished.put((index, done))
                 continue
             with self._lock:

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from fleetsweep.errors import FaultKind
 from fleetsweep.model.host import Host
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.sweep import workers as fleet
@@ -23,6 +24,19 @@ def test_as_many_hosts_are_worked_on_at_once_as_forks_allow() -> None:
     everybody = threading.Barrier(MANY)
     done = fleet.run(hosts(MANY), lambda *_: everybody.wait(WAIT_S), Limits(MANY, WAIT_S, WAIT_S))
     assert sorted(one.value for one in done if one.value is not None) == list(range(MANY))
+
+
+def test_a_thread_that_was_given_up_and_comes_back_takes_no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "GRACE_S", 0.02)
+    threads: list[threading.Thread] = []
+
+    def work(host: Host, deadline: Deadline) -> None:
+        threads.append(threading.current_thread())
+        threading.Event().wait(0.3)
+
+    done = fleet.run(hosts(16), work, Limits(2, 0.02, WAIT_S))
+    assert [one.fault and one.fault.kind for one in done] == [FaultKind.TIMEOUT] * 16
+    assert len(set(map(id, threads))) == len(threads) == 16
 
 
 @pytest.mark.parametrize("forks", [1, 7, 33])
