@@ -164,11 +164,8 @@ class _WorkerPool(Generic[T]):
             elif self._working == 0:
                 # No thread is left, and none will come back for the rest.
                 ended.extend((index, self._no_room(index)) for index in self._take_waiting())
-            stuck = [
-                index
-                for index, (_, deadline, _) in self._begun.items()
-                if deadline.expired and time.monotonic() > deadline.instant + GRACE_S
-            ]
+            latest = time.monotonic() - GRACE_S
+            stuck = [index for index, (_, deadline, _) in self._begun.items() if deadline.instant < latest]
             for index in stuck:
                 started, deadline, thread = self._begun.pop(index)
                 self._threads = [each for each in self._threads if each is not thread]
