@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 0.5
 """Seconds between two looks at the cluster's workers, and between two signs of life for the Actors."""
 
+POLL_S: Final = 0.03
+"""Seconds between two looks for a slice's result."""
+
 LEASE_S: Final = 6.0
 """Seconds without a sign of life from the controller after which an Actor removes nothing more."""
 
@@ -43,6 +46,9 @@ Removals = Sequence[Waiting[RemovalTask, RemovalResult]]
 
 class Reply(Protocol[R_co]):
     """A result that is on its way."""
+
+    def done(self) -> bool:
+        """Return whether it has arrived."""
 
     def result(self, timeout: float) -> R_co:
         """Return it. Raises TimeoutError, and what the call raised."""
@@ -206,14 +212,14 @@ class DaskBackend:
     def _await(self, reply: Reply[R_co], patience_s: float) -> R_co:
         """Return a result. Raises TimeoutError, what the call raised, and WorkerLost once the scheduler is lost."""
         ends = time.monotonic() + patience_s
-        while True:
-            try:
-                return reply.result(timeout=min(LOOK_S, max(0.01, ends - time.monotonic())))
-            except TimeoutError:
-                if self._zones.lost is not None:
-                    raise WorkerLost(self._zones.lost.message) from None
-                if time.monotonic() >= ends:
-                    raise
+        # Not by results with a short timeout, one after the other: at a timeout Dask may cancel what it waits for.
+        while not reply.done():
+            if self._zones.lost is not None:
+                raise WorkerLost(self._zones.lost.message)
+            if time.monotonic() >= ends:
+                raise TimeoutError("no result by the deadline")
+            time.sleep(POLL_S)
+        return reply.result(timeout=TIMEOUT_S)
 
     def _actor_of(self, zone: str) -> ZoneActor:
         """Return the zone's one Actor, made at the first call. Raises HostFault if it was lost: there is no second."""
