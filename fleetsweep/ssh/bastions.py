@@ -212,12 +212,10 @@ class _Bastion:
 
 def _through(transport: StreamlocalTransport, bastion: Hop, hop: Hop, deadline: Deadline) -> Dialled:
     """Return a stream from a bastion to ``hop``. Retries while the bastion is short of resources."""
-    address = (str(hop.connection.host), int(hop.connection.port))
+    host, port = str(hop.connection.host), int(hop.connection.port)
     while True:
         try:
-            channel = transport.open_channel(
-                "direct-tcpip", address, ("127.0.0.1", 0), timeout=max(0.001, deadline.remaining())
-            )
+            channel = transport.open_direct(host, port, max(0.001, deadline.remaining()))
         except paramiko.ChannelException as error:
             if error.code == 4 and deadline.remaining() > 1:  # SSH_OPEN_RESOURCE_SHORTAGE is temporary
                 time.sleep(random.uniform(0.1, 0.3))  # noqa: S311 - jitter, not a secret

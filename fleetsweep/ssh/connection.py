@@ -74,9 +74,7 @@ class SshConnection:
     def open_tcp(self, address: str, port: int, deadline: Deadline) -> paramiko.Channel:
         """Open a byte stream to a TCP port as seen from the box. Raises HostError, phase tunnel."""
         return self._open(
-            lambda: self._transport.open_channel(
-                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=deadline.remaining()
-            ),
+            lambda: self._transport.open_direct(address, port, deadline.remaining()),
             f"{address} port {port}",
             deadline,
         )

@@ -7,6 +7,7 @@ which ends all of them. A fixed timeout that fires first would be reported as an
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import ClassVar, Final
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
-from paramiko.common import DEFAULT_MAX_PACKET_SIZE, DEFAULT_WINDOW_SIZE, cMSG_CHANNEL_OPEN
+from paramiko.common import CONNECTION_FAILED_CODE, DEFAULT_MAX_PACKET_SIZE, DEFAULT_WINDOW_SIZE, cMSG_CHANNEL_OPEN
 from paramiko.packet import Packetizer
 
 from fleetsweep.errors import FaultKind, HostError, Phase
@@ -160,6 +161,7 @@ class StreamlocalTransport(paramiko.Transport):
         self._certificates_first = False
         self._host_keys_allowed: str | None = None
         self._offered: dict[str, list[str]] | None = None
+        self._refusals: dict[int, paramiko.ChannelException] = {}
 
     @property
     def greeting(self) -> list[str]:
@@ -308,12 +310,36 @@ class StreamlocalTransport(paramiko.Transport):
         message.get_int()
         self.disconnect_message = message.get_string().decode("utf-8", "replace")
 
+    def _parse_channel_open_failure(self, message: paramiko.Message) -> None:
+        """Keep a refusal with its channel: paramiko has one place for all, and hosts share a bastion's transport."""
+        number, reason = struct.unpack(">II", message.get_remainder()[:8].ljust(8, b"\0"))
+        text = CONNECTION_FAILED_CODE.get(reason, "(unknown code)")
+        self._refusals[number] = paramiko.ChannelException(reason, text)
+        super()._parse_channel_open_failure(message)  # type: ignore[misc]
+
     def open_streamlocal(self, path: str, timeout: float) -> paramiko.Channel:
         """Open a stream to the Unix socket ``path`` on the server, without a shell or process on the box.
 
         Raises paramiko.ChannelException if the server refuses, TimeoutError if it does not respond within ``timeout``
         seconds, and the connection's own error if that ended.
         """
+        details = paramiko.Message()
+        details.add_string(path)
+        details.add_string("")
+        details.add_int(0)
+        return self._open("direct-streamlocal@openssh.com", details, timeout)
+
+    def open_direct(self, host: str, port: int, timeout: float) -> paramiko.Channel:
+        """Open a stream from the server to ``host`` and ``port``. Raises as ``open_streamlocal`` does."""
+        details = paramiko.Message()
+        details.add_string(host)
+        details.add_int(port)
+        # Where the stream comes from, which servers only log.
+        details.add_string("127.0.0.1")
+        details.add_int(0)
+        return self._open("direct-tcpip", details, timeout)
+
+    def _open(self, kind: str, details: paramiko.Message, timeout: float) -> paramiko.Channel:
         opened = threading.Event()
         with self.lock:
             number: int = self._next_channel()  # type: ignore[attr-defined]
@@ -325,13 +351,11 @@ class StreamlocalTransport(paramiko.Transport):
             channel._set_window(DEFAULT_WINDOW_SIZE, DEFAULT_MAX_PACKET_SIZE)  # type: ignore[attr-defined]
         request = paramiko.Message()
         request.add_byte(cMSG_CHANNEL_OPEN)
-        request.add_string("direct-streamlocal@openssh.com")
+        request.add_string(kind)
         request.add_int(number)
         request.add_int(DEFAULT_WINDOW_SIZE)
         request.add_int(DEFAULT_MAX_PACKET_SIZE)
-        request.add_string(path)
-        request.add_string("")
-        request.add_int(0)
+        request.add_bytes(details.asbytes())
         self._send_user_message(request)  # type: ignore[attr-defined]
         ends = time.monotonic() + timeout
         # Polled: a connection that ended before the event was registered never sets it.
@@ -342,5 +366,5 @@ class StreamlocalTransport(paramiko.Transport):
             raise self.get_exception() or EOFError("the connection ended")
         registered: object = self._channels.get(number)  # type: ignore[attr-defined]
         if registered is not channel:
-            raise self.get_exception() or paramiko.SSHException("the server refused the channel")
+            raise self._refusals.pop(number, None) or paramiko.SSHException("the server refused the channel")
         return channel

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def test_a_refused_stream_local_channel_raises_the_servers_code() -> None:
         with pytest.raises(paramiko.ChannelException) as caught:
             transport.open_streamlocal("/run/engine.sock", 20)
     assert caught.value.code == 1
+
+
+def test_streams_that_are_refused_at_once_each_raise_the_servers_code() -> None:
+    # The hosts behind one bastion share its transport.
+    with sshd() as server, transport_to(server) as transport, ThreadPoolExecutor(8) as pool:
+        server.channels.clear()
+        opened = [pool.submit(transport.open_direct, "127.0.0.1", 9, 20.0) for _ in range(40)]
+        codes = {getattr(each.exception(), "code", each.exception()) for each in opened}
+    assert codes == {1}
 
 
 def test_the_last_offered_key_is_recorded() -> None:
