@@ -77,13 +77,14 @@ def audit(
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.notify.dispatch import notify_of_failure
 
-    directory = state_directory(state.state_dir)
     if listing.list_hosts:
-        return list_hosts(choose(targets, flags, past=past_hosts(rerun, directory)).hosts, targets.expect)
+        past = past_hosts(rerun, state_directory(state.state_dir))
+        return list_hosts(choose(targets, flags, past=past).hosts, targets.expect)
     sent = notify_config(notify, targets, output)
 
     def run() -> int:
         report = report_output(output, save_plan.save_plan)
+        directory = state_directory(state.state_dir)
         chosen = choose(targets, flags, past=past_hosts(rerun, directory))
         config = build("audit", chosen, targets, connect, directory, report, sent, spread)
         return execute(replace(with_attributes(config, attributes), max_silence_s=silence.max_silence))

@@ -77,10 +77,10 @@ def sweep(
     from fleetsweep.notify.dispatch import notify_of_failure
     from fleetsweep.policy.settings import resolve_dry_run
 
-    directory = state_directory(state.state_dir)
     if listing.list_hosts:
         resolve_dry_run(flags, os.environ)
-        return list_hosts(choose(targets, flags, plan, past=past_hosts(rerun, directory)).hosts, targets.expect)
+        past = past_hosts(rerun, state_directory(state.state_dir))
+        return list_hosts(choose(targets, flags, plan, past=past).hosts, targets.expect)
     sent = notify_config(notify, targets, output)
 
     def run() -> int:
@@ -88,6 +88,7 @@ def sweep(
         if not (dry_run or sweep_options.yes or can_ask()):
             raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
         report = report_output(output, save_plan.save_plan)
+        directory = state_directory(state.state_dir)
         chosen = choose(targets, flags, plan, past_hosts(rerun, directory))
         config = build("sweep", chosen, targets, connect, directory, report, sent, spread)
         return execute(
