@@ -74,7 +74,7 @@ def timeless(report: str) -> str:
             return {key: without(item) for key, item in value.items() if key not in TIMES}
         return [without(item) for item in value] if isinstance(value, list) else value
 
-    return re.sub(r"\d+ s ahead", "some s ahead", json.dumps(without(json.loads(report))))
+    return re.sub(r"clock is [^,]+ ahead", "clock is some time ahead", json.dumps(without(json.loads(report))))
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +93,14 @@ def scheduler() -> Iterator[list[str]]:
 
 
 def test_threads_processes_and_zones_make_the_same_report(
-    fleet: SimulatedFleet, scheduler: list[str], run: Run
+    fleet: SimulatedFleet, scheduler: list[str], run: Run, tmp_path: Path
 ) -> None:
     options = ["audit", *fleet.options(zones=True), "--format", "json"]
-    threads, processes, zones = (run(*options, *words) for words in ((), ("--processes", "2"), scheduler))
+    # Each has a journal of its own: a guard that trips in run after run is a warning.
+    threads, processes, zones = (
+        run(*options, *words, "--state-dir", str(tmp_path / f"state-{number}"))
+        for number, words in enumerate(((), ("--processes", "2"), scheduler))
+    )
     assert (threads.returncode, threads.stderr) == (4, "")
     for other in (processes, zones):
         assert (other.returncode, other.stderr) == (4, "")
