@@ -23,7 +23,7 @@ test-needs: $(VENV)/.installed
 	@$(BIN)/python -m tests.lab install --tests
 
 test: test-needs ## every test, those on the lab too (needs root)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 floors: test-needs ## the oldest dependencies that are allowed, tried in an environment of their own
 	$(BIN)/python -m tests.floors
