@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -106,14 +107,18 @@ def children(pid: int) -> list[int]:
 
 @contextmanager
 def stopped(pids: list[int]) -> Iterator[None]:
-    """Stop processes with SIGSTOP while the block runs; then send SIGCONT to those that still exist."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    """Stop those of the processes that exist with SIGSTOP while the block runs; then send them SIGCONT.
+
+    The process that sshd authenticates in ends at about the time at which the log-in succeeds.
+    """
+    _signal_all(pids, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                continue
+        _signal_all(pids, signal.SIGCONT)
+
+
+def _signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
