@@ -76,7 +76,8 @@ def _no_match(report: FleetReport, past: PastOfHosts) -> Iterator[FleetWarning]:
     surveyed = [row for row in report.hosts if _own_plan(row) is not None]
     if known and len(surveyed) > 1 and all(map(lacks_match, surveyed)):
         runs = 1 + min(last.runs for last, _ in known)
-        warning = _useless(None, runs, sum(others - last.others for last, others in known))
+        # A host with fewer must not hide the others' renamed containers.
+        warning = _useless(None, runs, sum(max(0, others - last.others) for last, others in known))
         if warning is not None:
             yield warning
 

@@ -50,6 +50,11 @@ def test_a_host_without_a_match_is_reported_sooner_where_other_containers_came(
     assert found(made, matches(a=(2, earlier_runs)), looked=False) == []
 
 
+def test_a_host_with_fewer_containers_than_then_hides_no_renamed_ones_of_another() -> None:
+    made = report(surveyed("a", others=3), surveyed("b", others=0))
+    assert ("matches-nothing", None, 2) in found(made, matches(a=(2, 1), b=(9, 1)))
+
+
 def test_a_host_that_never_matched_or_last_did_long_ago_or_matches_now_is_not_reported() -> None:
     made = report(surveyed("a", others=9), surveyed("b", candidates("ws", 1)), lost("c"))
     assert found(made, NOTHING) == []

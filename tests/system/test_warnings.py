@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +15,10 @@ from tests.lab.workdir import Workdir, leaks
 
 
 @pytest.mark.lab
-def test_a_renamed_prefix_is_reported_within_two_runs(lab: Lab, run: Run) -> None:
+def test_a_renamed_prefix_is_reported_within_two_runs(lab: Lab, run: Run, tmp_path: Path) -> None:
     box = lab.box("runner-1")
     box.seed([Spec("ws-job", age=timedelta(days=2))])
-    words = ("sweep", *lab.options(), "--yes", "--name", "^ws-")
+    words = ("sweep", *lab.options(), "--state-dir", str(tmp_path / "state"), "--yes", "--name", "^ws-")
     assert run(*words).returncode == 0
     box.seed([Spec("job-1", age=timedelta(days=2)), Spec("job-2")])
     first = run(*words)
