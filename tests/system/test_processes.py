@@ -66,4 +66,5 @@ def test_a_worker_ends_with_its_controller_however_that_ends(
         asked = len(deletes(gated))
         gate.release()
     assert asked == IN_FLIGHT
-    assert {item["outcome"] for item in intents(workdir.state)} == {None}
+    # Two signals that arrive together are one: then the run ends in good time and records what it does not know.
+    assert {item["outcome"] for item in intents(workdir.state)} <= {None, "unknown"}
