@@ -17,7 +17,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 HOME: Final = ROOT / ".floors"
 EXTRAS: Final = ("notify", "metrics", "dask")
-TOOLS: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
+TOOLS: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "jsonschema")
 
 ROOMS: Final = ("cli", "engine", "model", "notify", "policy", "report", "runtime", "schedule", "ssh", "store", "sweep")
 TESTS: Final = (

@@ -69,7 +69,8 @@ def test_one_line_has_the_count_and_the_names_and_is_cut_at_the_width(monkeypatc
                 advance(host)
             clock.now = 60
         drawn = os.read(terminal, 65536).decode()
-    last = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn).replace("\r", "\n").rstrip("\n").split("\n")[-1]
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn).replace("\r", "\n").split("\n")
+    last = next(line for line in reversed(lines) if line.strip())
     assert last.startswith("Surveying 38/41, waiting for name-")
     assert last.rstrip().endswith("…")
     assert len(last) <= 60
