@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from fleetsweep.model.journal import PastRemoval
+
 Document = Mapping[str, object]
 """A decoded JSON object."""
 
@@ -34,27 +36,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class PastEvidence:
-    """A removal that a run intended, why, and what was kept of the container.
+    """A removal that a run of ``command`` intended, and what was kept of the container.
 
-    ``missing`` is why there is no evidence, or not all of it. ``outcome`` is None while it is not known; ``settled`` is
-    what a later run found then.
+    ``missing`` is why there is no evidence, or not all of it.
     """
 
-    run: str
+    removal: PastRemoval
     command: str
-    host: str
-    container_id: str
-    name: str
-    at_ns: int
-    outcome: str | None
-    error: str | None
-    settled: str | None
-    image: str | None
-    reason: str | None
-    age_s: int | None
-    age_from: str | None
-    matched_by: tuple[str, ...]
-    attributes: Mapping[str, str]
     inspect: Document | None
     logs: tuple[LogLine, ...] | None
     missing: str

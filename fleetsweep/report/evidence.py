@@ -9,6 +9,7 @@ from fleetsweep.model.evidence import PastEvidence
 from fleetsweep.report.cells import IMAGE_LIMIT, NAME_LIMIT, SHORT_ID, humanize, iso_utc
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.json_report import JsonObject
+from fleetsweep.report.removals import removal_object
 
 SCHEMA: Final = "fleetsweep.evidence/1"
 
@@ -29,42 +30,31 @@ def render_evidence(found: PastEvidence, format: str) -> str:
 
 
 def _head(found: PastEvidence) -> list[str]:
-    name, host = printable(found.name, NAME_LIMIT), printable(found.host, NAME_LIMIT)
-    result = printable(found.outcome or found.settled or "unknown")
-    error = f", {printable(found.error)}" if found.error else ""
+    removal = found.removal
+    name, host = printable(removal.name, NAME_LIMIT), printable(removal.host, NAME_LIMIT)
+    result = printable(removal.outcome or removal.settled or "unknown")
+    error = f", {printable(removal.error)}" if removal.error else ""
     lines = [
-        f"{name} ({printable(found.container_id[:SHORT_ID])}) on {host}: {result}{error}",
-        f"requested by {printable(found.command)} {printable(found.run, NAME_LIMIT)} at {iso_utc(found.at_ns)}",
+        f"{name} ({printable(removal.container_id[:SHORT_ID])}) on {host}: {result}{error}",
+        f"requested by {printable(found.command)} {printable(removal.run, NAME_LIMIT)} at {iso_utc(removal.at_ns)}",
     ]
-    if found.reason is not None:
-        since = f" since it was {printable(found.age_from)}" if found.age_from else ""
-        age = "" if found.age_s is None else f", {humanize(found.age_s)}{since}"
-        matched = f", matched by {', '.join(map(printable, found.matched_by))}" if found.matched_by else ""
-        lines.append(f"reason: {printable(found.reason)}{age}{matched}")
-    if found.image is not None:
-        lines.append(f"image: {printable(found.image, IMAGE_LIMIT)}")
-    lines += [f"{printable(key)}: {printable(value)}" for key, value in found.attributes.items()]
+    if removal.reason is not None:
+        since = f" since it was {printable(removal.age_from)}" if removal.age_from else ""
+        age = "" if removal.age_s is None else f", {humanize(removal.age_s)}{since}"
+        matched = f", matched by {', '.join(map(printable, removal.matched_by))}" if removal.matched_by else ""
+        lines.append(f"reason: {printable(removal.reason)}{age}{matched}")
+    if removal.image is not None:
+        lines.append(f"image: {printable(removal.image, IMAGE_LIMIT)}")
+    lines += [f"{printable(key)}: {printable(value)}" for key, value in removal.attributes.items()]
     return lines
 
 
 def _object(found: PastEvidence) -> JsonObject:
     return {
         "schema": SCHEMA,
-        "run_id": well_formed(found.run),
+        "run_id": well_formed(found.removal.run),
         "command": well_formed(found.command),
-        "host": well_formed(found.host),
-        "id": well_formed(found.container_id),
-        "name": well_formed(found.name),
-        "at": iso_utc(found.at_ns),
-        "outcome": found.outcome or "unknown",
-        "error": found.error and well_formed(found.error),
-        "settled": found.settled,
-        "image": found.image and well_formed(found.image),
-        "reason": found.reason,
-        "age_s": found.age_s,
-        "age_from": found.age_from,
-        "matched_by": list(found.matched_by),
-        "attributes": {well_formed(key): well_formed(value) for key, value in found.attributes.items()},
+        **removal_object(found.removal),
         "inspect": found.inspect,
         "log": None
         if found.logs is None

@@ -7,12 +7,12 @@ import json
 import pytest
 
 from fleetsweep.model.evidence import LogLine, PastEvidence
+from fleetsweep.model.journal import PastRemoval
 from fleetsweep.report.evidence import render_evidence
 from tests.report.hostile import NASTY
 
-FOUND = PastEvidence(
+REMOVAL = PastRemoval(
     run="20260615T070000Z-1",
-    command="sweep",
     host="runner-1",
     container_id="a" * 64,
     name="ws-1",
@@ -20,12 +20,17 @@ FOUND = PastEvidence(
     outcome="removed",
     error=None,
     settled=None,
+    settled_run=None,
     image="molecule-local/x:1",
     reason="stale",
     age_s=172_800,
     age_from="started",
     matched_by=("name", "image"),
     attributes={"fleetsweep.owner": "team-a"},
+)
+FOUND = PastEvidence(
+    REMOVAL,
+    command="sweep",
     inspect={"Id": "a"},
     logs=(LogLine("stdout", "hello"), LogLine("stderr", "oh")),
     missing="",
@@ -66,12 +71,8 @@ def test_json_has_the_same() -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    text = render_evidence(
-        PastEvidence(
-            "r", "sweep", "h", "a" * 64, "n", 0, None, None, "gone", None, None, None, None, (), {}, None, (), "lost"
-        ),
-        "table",
-    )
+    removal = PastRemoval("h", "a" * 64, "n", 0, None, None, "gone", None, "r")
+    text = render_evidence(PastEvidence(removal, "sweep", None, (), "lost"), "table")
     assert text.splitlines()[0] == "n (aaaaaaaaaaaa) on h: gone"
     assert text.endswith("log: empty\n\nevidence: lost\n")
 
@@ -79,9 +80,7 @@ def test_what_is_missing_is_named() -> None:
 @pytest.mark.parametrize("text", NASTY)
 @pytest.mark.parametrize("style", ["table", "json"])
 def test_text_from_a_box_is_escaped(text: str, style: str) -> None:
-    found = PastEvidence(
-        text, text, text, text, text, 0, text, text, text, text, text, 1, text, (text,), {text: text},
-        {text: [text]}, (LogLine(text, text),), text,
-    )  # fmt: skip
+    removal = PastRemoval(text, text, text, 0, text, text, text, text, text, text, text, 1, text, (text,), {text: text})
+    found = PastEvidence(removal, text, {text: [text]}, (LogLine(text, text),), text)
     shown = render_evidence(found, style)
     assert all(character == "\n" or character.isprintable() for character in shown)

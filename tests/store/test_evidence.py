@@ -43,8 +43,9 @@ def test_a_container_is_found_by_its_name_its_id_or_their_beginning(tmp_path: Pa
     sweep(state, "r1", item(1, "ws-one"), Evidence(pack(INSPECT), pack(LOG)))
     sweep(state, "r2", item(2, "other"))
     found = past_evidence(state, by)
-    assert (found.run, found.name, found.outcome, found.reason) == ("r1", "ws-one", "removed", "stale")
-    assert (found.matched_by, found.attributes) == (("name", "image"), {"fleetsweep.owner": "team-a"})
+    removal = found.removal
+    assert (removal.run, removal.name, removal.outcome, removal.reason) == ("r1", "ws-one", "removed", "stale")
+    assert (removal.matched_by, removal.attributes) == (("name", "image"), {"fleetsweep.owner": "team-a"})
     assert (found.inspect, found.logs, found.missing) == (INSPECT, tuple(LOG), "")
 
 
@@ -63,7 +64,7 @@ def test_a_whole_name_counts_before_the_beginning_of_another(tmp_path: Path) -> 
     state = tmp_path / "state"
     sweep(state, "r1", item(1, "ws-one"))
     sweep(state, "r2", item(2, "ws-one-more"))
-    assert past_evidence(state, "ws-one").run == "r1"
+    assert past_evidence(state, "ws-one").removal.run == "r1"
 
 
 @pytest.mark.parametrize("by", ["ws-o", "ws-one"])
@@ -104,7 +105,7 @@ def test_a_volume_has_no_reason(tmp_path: Path) -> None:
     volume = replace(item(1, "data"), id="volume:data")
     with Journal(state, "r1", "teardown") as journal:
         journal.for_host(Host("a", "127.0.0.1")).intend(volume)
-    found = past_evidence(state, "data")
+    found = past_evidence(state, "data").removal
     assert (found.reason, found.image, found.matched_by, found.attributes) == (None, None, (), {})
 
 

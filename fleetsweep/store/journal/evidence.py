@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from fleetsweep.errors import UsageError
 from fleetsweep.model.evidence import Document, LogLine, PastEvidence, unpack_document, unpack_log
-from fleetsweep.store.journal.database import EVIDENCE_VERSION, reading
+from fleetsweep.store.journal.database import has_leaks, reading
+from fleetsweep.store.journal.removals import removals
 
 _MATCHING: Final = """
 SELECT container_id, host, name, max(id) FROM intent
@@ -17,9 +16,8 @@ WHERE name = ?1 OR container_id = ?1 OR (length(?1) >= 4 AND (
     substr(container_id, 1, length(?1)) = ?1 OR substr(name, 1, length(?1)) = ?1))
 GROUP BY container_id, host ORDER BY max(name = ?1 OR container_id = ?1) DESC, max(id) DESC LIMIT 6
 """
-_ONE: Final = """
-SELECT intent.run, run.command, host, container_id, name, intent.at_ns, outcome, intent.error, settled, image, reason,
-    age_s, age_from, matched_by, attributes, inspect, logs, evidence.error
+_KEPT: Final = """
+SELECT intent.id, run.command, inspect, logs, evidence.error
 FROM intent JOIN run ON run.id = intent.run LEFT JOIN evidence ON evidence.intent = intent.id
 WHERE container_id = ? AND host = ? ORDER BY inspect IS NOT NULL OR logs IS NOT NULL DESC, intent.id DESC LIMIT 1
 """
@@ -32,8 +30,7 @@ def past_evidence(state_dir: Path, container: str) -> PastEvidence:
     Raises UsageError where none or several match, and without a readable journal.
     """
     with reading(state_dir) as journal:
-        (version,) = journal.execute("PRAGMA user_version").fetchone()
-        if version < EVIDENCE_VERSION:
+        if not has_leaks(journal):
             raise UsageError(f"the journal in {state_dir} has no evidence yet: the next run migrates it")
         found = journal.execute(_MATCHING, (container,)).fetchall()
         exact = [row for row in found if container in (row[0], row[2])]
@@ -47,20 +44,13 @@ def past_evidence(state_dir: Path, container: str) -> PastEvidence:
             names = ", ".join(f"{row[0][:12]} ({row[2]} on {row[1]})" for row in found[:5])
             raise UsageError(f"{container!r} means several containers: {names}: give more of the id")
         ((container_id, host, *_),) = found
-        row = journal.execute(_ONE, (container_id, host)).fetchone()
-    return _past_evidence(row)
-
-
-def _past_evidence(row: Sequence[object]) -> PastEvidence:
-    matched_by, attributes, inspect, logs, error = row[-5:]
+        number, command, inspect, logs, error = journal.execute(_KEPT, (container_id, host)).fetchone()
+        (removal,) = removals(journal, "id = ?", (number,))
     document, lines, damaged = _unpacked(inspect, logs)
     why = "; ".join(str(text) for text in (error, damaged) if text)
     if document is None and lines is None and not why:
         why = NOT_KEPT
-    selectors = tuple(str(matched_by).split(",")) if matched_by else ()
-    labels = {} if attributes is None else json.loads(str(attributes))
-    facts = (*row[:-5], selectors, labels, document, lines, why)
-    return PastEvidence(*facts)  # type: ignore[arg-type]  # typed by the tables
+    return PastEvidence(removal, str(command), document, lines, why)
 
 
 def _unpacked(inspect: object, logs: object) -> tuple[Document | None, tuple[LogLine, ...] | None, str]:
