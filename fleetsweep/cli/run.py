@@ -179,7 +179,7 @@ def _survey_and_plan(run: Run, connect: ConnectConfig, done: RunProgress) -> Non
 def _remove(run: Run, connect: ConnectConfig, done: RunProgress) -> None:
     """Save the plan, ask, and remove."""
     from fleetsweep.sweep import phases
-    from fleetsweep.sweep.one_host import journal_fault
+    from fleetsweep.sweep.one_host import RemovalOptions, journal_fault
 
     config, journal, plan = run.config, run.journal, done.plan
     if plan is None:
@@ -204,8 +204,7 @@ def _remove(run: Run, connect: ConnectConfig, done: RunProgress) -> None:
             config.policies,
             connect,
             lambda item: journal.for_host(item.host, identity_of(item.host, item.engine), item.candidates),
-            volumes=config.volumes,
-            evidence=config.evidence,
+            RemovalOptions(config.volumes, config.evidence),
             on_done=advance,
         )
 

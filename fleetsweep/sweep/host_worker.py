@@ -125,8 +125,7 @@ class HostWorker:
                 self._connector,
                 ledger,
                 deadline,
-                volumes=task.volumes,
-                evidence=task.evidence,
+                task.options,
                 stopped=self.stopped,
             )
         except HostError as error:

@@ -43,6 +43,17 @@ class Look:
     kinds: tuple[ResourceKind, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class RemovalOptions:
+    """What is done with each container that is removed.
+
+    ``volumes`` removes its anonymous volumes with it. ``evidence`` is what is kept of it; None keeps nothing.
+    """
+
+    volumes: bool = False
+    evidence: EvidenceRule | None = None
+
+
 def survey_host(host: Host, policy: Policy, look: Look, connector: Connector, deadline: Deadline) -> Survey:
     """Survey one host with nothing but GET. Raises HostError."""
 
@@ -66,15 +77,13 @@ def apply_host(
     connector: Connector,
     ledger: Ledger,
     deadline: Deadline,
+    options: RemovalOptions,
     *,
-    volumes: bool,
-    evidence: EvidenceRule | None = None,
     stopped: threading.Event,
 ) -> Fault | Guard | None:
     """Remove one plan's candidates and verify it; the outcomes are in the ledger.
 
-    ``evidence`` is what is kept of each container before it is removed; None keeps nothing. Return the fault that ended
-    it early, or the guard that tripped before anything was sent. Raises HostError.
+    Return the fault that ended it early, or the guard that tripped before anything was sent. Raises HostError.
     """
     # Imported late: an audit removes nothing.
     from fleetsweep.sweep.evidence import Keeper
@@ -95,7 +104,7 @@ def apply_host(
         client.reserve_time(reserve_s)
         clock = deadline.within(deadline.remaining() - reserve_s)
         # A plan from a file may claim a time in the future, which must not age any container.
-        rule = Rule(policy, min(host_plan.now_ns, client.now_ns), volumes)
+        rule = Rule(policy, min(host_plan.now_ns, client.now_ns), options.volumes)
         pace = pace_for(candidates, clock.remaining(), waits=client.waits)
         listed = client.list_containers().containers
         work = Work(
@@ -105,7 +114,7 @@ def apply_host(
             else {},
             dependents_among(candidates, client.resolve_owners(listed)),
         )
-        keeper = None if evidence is None else Keeper(client, ledger, evidence)
+        keeper = None if options.evidence is None else Keeper(client, ledger, options.evidence)
         remover = ContainerRemover(client, rule, pace=pace, clock=clock, evidence=keeper)
         result = remove_all(remover, work, ledger, stopped=stopped)
         fault = _fault_from(result.error)

@@ -28,13 +28,12 @@ from fleetsweep.ssh import SshOptions
 from fleetsweep.sweep import workers
 from fleetsweep.sweep.connect import Connector
 from fleetsweep.sweep.ledger import IntentLog, Ledger
-from fleetsweep.sweep.one_host import Look, journal_fault
+from fleetsweep.sweep.one_host import Look, RemovalOptions, journal_fault
 from fleetsweep.sweep.runner import Runner, ThreadRunner
 
 if TYPE_CHECKING:
     from fleetsweep.engine.tls import EngineTls
     from fleetsweep.ssh.bastions import Bastions
-    from fleetsweep.sweep.evidence import EvidenceRule
     from fleetsweep.sweep.spread import Spread
 
 log = logging.getLogger(__name__)
@@ -193,15 +192,11 @@ def apply(
     policies: Mapping[str, Policy],
     connect: ConnectConfig,
     log_for: Callable[[HostPlan], IntentLog],
+    options: RemovalOptions,
     *,
-    volumes: bool = False,
-    evidence: EvidenceRule | None = None,
     on_done: OnDone | None = None,
 ) -> dict[str, Applied]:
-    """Remove the candidates of every plan and verify it, all hosts in parallel. Return the results by host name.
-
-    ``evidence`` is what is kept of each container before it is removed; None keeps nothing.
-    """
+    """Remove the candidates of every plan and verify it, all hosts in parallel. Return the results by host name."""
     by_name = {item.host.name: item for item in plans}
     ledgers = {item.host.name: Ledger(log_for(item)) for item in plans}
     runner = connect.runner or ThreadRunner(connect.connector(), connect.stopped)
@@ -212,8 +207,7 @@ def apply(
             policies[host.name],
             ledgers[host.name],
             deadline,
-            volumes=volumes,
-            evidence=evidence,
+            options,
         )
 
     results = run_on_hosts(

@@ -13,9 +13,8 @@ from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.survey import Fault, Status, Survey
 from fleetsweep.policy.rules import Policy
 from fleetsweep.runtime.deadline import Deadline
-from fleetsweep.sweep.evidence import EvidenceRule
 from fleetsweep.sweep.ledger import Ledger
-from fleetsweep.sweep.one_host import Look, journal_fault
+from fleetsweep.sweep.one_host import Look, RemovalOptions, journal_fault
 from fleetsweep.sweep.slices import (
     RemovalResult,
     RemovalTask,
@@ -70,10 +69,8 @@ class RemoteRunner:
         policy: Policy,
         ledger: Ledger,
         deadline: Deadline,
+        options: RemovalOptions,
         /,
-        *,
-        volumes: bool,
-        evidence: EvidenceRule | None = None,
     ) -> Fault | Guard | None:
         """Have one plan carried out. What the worker did not begin is withdrawn, what it lost is unknown."""
         targets: list[Target] = [*(decision.container for decision in plan.candidates), *plan.resources]
@@ -89,8 +86,7 @@ class RemoteRunner:
             policy,
             deadline.instant,
             {one: ledger.number(one) for one in ids},
-            volumes,
-            evidence,
+            options,
         )
         try:
             result = self._backend.apply(task, deadline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from fleetsweep.model.decision import Guard, HostPlan
 from fleetsweep.model.host import Host
@@ -12,10 +12,7 @@ from fleetsweep.policy.rules import Policy
 from fleetsweep.runtime.deadline import Deadline
 from fleetsweep.sweep.connect import Connector
 from fleetsweep.sweep.ledger import Ledger
-from fleetsweep.sweep.one_host import Look, apply_host, survey_host
-
-if TYPE_CHECKING:
-    from fleetsweep.sweep.evidence import EvidenceRule
+from fleetsweep.sweep.one_host import Look, RemovalOptions, apply_host, survey_host
 
 
 class Runner(Protocol):
@@ -30,10 +27,8 @@ class Runner(Protocol):
         policy: Policy,
         ledger: Ledger,
         deadline: Deadline,
+        options: RemovalOptions,
         /,
-        *,
-        volumes: bool,
-        evidence: EvidenceRule | None = None,
     ) -> Fault | Guard | None:
         """Remove one plan's candidates and verify it. The ledger has an intent before each request, and its outcome.
 
@@ -58,10 +53,8 @@ class ThreadRunner:
         policy: Policy,
         ledger: Ledger,
         deadline: Deadline,
+        options: RemovalOptions,
         /,
-        *,
-        volumes: bool,
-        evidence: EvidenceRule | None = None,
     ) -> Fault | Guard | None:
         """Remove one plan's candidates: an intent is durable before its own request. Raises HostError."""
         return apply_host(
@@ -70,7 +63,6 @@ class ThreadRunner:
             self._connector,
             ledger,
             deadline,
-            volumes=volumes,
-            evidence=evidence,
+            options,
             stopped=self._stopped,
         )

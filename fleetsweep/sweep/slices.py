@@ -13,8 +13,7 @@ from fleetsweep.model.outcome import Removal
 from fleetsweep.model.survey import Fault, Survey
 from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions
-from fleetsweep.sweep.evidence import EvidenceRule
-from fleetsweep.sweep.one_host import Look
+from fleetsweep.sweep.one_host import Look, RemovalOptions
 
 TlsFiles = tuple[str | None, str | None, str | None]
 """The paths of the authority, the certificate and its key."""
@@ -50,8 +49,7 @@ class RemovalTask:
     policy: Policy
     until: float
     intents: Mapping[str, int]
-    volumes: bool
-    evidence: EvidenceRule | None = None
+    options: RemovalOptions
     attempt: str = field(default_factory=lambda: os.urandom(16).hex())
 
 

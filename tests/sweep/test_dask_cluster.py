@@ -28,6 +28,7 @@ from fleetsweep.store.journal import Journal
 from fleetsweep.sweep.dask_cluster import DaskBackend
 from fleetsweep.sweep.host_worker import HostWorker
 from fleetsweep.sweep.ledger import Ledger
+from fleetsweep.sweep.one_host import RemovalOptions
 from fleetsweep.sweep.remote import RemoteRunner
 from fleetsweep.sweep.scheduler import Scheduler
 from fleetsweep.sweep.slices import SurveyTask
@@ -87,7 +88,7 @@ def test_a_host_is_surveyed_and_swept_in_its_zone_alone(cluster: DaskLab, box: L
     with connected(cluster) as runner, within(20) as deadline, Journal(tmp_path / "s", "run-1", "sweep") as journal:
         assert len(runner.survey(box.host, Policy(), LOOK, deadline).containers) == LEAKS
         ledger = Ledger(journal.for_host(box.host, "", box.plan.candidates))
-        assert runner.apply(box.plan, Policy(), ledger, deadline, volumes=False) is None
+        assert runner.apply(box.plan, Policy(), ledger, deadline, RemovalOptions()) is None
         assert {each.outcome for each in ledger.close()} == {Outcome.REMOVED}
     assert len(deletes(box.engine)) == LEAKS
 
@@ -149,7 +150,7 @@ class Sweep:
 
         def work() -> None:
             try:
-                self.ended.append(runner.apply(box.plan, Policy(), self._ledger, deadline, volumes=False))
+                self.ended.append(runner.apply(box.plan, Policy(), self._ledger, deadline, RemovalOptions()))
             except HostFault as error:
                 self.ended.append(error.fault)
 

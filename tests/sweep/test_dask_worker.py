@@ -9,6 +9,7 @@ from pathlib import Path
 from fleetsweep.model.outcome import Outcome
 from fleetsweep.policy.rules import Policy
 from fleetsweep.sweep.dask_worker import RemovalActor, close_run, survey_slice
+from fleetsweep.sweep.one_host import RemovalOptions
 from fleetsweep.sweep.slices import RemovalResult, RemovalTask, SurveyTask
 from tests.lab.local_box import LOOK, REACH, SECONDS, LocalBox, local_box
 from tests.lab.process import wait_for
@@ -17,7 +18,7 @@ from tests.lab.workdir import deletes
 
 def removal(box: LocalBox) -> RemovalTask:
     ids = {decision.container.id: 1 for decision in box.plan.candidates}
-    return RemovalTask(box.plan, Policy(), time.monotonic() + SECONDS, ids, volumes=False)
+    return RemovalTask(box.plan, Policy(), time.monotonic() + SECONDS, ids, RemovalOptions())
 
 
 def outcomes(result: RemovalResult | None) -> list[Outcome]:

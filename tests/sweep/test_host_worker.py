@@ -16,6 +16,7 @@ from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions
 from fleetsweep.sweep import host_worker
 from fleetsweep.sweep.host_worker import CommittedIntents, HostWorker, RefusedAttempt
+from fleetsweep.sweep.one_host import RemovalOptions
 from fleetsweep.sweep.slices import Reach, RemovalTask, SurveyTask
 from tests.lab.local_box import LOOK, REACH, SECONDS, LocalBox, local_box
 from tests.lab.workdir import deletes
@@ -26,7 +27,11 @@ def removal(box: LocalBox, count: int) -> RemovalTask:
     """Return a task with the intents of the first ``count`` candidates."""
     ids = [decision.container.id for decision in box.plan.candidates[:count]]
     return RemovalTask(
-        box.plan, Policy(), time.monotonic() + SECONDS, {one: number for number, one in enumerate(ids)}, volumes=False
+        box.plan,
+        Policy(),
+        time.monotonic() + SECONDS,
+        {one: number for number, one in enumerate(ids)},
+        RemovalOptions(),
     )
 
 

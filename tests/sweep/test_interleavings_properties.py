@@ -23,6 +23,7 @@ from fleetsweep.policy.guards import plan_fleet
 from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions
 from fleetsweep.store import baseline_file as baseline
+from fleetsweep.sweep.one_host import RemovalOptions
 from fleetsweep.sweep.phases import ConnectConfig, actionable, apply, survey
 from fleetsweep.sweep.workers import Limits
 from tests.generators.engines import Log
@@ -100,7 +101,7 @@ class Machine:
         plan = plan_fleet([found], {"box": policy})
         assert isinstance(plan.hosts[0], HostPlan)
         assert plan.hosts[0].guard is None
-        done = apply(actionable(plan), {"box": policy}, self.reach(), lambda _: Log())
+        done = apply(actionable(plan), {"box": policy}, self.reach(), lambda _: Log(), RemovalOptions())
         return {each.container_id: each.outcome for host in done.values() for each in host.removals}
 
     def reach(self) -> ConnectConfig:

@@ -12,7 +12,7 @@ from fleetsweep.runtime.deadline import Deadline, Watchdog
 from fleetsweep.ssh import SshOptions
 from fleetsweep.sweep.connect import Connector
 from fleetsweep.sweep.ledger import Ledger
-from fleetsweep.sweep.one_host import apply_host, journal_fault
+from fleetsweep.sweep.one_host import RemovalOptions, apply_host, journal_fault
 from tests.generators.engines import Log
 from tests.lab.local_box import SECONDS, local_box
 from tests.lab.workdir import deletes
@@ -28,7 +28,7 @@ def test_another_engine_than_the_planned_one_is_left_alone(tmp_path: Path) -> No
             connector,
             ledger,
             Deadline(SECONDS, watchdog),
-            volumes=False,
+            RemovalOptions(),
             stopped=threading.Event(),
         )
         assert deletes(box.engine) == []

@@ -15,6 +15,7 @@ import pytest
 from fleetsweep.policy.rules import Policy
 from fleetsweep.sweep.frames import Ask, Reply, Signal, pipe_end, receive, send
 from fleetsweep.sweep.host_worker import HostWorker
+from fleetsweep.sweep.one_host import RemovalOptions
 from fleetsweep.sweep.process_worker import serve
 from fleetsweep.sweep.slices import RemovalResult, RemovalTask, SurveyResult, SurveyTask
 from tests.lab.local_box import LOOK, REACH, SECONDS, local_box
@@ -45,7 +46,7 @@ def test_a_task_is_replied_to_by_its_number_and_a_repeated_one_is_refused(tmp_pa
         assert isinstance(reply.result, SurveyResult)
         assert reply.number == 5
         ids = {decision.container.id: 1 for decision in box.plan.candidates}
-        task = RemovalTask(box.plan, Policy(), time.monotonic() + SECONDS, ids, volumes=False)
+        task = RemovalTask(box.plan, Policy(), time.monotonic() + SECONDS, ids, RemovalOptions())
         for number, expected in ((6, RemovalResult), (7, type(None))):
             send(asks, Ask(number, task))
             reply = receive(replies)
@@ -72,6 +73,6 @@ def test_a_task_that_gets_no_thread_is_given_back(tmp_path: Path, monkeypatch: p
 
         monkeypatch.setattr(threading.Thread, "start", refuse)
         send(asks, Ask(1, SurveyTask(box.host, Policy(), LOOK, SECONDS)))
-        send(asks, Ask(2, RemovalTask(box.plan, Policy(), 0.0, {}, volumes=False)))
+        send(asks, Ask(2, RemovalTask(box.plan, Policy(), 0.0, {}, RemovalOptions())))
         assert receive(replies) == Reply(1, SurveyResult(None, None, no_room=True))
         assert receive(replies) == Reply(2, RemovalResult((), no_room=True))

@@ -17,6 +17,7 @@ from fleetsweep.policy.rules import Policy
 from fleetsweep.runtime.deadline import Deadline, Watchdog
 from fleetsweep.sweep import processes
 from fleetsweep.sweep.ledger import Ledger
+from fleetsweep.sweep.one_host import RemovalOptions
 from fleetsweep.sweep.processes import ProcessBackend
 from fleetsweep.sweep.remote import RemoteRunner
 from fleetsweep.sweep.workers import HostFault
@@ -42,7 +43,7 @@ def test_a_host_is_surveyed_and_swept_in_another_process_that_ends_with_the_run(
             runner = RemoteRunner(backend)
             assert len(runner.survey(box.host, Policy(), LOOK, deadline).containers) == 2
             ledger = Ledger(Log())
-            assert runner.apply(box.plan, Policy(), ledger, deadline, volumes=False) is None
+            assert runner.apply(box.plan, Policy(), ledger, deadline, RemovalOptions()) is None
             pids = backend.pids
         assert {each.outcome for each in ledger.close()} == {Outcome.REMOVED}
         assert len(deletes(box.engine)) == 2
@@ -67,7 +68,7 @@ def test_a_killed_process_costs_what_it_had_and_another_one_takes_its_place(
         runner = RemoteRunner(backend)
         ended: list[object] = []
         thread = threading.Thread(
-            target=lambda: ended.append(runner.apply(box.plan, Policy(), ledger, deadline, volumes=False))
+            target=lambda: ended.append(runner.apply(box.plan, Policy(), ledger, deadline, RemovalOptions()))
         )
         thread.start()
         assert asked.wait(10)
@@ -118,7 +119,7 @@ def test_a_run_that_is_stopped_stops_its_processes(tmp_path: Path, deadline: Dea
         ledger = Ledger(Log())
         runner = RemoteRunner(backend)
         thread = threading.Thread(
-            target=lambda: runner.apply(box.plan, Policy(), ledger, deadline, volumes=False), daemon=True
+            target=lambda: runner.apply(box.plan, Policy(), ledger, deadline, RemovalOptions()), daemon=True
         )
         thread.start()
         assert first.wait(10)

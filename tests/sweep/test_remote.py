@@ -16,6 +16,7 @@ from fleetsweep.runtime.deadline import Deadline, Watchdog
 from fleetsweep.sweep.evidence import EvidenceRule
 from fleetsweep.sweep.host_worker import HostWorker
 from fleetsweep.sweep.ledger import Ledger
+from fleetsweep.sweep.one_host import RemovalOptions
 from fleetsweep.sweep.remote import RemoteRunner, WorkerLost
 from fleetsweep.sweep.slices import RemovalResult, RemovalTask, SurveyResult, SurveyTask
 from fleetsweep.sweep.workers import HostFault
@@ -83,7 +84,9 @@ def test_every_intent_is_committed_before_and_has_one_outcome_after(
     with local_box(tmp_path, 3) as box, Watchdog() as watchdog:
         ended: object = None
         with suppress(HostFault, MemoryError):
-            ended = RemoteRunner(backend).apply(box.plan, Policy(), ledger, Deadline(SECONDS, watchdog), volumes=False)
+            ended = RemoteRunner(backend).apply(
+                box.plan, Policy(), ledger, Deadline(SECONDS, watchdog), RemovalOptions()
+            )
         assert ledger.begun == bool(in_report)
     assert backend.committed == IDS
     assert outcomes(log) == in_journal
@@ -95,7 +98,7 @@ def test_nothing_is_handed_out_if_an_intent_can_not_be_committed(tmp_path: Path)
     log = Log(writes=2)
     ledger, backend = Ledger(log), Scripted(log, one_of)
     with local_box(tmp_path, 3) as box, Watchdog() as watchdog:
-        ended = RemoteRunner(backend).apply(box.plan, Policy(), ledger, Deadline(SECONDS, watchdog), volumes=False)
+        ended = RemoteRunner(backend).apply(box.plan, Policy(), ledger, Deadline(SECONDS, watchdog), RemovalOptions())
     assert isinstance(ended, Fault)
     assert ended.kind is FaultKind.JOURNAL
     assert backend.committed == []
@@ -107,7 +110,7 @@ def test_a_host_that_was_given_up_is_not_handed_out(tmp_path: Path) -> None:
     ledger, backend = Ledger(log), Scripted(log, one_of)
     ledger.close()
     with local_box(tmp_path, 1) as box, Watchdog() as watchdog:
-        RemoteRunner(backend).apply(box.plan, Policy(), ledger, Deadline(SECONDS, watchdog), volumes=False)
+        RemoteRunner(backend).apply(box.plan, Policy(), ledger, Deadline(SECONDS, watchdog), RemovalOptions())
     assert backend.committed == []
 
 
@@ -131,7 +134,7 @@ def test_a_host_that_is_handed_out_comes_back_as_the_inventory_has_it(tmp_path: 
         survey = runner.survey(box.host, Policy(), LOOK, deadline)
         assert survey.host is box.host
         ledger = Ledger(log := Log())
-        assert runner.apply(box.plan, Policy(), ledger, deadline, volumes=False, evidence=EvidenceRule()) is None
+        assert runner.apply(box.plan, Policy(), ledger, deadline, RemovalOptions(evidence=EvidenceRule())) is None
         assert {each.outcome for each in ledger.close()} == {Outcome.REMOVED}
         assert all(kept.inspect for kept in log.evidence.values())
         assert sorted(log.evidence) == [0, 1]

@@ -9,7 +9,7 @@ from fleetsweep.model.host import Host
 from fleetsweep.model.survey import Engine, Survey
 from fleetsweep.policy.guards import plan_host
 from fleetsweep.policy.rules import Policy
-from fleetsweep.sweep.one_host import Look
+from fleetsweep.sweep.one_host import Look, RemovalOptions
 from fleetsweep.sweep.slices import RemovalTask, SurveyTask, travelling, travelling_plan
 from tests.report.build import NOW_NS, container
 
@@ -35,7 +35,7 @@ def test_a_task_has_no_variable_and_no_label() -> None:
     sent = travelling_plan(plan)
     tasks = (
         SurveyTask(travelling(host()), Policy(), Look(), 1.0),
-        RemovalTask(sent, Policy(), 1.0, {found.id: 1}, volumes=False),
+        RemovalTask(sent, Policy(), 1.0, {found.id: 1}, RemovalOptions()),
     )
     assert all(SECRET.encode() not in pickle.dumps(task) for task in tasks)
     assert pickle.loads(pickle.dumps(tasks)) == tasks  # noqa: S301 - our own
@@ -45,5 +45,5 @@ def test_a_task_has_no_variable_and_no_label() -> None:
 def test_each_task_to_remove_is_an_attempt_of_its_own() -> None:
     survey = Survey(host(), Engine("docker", "Docker/1", "1.41", "local"), NOW_NS, 0.0, (), 0.0)
     plan = plan_host(survey, Policy())
-    one, other = (RemovalTask(plan, Policy(), 1.0, {}, volumes=False) for _ in range(2))
+    one, other = (RemovalTask(plan, Policy(), 1.0, {}, RemovalOptions()) for _ in range(2))
     assert one.attempt != other.attempt
