@@ -38,6 +38,7 @@ def notify_config(
         always=notify.notify_always,
         metrics=Path(notify.metrics) if notify.metrics is not None else None,
         push_gateway=notify.push_gateway,
+        schedule=notify.schedule_name,
         ci=ci,
         annotate_stdout=output.style == "table" and not output.output,
         summary=Path(summary) if summary else None,

@@ -10,7 +10,7 @@ from typing import Final
 
 from fleetsweep.cli.command import only, option
 from fleetsweep.cli.completion import HOST, LIMIT
-from fleetsweep.cli.params import DIR, FILE, Count, Duration, EngineUrl, HostCount, RunLabel
+from fleetsweep.cli.params import DIR, FILE, Count, Duration, EngineUrl, HostCount, RunLabel, ScheduleName
 from fleetsweep.model.policy_flags import Group, flag_names
 
 HOUR_S: Final = 3600.0
@@ -322,6 +322,17 @@ class NotifyOptions:
             metavar="URL",
             envvar="FLEETSWEEP_PUSH_GATEWAY",
             help="Push the metrics to this Pushgateway. [$FLEETSWEEP_PUSH_GATEWAY]",
+        ),
+    )
+    schedule_name: str = field(
+        default="",
+        metadata=option(
+            "Notification",
+            "--schedule-name",
+            type=ScheduleName(),
+            metavar="NAME",
+            envvar="FLEETSWEEP_SCHEDULE_NAME",
+            help="Label the metrics with it, where a command has several schedules. [$FLEETSWEEP_SCHEDULE_NAME]",
         ),
     )
 

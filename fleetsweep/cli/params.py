@@ -91,6 +91,19 @@ class RunLabel(click.ParamType[tuple[str, str]]):
         return key, label_value
 
 
+class ScheduleName(click.ParamType[str]):
+    """The name of a schedule, which is part of the names of files and units, and a label of metrics."""
+
+    name = "name"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name. An empty one, of a variable that is unset, means none."""
+        text = str(value)
+        if text and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", text) is None:
+            self.fail(f"{text!r}: write a name of letters, digits, _ and -, at most 40", param, ctx)
+        return text
+
+
 class LeakGrouping(click.ParamType[tuple[str, str]]):
     """What leaks are grouped by: ``image``, ``host``, ``group``, or ``label:KEY``."""
 

@@ -50,6 +50,7 @@ class NotifyConfig:
 
     ``notify`` are Apprise URLs; with ``always`` they also get a message about a run with exit code 0. ``ci`` asks for
     annotations, on stdout if ``annotate_stdout``, and ``summary`` is the file for the job's Markdown summary.
+    ``schedule`` is the name of the schedule, a label of its metrics.
     ``last_successes`` and ``counters`` are the journal's, for metrics. With ``news``, the run has a warning that recent
     runs did not have: people get a message about that, too.
     """
@@ -59,6 +60,7 @@ class NotifyConfig:
     always: bool = False
     metrics: Path | None = None
     push_gateway: str | None = field(default=None, repr=False)
+    schedule: str = ""
     ci: bool = False
     annotate_stdout: bool = False
     summary: Path | None = None
@@ -204,13 +206,20 @@ def _export_metrics(report: FleetReport, config: NotifyConfig) -> int:
     from fleetsweep.notify.metrics import Known
 
     file, gateway, code = config.metrics, config.push_gateway, report.exit_code
-    known = Known(config.last_successes, config.counters)
+    known, schedule = Known(config.last_successes, config.counters), config.schedule
     if gateway is not None:
-        (problem,) = run_within(TIMEOUT_S, [lambda: prometheus.push(report, gateway, file, known)])
+        (problem,) = run_within(TIMEOUT_S, [lambda: prometheus.push(report, gateway, file, known, schedule)])
         code = _or_incomplete(code, problem and f"--push-gateway: nothing was pushed: {problem}")
     if file is not None:
+        (same,) = run_within(TIMEOUT_S, [lambda: prometheus.same_series(file, report.command, schedule)])
+        code = _or_incomplete(
+            code,
+            same
+            and f"--metrics: {same} has the same metrics as {file}, and node-exporter drops one of them: give each "
+            "schedule a --schedule-name, or delete the old file",
+        )
         after_push = replace(report, exit_code=code)
-        (problem,) = run_within(TIMEOUT_S, [lambda: prometheus.write(after_push, file, known)])
+        (problem,) = run_within(TIMEOUT_S, [lambda: prometheus.write(after_push, file, known, schedule)])
         code = _or_incomplete(code, problem and f"--metrics: {file} was not written: {problem}")
     return code
 

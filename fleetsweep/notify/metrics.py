@@ -5,7 +5,7 @@ Names and units follow https://prometheus.io/docs/practices/naming/. An unknown 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -76,59 +76,69 @@ class Known:
 NOTHING_KNOWN: Final = Known()
 
 
-def registry(report: FleetReport, earlier: EarlierSuccesses, known: Known = NOTHING_KNOWN) -> CollectorRegistry:
+def job_labels(command: str, schedule: str) -> dict[str, str]:
+    """Return the labels of all metrics of a job. A schedule without a name has no label for it."""
+    return {"command": command, **({"schedule": schedule} if schedule else {})}
+
+
+def registry(
+    report: FleetReport, earlier: EarlierSuccesses, known: Known = NOTHING_KNOWN, schedule: str = ""
+) -> CollectorRegistry:
     """Return the run's metrics, and none of this process. ``earlier`` are the successes before this run."""
     from prometheus_client import CollectorRegistry, Gauge
 
     made = CollectorRegistry(auto_describe=False)
     command = report.command
+    labels = job_labels(command, schedule)
+    names, job = [*labels], [*labels.values()]
     status = Gauge(
         "fleetsweep_host_status",
         "1 for the status that this host had in the last run, 0 for the others.",
-        ["command", "host", "status"],
+        [*names, "host", "status"],
         registry=made,
     )
-    hosts = {name: Gauge(name, words, ["command", "host"], registry=made) for name, words in _PER_HOST.items()}
+    hosts = {name: Gauge(name, words, [*names, "host"], registry=made) for name, words in _PER_HOST.items()}
     for host in report.hosts:
         name = printable(host.host.name)
         for each in Status:
-            status.labels(command, name, each.value).set(each is host.status)
+            status.labels(*job, name, each.value).set(each is host.status)
         for metric, value in _host_values(host, report, earlier.get((HOST_SUCCESS, command, name)), known.successes):
-            hosts[metric].labels(command, name).set(value)
+            hosts[metric].labels(*job, name).set(value)
     if not report.hosts:
         # The run ended before it knew its hosts. Their last success stays, so that alerts on its age work.
         for (metric, earlier_command, name), value in earlier.items():
             if metric == HOST_SUCCESS and earlier_command == command:
-                hosts[metric].labels(command, name).set(value)
-    runs = {name: Gauge(name, words, ["command"], registry=made) for name, words in _PER_RUN.items()}
+                hosts[metric].labels(*job, name).set(value)
+    runs = {name: Gauge(name, words, names, registry=made) for name, words in _PER_RUN.items()}
     for metric, value in _run_values(report, earlier.get((RUN_SUCCESS, command, ""))):
-        runs[metric].labels(command).set(value)
+        runs[metric].labels(*job).set(value)
     if known.counters is not None and report.hosts:
-        made.register(_CounterCollector(report, known.counters))
+        made.register(_CounterCollector(report, known.counters, labels))
         if report.command in {"audit", "sweep"}:
-            _add_warnings(report, made)
+            _add_warnings(report, made, labels)
     return made
 
 
-def _add_warnings(report: FleetReport, made: CollectorRegistry) -> None:
+def _add_warnings(report: FleetReport, made: CollectorRegistry, labels: Mapping[str, str]) -> None:
     from prometheus_client import Gauge
 
     warned = {(warning.host, warning.kind) for warning in report.warnings}
     words = "1 while this makes the runs useless, else 0."
-    fleet = Gauge("fleetsweep_fleet_warning", f"On the fleet: {words}", ["command", "kind"], registry=made)
-    hosts = Gauge("fleetsweep_host_warning", f"On this host: {words}", ["command", "host", "kind"], registry=made)
+    names, job = [*labels], [*labels.values()]
+    fleet = Gauge("fleetsweep_fleet_warning", f"On the fleet: {words}", [*names, "kind"], registry=made)
+    hosts = Gauge("fleetsweep_host_warning", f"On this host: {words}", [*names, "host", "kind"], registry=made)
     for kind in WarningKind:
-        fleet.labels(report.command, kind.value).set((None, kind) in warned)
+        fleet.labels(*job, kind.value).set((None, kind) in warned)
         for host in report.hosts:
             name = host.host.name
-            hosts.labels(report.command, printable(name), kind.value).set((name, kind) in warned)
+            hosts.labels(*job, printable(name), kind.value).set((name, kind) in warned)
 
 
 class _CounterCollector:
     """The journal's counters of a run's command. Where nothing happened it is 0, so that the first event counts."""
 
-    def __init__(self, report: FleetReport, counters: Counters) -> None:
-        self._command = report.command
+    def __init__(self, report: FleetReport, counters: Counters, labels: Mapping[str, str]) -> None:
+        self._labels = labels
         self._hosts = {host.host.name: printable(host.host.name) for host in report.hosts}
         self._counters = counters
 
@@ -137,14 +147,14 @@ class _CounterCollector:
         from prometheus_client.metrics_core import CounterMetricFamily
 
         for name, (metric, words) in _RUN_COUNTERS.items():
-            run = CounterMetricFamily(metric, words, labels=["command"])
-            run.add_metric([self._command], self._counters.runs.get(name, 0))
+            run = CounterMetricFamily(metric, words, labels=[*self._labels])
+            run.add_metric([*self._labels.values()], self._counters.runs.get(name, 0))
             yield run
         for name, (metric, words) in _HOST_COUNTERS.items():
-            hosts = CounterMetricFamily(metric, words, labels=["command", "host"])
+            hosts = CounterMetricFamily(metric, words, labels=[*self._labels, "host"])
             counted = self._counters.hosts.get(name, {})
             for host, shown in self._hosts.items():
-                hosts.add_metric([self._command, shown], counted.get(host, 0))
+                hosts.add_metric([*self._labels.values(), shown], counted.get(host, 0))
             yield hosts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import os
 import re
 import shlex
 import socket
@@ -25,6 +26,7 @@ from fleetsweep.notify.metrics import (
     RUN_SUCCESS,
     EarlierSuccesses,
     Known,
+    job_labels,
     registry,
 )
 from fleetsweep.report import printable
@@ -39,6 +41,7 @@ TIMEOUT_S: Final = 10.0
 PREVIOUS_LIMIT: Final = 64 * 1024 * 1024
 """Bytes read of the previous run's file."""
 
+_RUN_END: Final = "fleetsweep_run_end_timestamp_seconds"
 _NOT_PERMITTED: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -71,8 +74,11 @@ def check_gateway(url: str) -> None:
         raise UsageError("--push-gateway must be a URL such as http://push.example.com:9091 (yours may hold a secret)")
 
 
-def read_successes(path: Path) -> EarlierSuccesses:
-    """Return the last successes in the file of an earlier run; none if it can't be read."""
+def read_successes(path: Path, schedule: str = "") -> EarlierSuccesses:
+    """Return the last successes in the file of an earlier run of this schedule; none if it can't be read.
+
+    Those of a schedule without a name are taken too: it may have been given one since.
+    """
     from prometheus_client.parser import text_string_to_metric_families
 
     found: EarlierSuccesses = {}
@@ -82,6 +88,8 @@ def read_successes(path: Path) -> EarlierSuccesses:
         for family in text_string_to_metric_families(text):
             if family.name in {HOST_SUCCESS, RUN_SUCCESS}:
                 for sample in family.samples:
+                    if sample.labels.get("schedule", "") not in {"", schedule}:
+                        continue
                     key = (family.name, sample.labels.get("command", ""), sample.labels.get("host", ""))
                     found[key] = float(sample.value)
     except Exception:
@@ -90,28 +98,58 @@ def read_successes(path: Path) -> EarlierSuccesses:
     return found
 
 
-def _from_journal(report: FleetReport, journal: LastSuccesses | None) -> EarlierSuccesses:
+def _from_journal(report: FleetReport, journal: LastSuccesses | None, schedule: str) -> EarlierSuccesses:
     if journal is None:
         return {}
     hosts = {(HOST_SUCCESS, report.command, printable(name)): ns / SECOND for name, ns in journal.hosts.items()}
-    return hosts | ({} if journal.run_ns is None else {(RUN_SUCCESS, report.command, ""): journal.run_ns / SECOND})
+    # The journal does not know schedules. A run that succeeded may have been another one's.
+    known = journal.run_ns is not None and not schedule
+    return hosts | ({(RUN_SUCCESS, report.command, ""): (journal.run_ns or 0) / SECOND} if known else {})
 
 
-def _earlier(report: FleetReport, file: Path | None, known: Known) -> EarlierSuccesses:
+def _earlier(report: FleetReport, file: Path | None, known: Known, schedule: str) -> EarlierSuccesses:
     """Return the last successes that the file and the journal have: of each the later one."""
-    found = read_successes(file) if file is not None else {}
-    for key, value in _from_journal(report, known.successes).items():
+    found = read_successes(file, schedule) if file is not None else {}
+    for key, value in _from_journal(report, known.successes, schedule).items():
         found[key] = max(value, found.get(key, value))
     return found
 
 
-def write(report: FleetReport, path: Path, known: Known = NOTHING_KNOWN) -> str:
+def same_series(path: Path, command: str, schedule: str) -> str:
+    """Return another file beside ``path`` with metrics of the same job; empty if none has.
+
+    node-exporter drops what a second file repeats, so that a failing schedule may look as good as the other one.
+    """
+    labels = ",".join(f'{name}="{text}"' for name, text in sorted(job_labels(command, schedule).items()))
+    line = f"\n{_RUN_END}{{{labels}}} ".encode()
+    for other in _others(path):
+        try:
+            with files.open_regular(other) as file:
+                if line in file.read(PREVIOUS_LIMIT):
+                    return str(other)
+        except OSError:
+            # Another program's, or gone since.
+            continue
+    return ""
+
+
+def _others(path: Path) -> list[Path]:
+    """Return up to 100 other files that node-exporter reads in the directory."""
+    try:
+        with os.scandir(path.parent) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.endswith(".prom"))
+    except OSError:
+        return []
+    return [path.with_name(name) for name in names if name != path.name][:100]
+
+
+def write(report: FleetReport, path: Path, known: Known = NOTHING_KNOWN, schedule: str = "") -> str:
     """Replace ``path`` atomically with the run's metrics, readable by all. Return an error, or an empty string."""
     if problem := _missing():
         return problem
     from prometheus_client import generate_latest
 
-    text = generate_latest(registry(report, _earlier(report, path, known), known))
+    text = generate_latest(registry(report, _earlier(report, path, known, schedule), known, schedule))
     try:
         files.replace(path, text, mode=0o644)
     except OSError as error:
@@ -129,18 +167,18 @@ class _NoRedirects(HTTPRedirectHandler):
         """Refuse, so that urllib raises HTTPError for the 3xx response."""
 
 
-def push(report: FleetReport, gateway: str, file: Path | None, known: Known = NOTHING_KNOWN) -> str:
+def push(report: FleetReport, gateway: str, file: Path | None, known: Known = NOTHING_KNOWN, schedule: str = "") -> str:
     """Push the run's metrics to a Pushgateway. Return an error, or an empty string.
 
-    The group is this command on this machine. The last successes come from ``file``, if there is one, and from the
-    journal. A run that ended before it knew its hosts, and knows of no earlier success, adds to the group instead
-    of replacing it, so that the group keeps the hosts' metrics.
+    The group is this command on this machine, and this schedule if it has a name. The last successes come from
+    ``file``, if there is one, and from the journal. A run that ended before it knew its hosts, and knows of no earlier
+    success, adds to the group instead of replacing it, so that the group keeps the hosts' metrics.
     """
     if problem := _missing():
         return problem
     from prometheus_client import push_to_gateway, pushadd_to_gateway
 
-    earlier = _earlier(report, file, known)
+    earlier = _earlier(report, file, known, schedule)
     send = push_to_gateway if report.hosts or earlier else pushadd_to_gateway
 
     parts = urlsplit(gateway)
@@ -165,12 +203,12 @@ def push(report: FleetReport, gateway: str, file: Path | None, known: Known = NO
 
         return send_request
 
-    grouping = {"command": report.command, "instance": socket.gethostname() or "localhost"}
+    grouping = {**job_labels(report.command, schedule), "instance": socket.gethostname() or "localhost"}
     try:
         send(
             address,
             job="fleetsweep",
-            registry=registry(report, earlier, known),
+            registry=registry(report, earlier, known, schedule),
             grouping_key=grouping,
             timeout=TIMEOUT_S,
             handler=put,

@@ -67,7 +67,7 @@ class Schedule:
     ``guards`` are a teardown's further arguments. ``max_age_hours`` and ``cap`` are a workflow's defaults, empty where
     the inventory sets them. ``paths`` are the absolute paths that a run reads or writes, ``writes`` the directories
     that it writes files to. ``environment`` has the secrets. ``needs`` is what the account needs on this machine.
-    ``install`` is the command with which a workflow installs fleetsweep.
+    ``install`` is the command with which a workflow installs fleetsweep. ``name`` is the schedule's.
     """
 
     kind: Kind
@@ -89,6 +89,11 @@ class Schedule:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     needs: Needs = field(default_factory=lambda: Needs(()))
     install: str = ""
+    name: str = ""
+
+    def unit(self, job: Job) -> str:
+        """Return the name of the job's files without a suffix."""
+        return f"fleetsweep-{job}-{self.name}" if self.name and job is not Job.TEARDOWN else f"fleetsweep-{job}"
 
     def command(self, job: Job) -> tuple[str, ...]:
         """Return the whole command line of an audit or a sweep."""
@@ -140,6 +145,7 @@ class RunOptions:
     writes: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     install: str | None = None
+    name: str = ""
 
 
 def plan(
@@ -197,6 +203,7 @@ def plan(
         *state,
         *((f"--run-timeout={run_timeout_s}s",) if run_timeout_s else ()),
         *((f"--metrics={metrics}",) if metrics else ()),
+        *((f"--schedule-name={options.name}",) if options.name else ()),
         *options.more,
         *_policy_words(flags, set(flag_names(*Group)) - (_IN_ENVIRONMENT if kind.is_workflow else set())),
     )
@@ -236,6 +243,7 @@ def plan(
         cap=cap,
         paths=tuple(path for path in read if path.startswith("/")),
         install=_install(options.install) if kind.is_workflow else "",
+        name=options.name,
         every=every,
         lock_wait_s=LOCK_WAIT_S if options.lock_wait_s is None else math.ceil(options.lock_wait_s),
         writes=tuple(dict.fromkeys(written)),

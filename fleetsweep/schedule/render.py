@@ -40,19 +40,18 @@ def render(schedule: Schedule, directory: str | None = None) -> tuple[File, ...]
 
 
 def _files(schedule: Schedule, job: Job, directory: str) -> list[File]:
-    secret = bool(schedule.environment)
+    secret, unit = bool(schedule.environment), schedule.unit(job)
     if schedule.kind is Kind.SYSTEMD:
-        values = _unit(schedule, job, f"{directory}/fleetsweep-{job}.env")
-        made = [
-            File(f"fleetsweep-{job}.{suffix}", fill(f"systemd.{suffix}", values)) for suffix in ("service", "timer")
-        ]
+        values = _unit(schedule, job, f"{directory}/{unit}.env")
+        made = [File(f"{unit}.{suffix}", fill(f"systemd.{suffix}", values)) for suffix in ("service", "timer")]
         if secret:
-            made.append(File(f"fleetsweep-{job}.env", fill("systemd.env", values), secret=True))
+            made.append(File(f"{unit}.env", fill("systemd.env", values), secret=True))
         return made
     if schedule.kind is Kind.CRON:
         command = quoting.cron_words(schedule.command(job))
         values = {
             "job": job.value,
+            "unit": unit,
             "user": schedule.user,
             "command": command,
             "state_dir": quoting.shell_words([schedule.state_dir]),
@@ -60,9 +59,9 @@ def _files(schedule: Schedule, job: Job, directory: str) -> list[File]:
             "environment": [quoting.cron_variable(*item) for item in schedule.environment.items()],
         }
         # Without a suffix: cron ignores files with a dot in their name.
-        return [File(f"fleetsweep-{job}", fill("cron", values), secret)]
+        return [File(unit, fill("cron", values), secret)]
     template = "workflow-teardown.yml" if job is Job.TEARDOWN else "workflow.yml"
-    return [File(f"fleetsweep-{job}.yml", fill(template, _workflow(schedule, job)))]
+    return [File(f"{unit}.yml", fill(template, _workflow(schedule, job)))]
 
 
 def _unit(schedule: Schedule, job: Job, environment_file: str) -> dict[str, object]:
@@ -71,6 +70,7 @@ def _unit(schedule: Schedule, job: Job, environment_file: str) -> dict[str, obje
     secret = bool(schedule.environment)
     return {
         "job": job.value,
+        "unit": schedule.unit(job),
         "user": schedule.user,
         "local": schedule.local,
         "command": quoting.systemd_words(schedule.command(job)),
@@ -95,6 +95,8 @@ def _workflow(schedule: Schedule, job: Job) -> dict[str, object]:
         quoting.check_workflow(*word.partition("=")[::2])
     return {
         "job": job.value,
+        "unit": schedule.unit(job),
+        "name": schedule.name,
         "kind": schedule.kind.value,
         "directory": DIRECTORIES[schedule.kind],
         "install": schedule.install,

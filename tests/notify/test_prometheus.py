@@ -9,7 +9,7 @@ import pytest
 from fleetsweep.errors import UsageError
 from fleetsweep.model.journal import LastSuccesses
 from fleetsweep.notify.metrics import HOST_SUCCESS, RUN_SUCCESS, Known
-from fleetsweep.notify.prometheus import check_file, check_gateway, read_successes, write
+from fleetsweep.notify.prometheus import check_file, check_gateway, read_successes, same_series, write
 from tests.report.build import NOW_NS, lost, report, surveyed
 
 SECRET = "s3kr1t-t0ken"  # noqa: S105
@@ -59,3 +59,29 @@ def test_the_later_success_of_the_file_and_the_journal_counts(tmp_path: Path) ->
         known = Known(LastSuccesses(None, {"a": seconds * 10**9}))
         assert write(report(lost("a"), exit_code=3), path, known) == ""
         assert read_successes(path) == {(HOST_SUCCESS, "sweep", "a"): expected}
+
+
+def test_a_schedule_with_a_name_has_series_of_its_own_and_takes_no_others_success(tmp_path: Path) -> None:
+    path = tmp_path / "f.prom"
+    known = Known(LastSuccesses(2 * 10**9, {"a": 2 * 10**9}))
+    write(report(surveyed("a")), path, schedule="west")
+    assert write(report(lost("a"), exit_code=3), path, known, "east") == ""
+    # The journal knows the success of a host, and not of which schedule the run was.
+    assert read_successes(path, "east") == {(HOST_SUCCESS, "sweep", "a"): 2.0}
+    assert read_successes(path) == {}
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    assert lines
+    assert all('command="sweep"' in line and 'schedule="east"' in line for line in lines)
+
+
+def test_another_file_with_the_same_series_is_found_and_one_of_another_schedule_is_not(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.prom", tmp_path / "b.prom"
+    write(report(surveyed("a")), first)
+    (tmp_path / "c.prom").mkdir()
+    (tmp_path / "d.txt").write_text(first.read_text())
+    assert same_series(second, "sweep", "") == str(first)
+    assert same_series(first, "sweep", "") == same_series(second, "audit", "") == ""
+    assert same_series(second, "sweep", "east") == ""
+    write(report(surveyed("a")), first, schedule="east")
+    assert same_series(second, "sweep", "east") == str(first)
+    assert same_series(second, "sweep", "") == same_series(tmp_path / "none" / "a.prom", "sweep", "") == ""

@@ -326,6 +326,27 @@ def test_the_unit_may_write_what_its_options_name(run: Run, tmp_path: Path, word
     assert "ReadWritePaths" not in unit.replace(line, "")
 
 
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("systemd", {"fleetsweep-sweep-east.service", "fleetsweep-sweep-east.timer", "fleetsweep-sweep-east.env"}),
+        ("cron", {"fleetsweep-sweep-east"}),
+        ("gitea", {"fleetsweep-sweep-east.yml", "fleetsweep-teardown.yml"}),
+    ],
+)
+def test_the_name_of_a_schedule_is_in_its_files_and_its_command(
+    run: Run, tmp_path: Path, kind: str, names: set[str]
+) -> None:
+    words = ["--local", "--schedule-name", "east", "--write", str(tmp_path)]
+    assert run("schedule", kind, *words, "--push-gateway", "http://push:9091").returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == names
+    (file,) = (path for path in tmp_path.glob("fleetsweep-sweep*") if path.suffix not in {".timer", ".env"})
+    text = file.read_text()
+    assert "--schedule-name=east" in text
+    assert "fleetsweep-sweep." not in text
+    assert kind != "systemd" or f"EnvironmentFile={tmp_path}/fleetsweep-sweep-east.env" in text
+
+
 def test_the_templates_are_part_of_the_package() -> None:
     found = {item.name for item in importlib.resources.files("fleetsweep.schedule").joinpath("templates").iterdir()}
     assert found == {

@@ -313,3 +313,23 @@ def test_many_hosts_and_odd_names_stay_readable(tmp_path: Path) -> None:
         assert promtool(file.read_text()) == ""
     hosts = {host for _, host, _ in read(file.read_text()) if host}
     assert hosts == {'a"b\\c\\x0ad\\u2028e\\ud800', "x"}
+
+
+def test_two_schedules_of_one_command_need_names(run: Run, workdir: Workdir) -> None:
+    east, west = workdir.directory / "east.prom", workdir.directory / "west.prom"
+    with engine().serve(workdir.socket) as address:
+
+        def audit(file: Path, *words: str) -> tuple[int, str]:
+            done = run("audit", *workdir.local(address), "--metrics", str(file), *words)
+            return done.returncode, done.stderr
+
+        assert audit(east)[0] == 0
+        code, printed = audit(west)
+        assert code == 3
+        assert f"{east} has the same metrics as {west}" in printed
+        assert "--schedule-name" in printed
+        assert [audit(file, "--schedule-name", file.stem)[0] for file in (east, west)] == [0, 0]
+        assert audit(west, "--schedule-name", "no/name")[0] == 2
+    text = east.read_text() + west.read_text()
+    series = [line.split(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(series) == len(set(series))

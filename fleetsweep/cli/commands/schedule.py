@@ -65,7 +65,17 @@ NOT_SCHEDULED: Final = {
 
 _NAMED: Final = frozenset(
     {field for group in (TargetOptions, StateOptions, ScheduleOptions, Flags) for field in group.__dataclass_fields__}
-    | {"private_key", "ssh_config", "known_hosts", "run_timeout", "metrics", "lock_wait", "notify", "push_gateway"}
+    | {
+        "private_key",
+        "ssh_config",
+        "known_hosts",
+        "run_timeout",
+        "metrics",
+        "lock_wait",
+        "notify",
+        "push_gateway",
+        "schedule_name",
+    }
 )
 """The options that the plan of a schedule handles by name. It passes the others on as they are."""
 
@@ -148,6 +158,7 @@ def schedule(
         lock_wait_s=removal.lock_wait if _is_given(words, "lock_wait") else None,
         every_s=options.every,
         install=options.install,
+        name=notify.schedule_name,
     )
     run_options = _with_others(run_options, words, options, notify, accept_new=connect.host_key == "accept-new")
     planned = plan(Kind(kind), job, run_options, flags, hosts, sources, policies[hosts[0].name])
