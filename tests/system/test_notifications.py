@@ -129,7 +129,8 @@ def test_a_sweep_that_still_sends_notifications_blocks_no_other(run: Run, workdi
     scripted = engine()
     with scripted.serve(workdir.socket) as address, receiving() as chat:
         chat.hold = gate
-        words = workdir.sweep(address, "--notify", url(chat), "--notify-always")
+        # Apprise would wait 4 seconds for a response, and a busy machine may take longer over the second sweep.
+        words = workdir.sweep(address, "--notify", url(chat) + "&rto=14", "--notify-always")
         with FleetsweepProcess(words) as child:
             gate.await_held(1)
             done = run(*workdir.sweep(address, "--lock-wait", "1s"))
