@@ -328,6 +328,15 @@ class EngineClient:
                 return None
             return parse_engine_id(read_document(response.body)) if response.status == 200 else None
 
+    def check_same_engine(self) -> None:
+        """Raise EngineError unless the engine that was identified at first still responds. Raises HostError."""
+        if self.engine.lasting_id is not None and (found := self.engine_id()) != self.engine.id:
+            raise EngineError(
+                FaultKind.INVALID_ANSWER,
+                f"another engine responds than before the first removal: {found or '(no id)'}, not {self.engine.id}",
+                "check what the engine's address leads to",
+            )
+
     def round_trip_s(self) -> float:
         """Return the duration of a ping over an open connection, in seconds. Raises HostError."""
         with self._translator.translated("the response to /_ping"):

@@ -12,6 +12,7 @@ from fleetsweep.errors import FaultKind, FleetsweepError, HostError
 from fleetsweep.model.container import Container
 from fleetsweep.model.decision import Guard, HostPlan
 from fleetsweep.model.host import Host
+from fleetsweep.model.outcome import Outcome
 from fleetsweep.model.run_scope import ResourceKind
 from fleetsweep.model.survey import Fault, Status, Survey
 from fleetsweep.policy.guards import engine_guard
@@ -119,13 +120,18 @@ def apply_host(
         result = remove_all(remover, work, ledger, stopped=stopped)
         fault = _fault_from(result.error)
         proof: Sequence[Container] | None = ()
+        doubt = "the final list could not be read"
         if result.unproven:
             try:
                 proof = _final_list(client, deadline, fresh=result.doubt)
+                # "No such container" is also what another engine responds.
+                if any(removal.outcome is Outcome.GONE for removal in result.unproven):
+                    doubt = "it is not known whether the same engine responds"
+                    client.check_same_engine()
             except HostError as error:
                 fault = fault or workers.as_fault(error)
                 proof = None
-        verify(result.unproven, proof, ledger)
+        verify(result.unproven, proof, ledger, doubt=doubt)
         try:
             if fault is None:
                 resources = ResourceRemover(client, rule, ledger, stopped=stopped, clock=clock)

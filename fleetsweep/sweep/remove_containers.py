@@ -249,15 +249,21 @@ def _runs(container: Container) -> bool:
     return container.state in states.STARTED
 
 
-def verify(unproven: Sequence[Removal], listed: Sequence[Container] | None, ledger: Ledger) -> None:
+def verify(
+    unproven: Sequence[Removal],
+    listed: Sequence[Container] | None,
+    ledger: Ledger,
+    *,
+    doubt: str = "the final list could not be read",
+) -> None:
     """Check removals against the engine's final list and record their outcomes: only absent containers were removed.
 
-    ``listed`` is None if the list could not be read: then every outcome is unknown.
+    ``listed`` is None if no list proves anything, for the reason ``doubt``: then every outcome is unknown.
     """
     present = {container.id for container in listed or ()}
     for removal in unproven:
         if listed is None:
-            proven = replace(removal, outcome=Outcome.UNKNOWN, error="the final list could not be read")
+            proven = replace(removal, outcome=Outcome.UNKNOWN, error=doubt)
         elif removal.container_id in present:
             proven = replace(removal, outcome=Outcome.FAILED, error="the engine still lists it")
         else:
