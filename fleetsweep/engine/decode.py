@@ -198,7 +198,8 @@ def _owners(host_config: object) -> tuple[str, ...]:
     found = _mapping(host_config)
     modes = (found.get("NetworkMode"), found.get("IpcMode"), found.get("PidMode"))
     shared = [mode for mode in modes if isinstance(mode, str) and mode.startswith(_SHARED)]
-    return tuple(dict.fromkeys(_text(mode).removeprefix(_SHARED) for mode in shared if _text(mode)))
+    owners = (_text(mode.removeprefix(_SHARED)) for mode in shared)
+    return tuple(dict.fromkeys(owner for owner in owners if owner))
 
 
 def resolve_owners(containers: Sequence[Container]) -> list[Container]:
@@ -312,10 +313,10 @@ def _count(value: object) -> int | None:
 
 def _own_name(names: list[object]) -> tuple[str, str]:
     """Return the name with a single slash, and what is wrong with it. Names with more slashes are link aliases."""
-    for name in names:
-        if isinstance(name, str) and name.startswith("/") and "/" not in name[1:]:
-            return _bounded_name(name[1:])
-    return "", ""
+    own = {name[1:] for name in names if isinstance(name, str) and name.startswith("/") and "/" not in name[1:]}
+    if len(own) > 1:
+        return "", f"the engine lists it with {len(own)} names"
+    return _bounded_name(own.pop()) if own else ("", "")
 
 
 def _bounded_name(name: str) -> tuple[str, str]:

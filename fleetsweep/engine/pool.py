@@ -94,8 +94,8 @@ class ConnectionPool:
 
         ``within`` limits the response to so many seconds after a connection was free; after that Overdue is raised and
         the connection is closed. ``fresh`` uses a new connection in any case. ``limit`` is the largest body, in bytes.
-        Raises EngineError for a redirect or a body that is too large, PermissionError for a method that the pool was
-        not created for, and what the connection raises.
+        Raises EngineError for a redirect, a success of GET other than 200, or a body that is too large, PermissionError
+        for a method that the pool was not created for, and what the connection raises.
         """
         if method not in self._methods:
             raise PermissionError(f"{method} is not allowed on this connection")
@@ -119,6 +119,14 @@ class ConnectionPool:
             raise EngineError(
                 FaultKind.REDIRECT,
                 f"the engine responded to {method} with a redirect",
+                "check which service listens at the engine's address",
+                http_status=response.status,
+            )
+        if method == "GET" and response.status != 200 and not response.failed:
+            # 206 is a part of a list only, and none of the others is an engine's response to a GET.
+            raise EngineError(
+                FaultKind.INVALID_ANSWER,
+                f"the response to GET has status {response.status} instead of 200",
                 "check which service listens at the engine's address",
                 http_status=response.status,
             )

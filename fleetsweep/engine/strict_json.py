@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import html
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Final, NoReturn
@@ -176,7 +177,11 @@ def _integer(digits: str) -> int:
 def _float(digits: str) -> float:
     if len(digits) > _FLOAT_LIMIT:
         raise InvalidJson(f"a number of {len(digits)} digits")
-    return float(digits)
+    number = float(digits)
+    if math.isinf(number):
+        # JSON has no infinity: what is stored of the response could not be read back.
+        raise InvalidJson(f"the number {digits} is too large")
+    return number
 
 
 def _constant(name: str) -> NoReturn:

@@ -253,10 +253,11 @@ def test_a_container_that_is_unknown_and_still_listed_is_kept_as_unreadable() ->
         (Response(200, []), "not about the requested"),
         (Response(200, {"Id": IDS[51]}), "not about the requested"),
         (Response(307, None, (("Location", "/"),)), "redirect"),
+        (Response(206, {"Id": IDS[50]}), "status 206 instead of 200"),
         (Response(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "ended before"),
         (Response(raw=b"no HTTP\r\n\r\n"), "ended before"),
     ],
-    ids=["500", "403", "another kind", "another id", "redirect", "cut short", "not HTTP"],
+    ids=["500", "403", "another kind", "another id", "redirect", "a part", "cut short", "not HTTP"],
 )
 def test_an_unusable_response_affects_that_container_alone(said: Response, words: str) -> None:
     engine = engine_of(IDS)

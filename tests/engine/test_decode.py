@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetsweep.engine.decode import parse_date, parse_inspect, parse_list, parse_timestamp
+from fleetsweep.engine.decode import (
+    NAME_LIMIT,
+    parse_date,
+    parse_inspect,
+    parse_list,
+    parse_timestamp,
+    resolve_owners,
+)
 from fleetsweep.errors import EngineError
 from fleetsweep.model.container import SECOND, UNREADABLE
 
@@ -39,6 +46,22 @@ def test_every_decoded_number_fits_into_64_bits(number: int) -> None:
     inspected = parse_inspect({"Id": ID, "RestartCount": number}, ID)
     assert -(2**63) < listed.created_ns < 2**63
     assert inspected.restarts is None or 0 <= inspected.restarts < 2**63
+
+
+def test_a_container_with_two_names_of_its_own_is_unreadable() -> None:
+    (listed,) = parse_list([{"Id": ID, "Names": ["/ws-1", "/db", "/ws-1/alias"]}])
+    assert (listed.name, listed.trouble) == ("", "the engine lists it with 2 names")
+    (listed,) = parse_list([{"Id": ID, "Names": ["/db/alias", "/ws-1", "/ws-1"]}])
+    assert (listed.name, listed.trouble) == ("ws-1", "")
+
+
+def test_the_longest_name_that_is_read_is_also_read_as_an_owner() -> None:
+    name = "n" * NAME_LIMIT
+    owner, other = (character * 64 for character in "bc")
+    containers = parse_list(
+        [{"Id": owner, "Names": [f"/{name}"]}, {"Id": other, "HostConfig": {"NetworkMode": f"container:{name}"}}]
+    )
+    assert resolve_owners(containers)[1].lives_on == (owner,)
 
 
 @pytest.mark.parametrize("year", ["0000", "0001", "1600", "2263", "9999"])

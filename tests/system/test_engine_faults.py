@@ -156,6 +156,7 @@ def test_what_changed_after_the_plan_is_left_alone(run: Run, address: Path, fiel
         Response(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200000),
         Response(307, headers=(("Location", "http://other/containers/json"),)),
         Response(500, {"message": "no"}),
+        Response(206, []),
     ],
 )
 def test_a_list_that_cannot_be_trusted_is_not_used(run: Run, address: Path, answer: Response) -> None:

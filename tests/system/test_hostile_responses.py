@@ -140,6 +140,7 @@ KEPT_BUT_HIDDEN = json.dumps([entry(0, Labels={"fleetsweep.keep": "yes"})])[:-2]
         json.dumps([entry(0)]).replace("1700000000", "9" * 40_000),
         json.dumps([entry(0)]).replace("1700000000", "NaN"),
         json.dumps([entry(0)]).replace("1700000000", "-Infinity"),
+        json.dumps([entry(0)]).replace("1700000000", "1e400"),
         json.dumps([entry(0)]).replace("1700000000", "1." + "0" * 10_000),
         json.dumps([entry(0)]).replace("1700000000", "[" * 50_000 + "]" * 50_000),
         KEPT_BUT_HIDDEN,
@@ -148,7 +149,7 @@ KEPT_BUT_HIDDEN = json.dumps([entry(0, Labels={"fleetsweep.keep": "yes"})])[:-2]
         "[,]",
         "",
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_a_list_that_can_be_read_in_two_ways_or_has_no_bounds_fails_its_host_alone(pair: Pair, body: str) -> None:
     pair.engines[BAD].on("GET /containers/json", lambda _: answered(pair, body.encode()))
