@@ -25,7 +25,7 @@ def main() -> NoReturn:
 
 def run() -> int:
     """Run the command line and return its exit code. A bug's exception passes through."""
-    from fleetsweep.runtime.children import end_on_signals
+    from fleetsweep.runtime.children import Ended, end_on_signals
 
     # Reference cycles are few, and a run loads 50,000 objects: collecting at the default threshold takes 5% of it.
     gc.set_threshold(100_000)
@@ -48,6 +48,9 @@ def run() -> int:
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except Ended as ended:
+        # Not on to the interpreter, which would leave a program running that was just started.
+        return ended.status
     except FleetsweepError as error:
         from fleetsweep.report import printable
 

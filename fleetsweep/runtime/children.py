@@ -118,7 +118,11 @@ def kill_all() -> None:
 
 
 class Ended(SystemExit):
-    """A signal ended the program before it had anything to clean up but children."""
+    """A signal ended the program before it had anything to clean up but children. ``status`` is the exit code."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 _deliver_signals = True

@@ -50,6 +50,30 @@ def test_a_signal_before_the_run_begins_ends_the_inventory_program_and_its_child
     wait_for(lambda: not any(map(is_running, pids)), "the end of the program and its child")
 
 
+SIGNAL_WHILE_IT_STARTS = """
+import os, signal, subprocess, sys, time
+from fleetsweep.__main__ import main
+start = subprocess.Popen
+def popen(*words, **options):
+    child = start(*words, **options)
+    while not os.path.exists(pids):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return child
+subprocess.Popen = popen
+pids = sys.argv.pop()
+main()
+"""
+
+
+def test_a_signal_while_the_inventory_program_starts_ends_it_too(tmp_path: Path, program: Path) -> None:
+    command = ["audit", "-i", str(program), "--state-dir", str(tmp_path / "state"), str(tmp_path / "pids")]
+    done = subprocess.run([sys.executable, "-c", SIGNAL_WHILE_IT_STARTS, *command], check=False, timeout=30)
+    assert done.returncode == 128 + signal.SIGTERM
+    pids = pids_in(tmp_path / "pids")
+    wait_for(lambda: not any(map(is_running, pids)), "the end of the program and its child")
+
+
 def test_a_match_exec_past_its_time_ends_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config_match, "EXEC_TIMEOUT_S", 0.5)
     script = SLEEPERS.format(pids=tmp_path / "pids")
