@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import fleetsweep.store
 from fleetsweep.errors import UsageError
 from fleetsweep.model.container import Container
 from fleetsweep.model.evidence import Evidence, LogLine, pack
@@ -118,3 +120,9 @@ def test_a_journal_of_an_older_release_has_none_yet(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 2")
     with pytest.raises(UsageError, match="the next run migrates it"):
         past_evidence(state, "ws-one")
+
+
+def test_no_query_of_the_journal_numbers_its_values() -> None:
+    # Deprecated since Python 3.12 where the values have no names, and an error in 3.14.
+    files = Path(fleetsweep.store.__file__).parent.rglob("*.py")
+    assert [path.name for path in files if re.search(r"\?[0-9]", path.read_text())] == []

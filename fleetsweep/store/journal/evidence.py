@@ -12,9 +12,9 @@ from fleetsweep.store.journal.removals import removals
 
 _MATCHING: Final = """
 SELECT container_id, host, name, max(id) FROM intent
-WHERE name = ?1 OR container_id = ?1 OR (length(?1) >= 4 AND (
-    substr(container_id, 1, length(?1)) = ?1 OR substr(name, 1, length(?1)) = ?1))
-GROUP BY container_id, host ORDER BY max(name = ?1 OR container_id = ?1) DESC, max(id) DESC LIMIT 6
+WHERE name = :text OR container_id = :text OR (length(:text) >= 4 AND (
+    substr(container_id, 1, length(:text)) = :text OR substr(name, 1, length(:text)) = :text))
+GROUP BY container_id, host ORDER BY max(name = :text OR container_id = :text) DESC, max(id) DESC LIMIT 6
 """
 _KEPT: Final = """
 SELECT intent.id, run.command, inspect, logs, evidence.error
@@ -32,7 +32,7 @@ def past_evidence(state_dir: Path, container: str) -> PastEvidence:
     with reading(state_dir) as journal:
         if not has_leaks(journal):
             raise UsageError(f"the journal in {state_dir} has no evidence yet: the next run migrates it")
-        found = journal.execute(_MATCHING, (container,)).fetchall()
+        found = journal.execute(_MATCHING, {"text": container}).fetchall()
         exact = [row for row in found if container in (row[0], row[2])]
         found = exact or found
         if not found:
