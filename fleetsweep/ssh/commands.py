@@ -13,9 +13,27 @@ from fleetsweep.ssh.route import Hop
 
 def ssh_words(hop: Hop) -> list[str]:
     """Return the ssh command to a machine; a command to run there can be appended."""
+    return ["ssh", *_options(hop), f"ssh://{hop.spec}"]
+
+
+def _options(hop: Hop) -> list[str]:
     config = ["-F", expanded(hop.ssh_config)] if hop.ssh_config else []
-    through = ["-J", ",".join(before.spec for before in hop.before)] if hop.before else []
-    return ["ssh", *config, *through, *known_hosts_words(hop), f"ssh://{hop.spec}"]
+    return [*config, *jump_words(hop), *known_hosts_words(hop)]
+
+
+def jump_words(hop: Hop) -> list[str]:
+    """Return ssh's options for the bastions before a machine.
+
+    ssh gives the ssh of a -J its -F, and no -o. So known_hosts files that were named need a ProxyCommand.
+    """
+    if not hop.before:
+        return []
+    last = hop.before[-1]
+    if not any(bastion.given_known_hosts for bastion in hop.before):
+        return ["-J", ",".join(bastion.spec for bastion in hop.before)]
+    words = shlex.join(["ssh", *_options(last), f"ssh://{last.spec}"])
+    # ssh replaces what follows a % in a ProxyCommand: only the last two are meant.
+    return ["-o", f"ProxyCommand={words.replace('%', '%%')} -W '[%h]:%p'"]
 
 
 def known_hosts_words(hop: Hop) -> list[str]:

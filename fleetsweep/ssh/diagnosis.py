@@ -11,7 +11,7 @@ from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.ssh_settings import SshOption
 from fleetsweep.model.survey import Fault
 from fleetsweep.runtime.files import expanded, quoted
-from fleetsweep.ssh.commands import known_hosts_words, probe, scan, scan_certificates
+from fleetsweep.ssh.commands import jump_words, known_hosts_words, probe, scan, scan_certificates
 from fleetsweep.ssh.host_keys import make_directory
 from fleetsweep.ssh.known_hosts import lookup_name
 from fleetsweep.ssh.options import SshOptions
@@ -65,11 +65,13 @@ def _on_controller(hop: Hop, fault: Fault) -> str:
 
 def _copy_id(hop: Hop, key: str) -> str:
     """Return the command that adds the public key to the box, for which another way to log in is needed."""
-    # ssh-copy-id takes no -J.
-    jumps = ["-o", f"ProxyJump={','.join(each.spec for each in hop.before)}"] if hop.before else []
     config = ["-F", expanded(hop.ssh_config)] if hop.ssh_config else []
     public = expanded(hop.key_files[0]) + ".pub" if key else ""
     create = f"ssh-keygen -y -f {key} > {quoted(public)} && " if public and not Path(public).exists() else ""
+    jumps = jump_words(hop)
+    if jumps[:1] == ["-J"]:
+        # ssh-copy-id takes no -J.
+        jumps = ["-o", f"ProxyJump={jumps[1]}"]
     words = [*config, *jumps, *known_hosts_words(hop), "-p", str(hop.connection.port)]
     where = f"{hop.connection.user}@{hop.connection.original_host}"
     return f"{create}ssh-copy-id {f'-i {key} ' if key else ''}{shlex.join([*words, where])}"
@@ -102,11 +104,14 @@ def _on_box(host: Host, fault: Fault | None, guard: Guard | None, socket: str, h
 
 def _ssh(host: Host, options: SshOptions, hop: Hop) -> str:
     key = options.key_file or host.key_file
+    # Bastions of the configuration need no words, unless their keys are in files that were named.
+    named = any(bastion.given_known_hosts for bastion in hop.before)
+    jumps = jump_words(hop) if named else ["-J", host.proxy_jump] if host.proxy_jump else []
     words = [
         "ssh",
         *_config(host, options),
         *(["-i", expanded(key)] if key else []),
-        *(["-J", host.proxy_jump] if host.proxy_jump else []),
+        *jumps,
         *(word for option in host.ssh_options for word in _option(option)),
         *known_hosts_words(hop),
         "-p",

@@ -54,6 +54,19 @@ def test_known_hosts_that_were_named_are_named_to_ssh(config: Path) -> None:
     assert words[words.index("-o") + 1] == 'UserKnownHostsFile="/a b" "/c"'
 
 
+def test_bastions_get_the_known_hosts_that_were_named_too(config: Path) -> None:
+    options = SshOptions(ssh_config=str(config), known_hosts=("/a b%",))
+    box = find_route(Host("box", "box", user="ci", proxy_jump="inner"), options).target
+    words = ssh_words(box)
+    command = words[words.index("-o") + 1].removeprefix("ProxyCommand=")
+    assert words[-3:] == ["-o", 'UserKnownHostsFile="/a b%"', "ssh://ci@box:22"]
+    # As ssh passes it to a shell.
+    inner = shlex.split(command.replace("%%", "%"))
+    assert inner[-5:] == ["-o", 'UserKnownHostsFile="/a b%"', "ssh://root@inner:22", "-W", "[%h]:%p"]
+    first = shlex.split(inner[inner.index("-o") + 1].removeprefix("ProxyCommand=").replace("%%", "%"))
+    assert first[-5:] == ["-o", 'UserKnownHostsFile="/a b%"', "ssh://ann@outer:2201", "-W", "[%h]:%p"]
+
+
 def test_keys_are_scanned_from_the_last_bastion_under_the_name_that_is_looked_up(config: Path) -> None:
     assert scan(hop(config, "box")) == "ssh-keyscan -p 22 box"
     assert probe(hop(config, "box")) == "timeout 5 bash -c 'exec < /dev/tcp/$0/$1 && echo connected' box 22"

@@ -256,6 +256,37 @@ def test_a_bastion_and_the_box_behind_it_are_reached_as_the_run_reaches_them(fle
     assert "allowtcpforwarding" in done.stdout, done.stderr
 
 
+def test_behind_bastions_each_command_reads_the_known_hosts_that_the_run_reads(fleet: SshdFleet, shell: Shell) -> None:
+    outer, inner, box, locked = (fleet.sshd() for _ in range(4))
+    # Their keys, by the names that the configuration gives them.
+    fleet.host("outer", outer, fleet.engine())
+    fleet.host("inner", inner, fleet.engine())
+    fleet.hosts.clear()
+    fleet.host("new", None, fleet.engine(), port=box.port)
+    fleet.host("locked", locked, fleet.engine())
+    fleet.host("no-socket", locked, "unix:///none.sock")
+    other = fleet.directory / "other key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
+    fleet.hosts["locked"]["ansible_ssh_private_key_file"] = f'"{other}"'
+    options = fleet.options()
+    jumps = "".join(
+        f"Host {name}\n HostName 127.0.0.1\n Port {bastion.port}\n User root\n IdentityFile {fleet.key}\n"
+        for name, bastion in (("outer", outer), ("inner", inner))
+    )
+    text = f"{jumps}Match originalhost 127.0.0.1\n ProxyJump outer,inner\n"
+    Path(options[-1]).write_text(text)
+    rows = shell.doctor(*options)
+    assert rows["new"]["error"]["kind"] == "unknown", rows["new"]
+    assert shell.paste(rows["new"]["command"]).returncode == 0
+    copied = shell.paste(rows["locked"]["command"])
+    assert "1 key(s) remain to be installed" in copied.stderr
+    assert "Permission denied" in copied.stderr
+    shown = shell.paste(rows["no-socket"]["command"])
+    assert "uid=0(root)" in shown.stdout, shown.stderr
+    rows = shell.doctor(*options)
+    assert rows["new"]["status"] == "ok", rows["new"]
+
+
 def test_what_doctor_prints_for_each_phase_runs(fleet: SshdFleet, shell: Shell) -> None:
     box, locked = fleet.sshd(), fleet.sshd()
     fleet.host("no-name", None, fleet.engine(), address="box.invalid")
