@@ -7,7 +7,7 @@ import secrets
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 from fleetsweep.errors import FaultKind, Phase, UsageError
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.runtime.deadline import Deadline
+from fleetsweep.sweep.dask_members import usable_members
 from fleetsweep.sweep.dask_worker import Greeting, RemovalActor, close_run, survey_slice
 from fleetsweep.sweep.remote import WorkerLost
 from fleetsweep.sweep.scheduler import TIMEOUT_S, Scheduler, check_listening, pinned_context
@@ -35,8 +36,6 @@ POLL_S: Final = 0.03
 
 LEASE_S: Final = 6.0
 """Seconds without a sign of life from the controller after which an Actor removes nothing more."""
-
-PACKAGE: Final = "fleetsweep"
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -271,7 +270,7 @@ class DaskBackend:
                 self._zones.lose(_scheduler_lost(self._scheduler))
                 return
             try:
-                known = _members(client, known)
+                known = usable_members(client, known)
                 self._zones.update(known)
             except Exception:
                 log.debug("the cluster's workers are not known", exc_info=True)
@@ -337,45 +336,6 @@ def _security(scheduler: Scheduler) -> Security | None:
             return {"ssl_context": context, "require_encryption": True, "extra_conn_args": None}
 
     return PinnedSecurity(require_encryption=True)  # type: ignore[no-untyped-call]  # Dask's is
-
-
-def _members(client: Client, known: dict[str, Member]) -> dict[str, Member]:
-    """Return the cluster's workers that offer a zone, each with the reason if it can't be used."""
-    from distributed.versions import get_versions
-
-    workers = client.scheduler_info()["workers"]
-    zones = {
-        address: tuple(name.removeprefix(RESOURCE) for name in worker["resources"] if name.startswith(RESOURCE))
-        for address, worker in workers.items()
-    }
-    new = [address for address, offered in zones.items() if offered and address not in known]
-    ours = _versions(get_versions(packages=[PACKAGE]))
-    found = {address: member for address, member in known.items() if address in zones}
-    if new:
-        answers = client.run(get_versions, packages=[PACKAGE], workers=new, on_error="return")
-        for address in new:
-            answer = answers.get(address)
-            if isinstance(answer, dict):
-                name = str(workers[address].get("name") or address)
-                refused = _refusal(name, address, ours, _versions(answer))
-                found[address] = Member(address, zones[address], refused)
-                if refused:
-                    log.warning("%s: it is not used", refused)
-    return found
-
-
-def _versions(answer: Mapping[str, Mapping[str, object]]) -> tuple[str, str]:
-    packages = answer["packages"]
-    return str(packages.get(PACKAGE)), str(packages.get("python"))
-
-
-def _refusal(name: str, address: str, ours: tuple[str, str], its: tuple[str, str]) -> str:
-    if its == ours:
-        return ""
-    return (
-        f"worker {name} ({address}) has {PACKAGE} {its[0]} on Python {its[1]}, "
-        f"this is {PACKAGE} {ours[0]} on Python {ours[1]}"
-    )
 
 
 def _scheduler_lost(scheduler: Scheduler) -> Fault:

@@ -28,6 +28,7 @@ MOST_THREADS: Final = 1024
 
 if TYPE_CHECKING:
     from dask.typing import Key
+    from distributed import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,19 @@ class Greeting:
 
 _lock = threading.Lock()
 _workers: Final[OrderedDict[str, HostWorker]] = OrderedDict()
+
+
+def stop_profiler(dask_worker: Worker) -> bool:
+    """Stop Dask's profiler in a worker, from its event loop, and return True.
+
+    It calls ``sys._current_frames`` every 10 ms. In Python 3.11 that can wait for ever for a thread that starts or ends
+    (https://github.com/python/cpython/issues/106883), and no thread of the process runs any more.
+    """
+    for name in ("profile", "profile-cycle"):
+        callback = dask_worker.periodic_callbacks.get(name)
+        if callback is not None:
+            callback.stop()
+    return True
 
 
 def survey_slice(run: str, reach: Reach, tasks: Sequence[SurveyTask]) -> tuple[SurveyResult, ...]:
