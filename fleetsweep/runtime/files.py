@@ -33,6 +33,9 @@ _NO_ANONYMOUS: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOE
 }
 """Errors of a system that can't create a file without a name, or can't name it later."""
 
+_DATABASE: Final = b"SQLite format 3\0"
+"""The first bytes of a database file: https://www.sqlite.org/fileformat.html#magic_header_string."""
+
 
 def replace(path: Path, content: str | bytes, *, mode: int, durable: bool = False) -> None:
     """Replace one of fleetsweep's own files atomically, with exactly ``mode``. Raises OSError.
@@ -171,11 +174,25 @@ def _sent_or_target(path: Path, data: bytes) -> tuple[Path, os.stat_result | Non
         return None
     found = _lstat(place)
     if found is None or stat.S_ISREG(found.st_mode):
+        if found is not None and found.st_size:
+            _refuse_database(place)
         return place, found
     if stat.S_ISDIR(found.st_mode):
         raise OSError(errno.EISDIR, "is a directory")
     _feed(place, data)
     return None
+
+
+def _refuse_database(path: Path) -> None:
+    """Raise OSError for a database: it may be the journal, and the holds in it would be lost."""
+    try:
+        with open_regular(path) as opened:
+            head = opened.read(len(_DATABASE))
+    except OSError:
+        # What may be written need not be readable.
+        return
+    if head == _DATABASE:
+        raise OSError(errno.EEXIST, "is a database, such as fleetsweep's journal")
 
 
 def _update(path: Path, found: os.stat_result, data: bytes) -> None:

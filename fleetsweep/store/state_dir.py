@@ -28,8 +28,7 @@ GRACE_S: Final = 1.0
 def prepare_state_dir(path: Path) -> Path:
     """Return the state directory, created with mode 0700 if missing. Raises UsageError unless it is safe to use."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.lstat()
+        found = _made(path)
     except OSError as error:
         raise UsageError(f"state directory {path}: {error.strerror}: give another one with --state-dir") from error
     if not stat.S_ISDIR(found.st_mode):
@@ -43,6 +42,21 @@ def prepare_state_dir(path: Path) -> Path:
     if found.st_mode & 0o022:
         raise UsageError(f"state directory {path} can be written by others: chmod 700 {quoted(path)}")
     return path
+
+
+def _made(path: Path) -> os.stat_result:
+    """Return the state of the directory, which is created if it is missing. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode) and not stat.S_ISLNK(found.st_mode):
+            raise
+        return found
+    # The umask may have taken bits away, without which the next run could not enter it.
+    path.chmod(0o700)
+    return path.lstat()
 
 
 def _account(uid: int) -> str:
@@ -68,6 +82,9 @@ def open_private(path: Path) -> int:
         raise UsageError(
             f"{path} is not a regular file of this account: remove it, or give another directory with --state-dir"
         )
+    if found.st_mode & 0o600 != 0o600:
+        # It is new, and the umask took these bits away: the next run could not open it.
+        os.fchmod(descriptor, 0o600)
     return descriptor
 
 

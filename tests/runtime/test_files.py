@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -275,3 +277,16 @@ def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="is not a file") as raised:
             files.open_regular(odd)
         assert raised.value.filename == str(odd)
+
+
+@pytest.mark.parametrize("write", [files.write, files.append], ids=["write", "append"])
+def test_a_report_never_replaces_a_journal(tmp_path: Path, write: Writer) -> None:
+    path, link = tmp_path / "journal.db", tmp_path / "report.txt"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE hold (id)")
+    link.symlink_to(path)
+    before = path.read_bytes()
+    for target in (path, link):
+        with pytest.raises(OSError, match="is a database, such as fleetsweep's journal"):
+            write(target, "report")
+    assert path.read_bytes() == before

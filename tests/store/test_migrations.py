@@ -140,3 +140,20 @@ def test_a_journal_that_a_run_is_just_making_holds_no_run_yet(tmp_path: Path) ->
     assert holds(tmp_path, 0) == ()
     with pytest.raises(NoJournalError, match="no run is recorded"):
         past_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("DROP TABLE hold", "lacks the table hold: move it away"),
+        ("DROP TRIGGER count_run", "lacks the trigger count_run: move it away"),
+        (
+            "CREATE TRIGGER other AFTER INSERT ON run BEGIN DELETE FROM hold; END",
+            "has the trigger other of another program: drop it, or move it away",
+        ),
+    ],
+)
+def test_a_journal_that_was_changed_by_hand_is_not_written(tmp_path: Path, statement: str, words: str) -> None:
+    write(tmp_path, VERSION, statement)
+    with pytest.raises(UsageError, match=words):
+        Journal(tmp_path, "new", "sweep")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -70,3 +73,16 @@ def test_a_lock_is_free_once_its_holder_is_done(tmp_path: Path) -> None:
     with try_sweep_lock(tmp_path, "run b") as free:
         assert free
         assert (tmp_path / "lock").read_text() == "run b\n"
+
+
+def test_the_directory_and_its_files_are_usable_under_any_umask(tmp_path: Path) -> None:
+    script = f"""
+import os
+from pathlib import Path
+from fleetsweep.store.state_dir import open_private, prepare_state_dir
+os.umask(0o777)
+open_private(prepare_state_dir(Path({str(tmp_path / "state")!r})) / "journal.db")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    made = tmp_path / "state"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (made, made / "journal.db")] == [0o700, 0o600]

@@ -12,7 +12,7 @@ from typing import Final
 
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.model.container import SECOND
-from fleetsweep.store.journal.migrations import migrate, schema_version
+from fleetsweep.store.journal.migrations import check_schema, migrate, schema_version
 from fleetsweep.store.state_dir import free_space, open_private, prepare_state_dir
 
 Statement = tuple[str, tuple[object, ...]]
@@ -70,12 +70,17 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        # SQLite raises DatabaseError itself for a damaged file, and a subclass of it for a full or failing disk.
-        broken = type(error) is sqlite3.DatabaseError
-        remedy = "move it away" if broken else f"free space in {path.parent}{free_space(path.parent)}"
-        if "is locked" in str(error):
-            remedy = "run this again when the other run has written"
-        raise UsageError(f"journal {path}: {error}: {remedy}, or give --state-dir") from error
+        raise UsageError(f"journal {path}: {error}: {remedy_of(error, path)}, or give --state-dir") from error
+
+
+def remedy_of(error: Exception, path: Path) -> str:
+    """Return what to do about SQLite's error with the journal at ``path``."""
+    if "is locked" in str(error):
+        return "run this again when the other program has written"
+    # SQLite raises DatabaseError itself for a damaged file, and a subclass of it for a full or failing disk.
+    if type(error) is sqlite3.DatabaseError or "no such" in str(error):
+        return "move it away"
+    return f"free space in {path.parent}{free_space(path.parent)}"
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
@@ -86,6 +91,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA foreign_keys = ON")
     migrate(database, path)
+    check_schema(database, path)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ the migrations that a database has had.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
@@ -123,6 +124,8 @@ MIGRATIONS: Final = (_RUNS_HOSTS_AND_INTENTS, _HOLDS_AND_IDENTITIES, _WHY_LEAKS_
 VERSION: Final = len(MIGRATIONS)
 """The schema version that this release writes and the newest that it reads."""
 
+_OBJECT: Final = re.compile(r"CREATE (TABLE|VIEW|TRIGGER) (?:IF NOT EXISTS )?(\w+)")
+
 
 def statements(script: str) -> Iterator[str]:
     """Yield the statements of a script. Those of a trigger's body are part of the trigger."""
@@ -147,6 +150,20 @@ def schema_version(database: sqlite3.Connection, path: Path) -> int:
     if version < 0 or (version == 0 and tables):
         raise UsageError(f"journal {path} was not written by fleetsweep: move it away")
     return int(version)
+
+
+def check_schema(database: sqlite3.Connection, path: Path) -> None:
+    """Raise UsageError unless the migrated database has all of its tables, views and triggers, and no other trigger.
+
+    A run would otherwise notice a missing table only after its removals, and another trigger may delete a hold.
+    """
+    expected = {(kind.lower(), name) for script in MIGRATIONS for kind, name in _OBJECT.findall(script)}
+    found = set(database.execute("SELECT type, name FROM sqlite_schema WHERE type <> 'index'"))
+    for kind, name in sorted(expected - found):
+        raise UsageError(f"journal {path} lacks the {kind} {name}: move it away")
+    for kind, name in sorted(found - expected):
+        if kind == "trigger":
+            raise UsageError(f"journal {path} has the trigger {name} of another program: drop it, or move it away")
 
 
 def migrate(database: sqlite3.Connection, path: Path) -> None:

@@ -21,10 +21,9 @@ from fleetsweep.model.host import Host
 from fleetsweep.model.journal import LeaksSeen, OpenIntent, Settlement
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import FleetReport, HostReport
-from fleetsweep.store.journal.database import JournalError, journal_file, open_journal, storable, translated
+from fleetsweep.store.journal.database import JournalError, journal_file, open_journal, remedy_of, storable, translated
 from fleetsweep.store.journal.leaks import IMAGE_LIMIT, leak_statements
 from fleetsweep.store.journal.retention import bound_statements, forget_statements
-from fleetsweep.store.state_dir import free_space
 
 GROUPS_LIMIT: Final = 4000
 """Characters that are kept of a host's groups, as JSON."""
@@ -273,8 +272,7 @@ class Journal:
         except Exception as error:  # any error must reach the threads that wait for these entries
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
-            where = self._path.parent
-            return f"the journal can't be written: {error}: free space in {where}{free_space(where)}"
+            return f"the journal can't be written: {error}: {remedy_of(error, self._path)}"
         return None
 
 
