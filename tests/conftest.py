@@ -31,7 +31,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 # These change what a run prints or sends; a test that needs one sets it. pytest-xdist sets COLUMNS.
 for _name in (
     *("GITHUB_ACTIONS", "GITEA_ACTIONS", "FLEETSWEEP_NOTIFY", "FLEETSWEEP_METRICS", "FLEETSWEEP_PUSH_GATEWAY"),
-    *("COLUMNS", "NO_COLOR", "CI"),
+    *("FLEETSWEEP_SCHEDULE_NAME", "COLUMNS", "NO_COLOR", "CI"),
 ):
     os.environ.pop(_name, None)
 
