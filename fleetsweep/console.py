@@ -68,15 +68,15 @@ def is_plain(stream: TextIO) -> bool:
 def note(text: str, output: Output) -> None:
     """Print a note on stderr, unless --quiet was given."""
     if not output.quiet:
-        _say_wrapped(f"fleetsweep: {text}")
+        say_wrapped(f"fleetsweep: {text}")
 
 
 def warn(text: str) -> None:
     """Print a warning on stderr: something failed that does not end the run."""
-    _say_wrapped(f"fleetsweep: warning: {text}")
+    say_wrapped(f"fleetsweep: warning: {text}")
 
 
-def _say_wrapped(text: str) -> None:
+def say_wrapped(text: str) -> None:
     """Print a sentence on stderr in lines of the terminal's width, broken between words."""
     width = columns_of(sys.stderr)
     if width is not None and len(text) > width:
@@ -108,7 +108,7 @@ def deliver(text: str, output: Output, code: int) -> int:
             sys.stdout.flush()
             files.write(output.path, text)
         except OSError as error:
-            say(f"--output: {output.path}: {error.strerror}: the report is on stdout instead")
+            say_wrapped(f"--output: {output.path}: {error.strerror}: the report is on stdout instead")
             code = code or INCOMPLETE
         else:
             return code
@@ -118,6 +118,6 @@ def deliver(text: str, output: Output, code: int) -> int:
     except BrokenPipeError:
         return code
     except OSError as error:
-        say(f"the report can't be written: {error.strerror}")
+        say_wrapped(f"the report can't be written: {error.strerror}")
         return code or INCOMPLETE
     return code

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from fleetsweep.cli.options import TargetOptions
-from fleetsweep.console import columns, columns_of, say
+from fleetsweep.console import columns, columns_of, say, say_wrapped
 from fleetsweep.errors import UsageError
 from fleetsweep.exit_codes import OK, USAGE
 
@@ -35,7 +35,7 @@ def explain_past(state_dir: Path, text: str, targets: TargetOptions, style: str)
             "no run saw such a container stale, or removed it"
         )
     if len(found) > 1:
-        say(f"Error: {text!r} means {len(found)} containers: give the id of one, or a --host")
+        say_wrapped(f"Error: {text!r} means {len(found)} containers: give the id of one, or a --host")
         say("\n".join(match_lines(found[:MATCHES], columns_of(sys.stderr))))
         if len(found) > MATCHES:
             say(f"and {len(found) - MATCHES} more")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fleetsweep.cli.confirm import answered_yes
-from fleetsweep.console import count, say, warn
+from fleetsweep.console import columns_of, count, say, warn
 from fleetsweep.model.host_key import UnknownKey, keys_to_learn
 from fleetsweep.ssh.options import Trust
 
@@ -43,7 +44,7 @@ def _learn(found: set[UnknownKey], signals: SignalHandler, *, yes: bool) -> bool
     from fleetsweep.ssh.learned_keys import save_keys
 
     offered = keys_to_learn(found)
-    say(render_unknown_keys(offered).rstrip("\n"))
+    say(render_unknown_keys(offered, columns_of(sys.stderr)).rstrip("\n"))
     if not offered.keys:
         return False
     what = count(len({key.name for key in offered.keys}), "key")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.cli.history_options import RerunOptions
-from fleetsweep.console import say
+from fleetsweep.console import say_wrapped
 from fleetsweep.errors import UsageError
 from fleetsweep.model.host import Host
 
@@ -41,7 +41,7 @@ class PastHosts:
         if not chosen:
             raise UsageError(f"--rerun: no selected host is one of {what}: change --limit or --inventory")
         if missing:
-            say(f"Warning: --rerun: not among the selected hosts: {what}")
+            say_wrapped(f"Warning: --rerun: not among the selected hosts: {what}")
         return chosen
 
 

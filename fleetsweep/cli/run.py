@@ -20,7 +20,7 @@ from fleetsweep.cli.confirm import confirmed
 from fleetsweep.cli.print_report import make_report, print_report
 from fleetsweep.cli.progress import progress
 from fleetsweep.cli.signals import SignalHandler
-from fleetsweep.console import note, say, warn
+from fleetsweep.console import note, say_wrapped, warn
 from fleetsweep.errors import FaultKind, FleetsweepError, UsageError
 from fleetsweep.exit_codes import BUG, INCOMPLETE, OK, worst
 from fleetsweep.model.decision import FleetPlan
@@ -251,10 +251,10 @@ def _save_plan(run: Run, plan: FleetPlan) -> bool:
     try:
         save(_saved_plan(run, plan), path)
     except UsageError as error:
-        say(f"no plan was saved: {error}")
+        say_wrapped(f"no plan was saved: {error}")
         return False
     except OSError as error:
-        say(f"no plan was saved: --save-plan: {path}: {error.strerror}")
+        say_wrapped(f"no plan was saved: --save-plan: {path}: {error.strerror}")
         return False
     return True
 

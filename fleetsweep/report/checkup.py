@@ -230,9 +230,7 @@ def _advice(group: Sequence[Checkup], width: int | None) -> list[str]:
     for text in remedy:
         lines += wrap_remedy(f"  {text}", width, "  ")
     if first.command:
-        room = None if width is None else width - len(_PROMPT)
-        command, *more = wrap_command(printable(first.command, COMMAND_LIMIT), room)
-        lines += [f"{_PROMPT}{command}", *(f"{_INDENT}{line}" for line in more)]
+        lines += wrap_command(printable(first.command, COMMAND_LIMIT), width, _PROMPT, _INDENT)
     return lines
 
 

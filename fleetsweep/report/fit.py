@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import zip_longest
@@ -31,6 +31,8 @@ _BEFORE_COMMAND: Final = re.compile(
 _CONTINUED: Final = " \\"
 # A word of a shell command, with its quotes.
 _WORD: Final = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""")
+_QUOTED: Final = re.compile(r"""\\.|'[^']*'|"(?:[^"\\]|\\.)*"|.""")
+_ESCAPED: Final = re.compile(r"\\.|.")
 
 
 class Cut(Enum):
@@ -238,27 +240,58 @@ def wrap_remedy(text: str, width: int | None, indent: str = "") -> list[str]:
     prose, *command = _BEFORE_COMMAND.split(text, maxsplit=1)
     lines = wrap(prose.rstrip(" "), width, indent)
     for words in command:
-        lines += [f"{indent}{line}" for line in wrap_command(words, width - len(indent))]
+        lines += wrap_command(words, width, indent, indent)
     return lines
 
 
-def wrap_command(command: str, width: int | None) -> list[str]:
+def wrap_command(command: str, width: int | None, prompt: str = "", indent: str = "") -> list[str]:
     """Return a shell command in lines of ``width`` cells that can be pasted: each but the last ends with a backslash.
 
-    It is broken only between words, so that a line with one long word is wider.
+    The first begins with ``prompt``, the others with ``indent``: without it where a word that is too long goes on.
     """
     words = _WORD.findall(command)
-    if width is None or cell_width(command) <= width or " ".join(words) != command:
-        return [command]
-    lines = [words[0]]
-    for word in words[1:]:
-        joined = f"{lines[-1]} {word}"
+    if width is None or cell_width(prompt + command) <= width or " ".join(words) != command:
+        return [prompt + command]
+    lines = [prompt]
+    between = ""
+    for word in words:
+        joined = f"{lines[-1]}{between}{word}"
+        between = " "
         if cell_width(joined) <= width - len(_CONTINUED):
             lines[-1] = joined
-        else:
+            continue
+        if lines[-1] != prompt:
             lines[-1] += _CONTINUED
-            lines.append(word)
+            lines.append(indent)
+        first, *more = _split_word(word, width - len(lines[-1]) - len(_CONTINUED), width - len(_CONTINUED))
+        lines[-1] += first
+        lines += more
     return lines
+
+
+def _split_word(word: str, room: int, more_room: int) -> list[str]:
+    """Return a word of a command in pieces that a shell joins: the first within ``room`` cells, the others a line each.
+
+    All but the last end with a backslash, and none ends within quotes.
+    """
+    if cell_width(word) <= room:
+        return [word]
+    pieces, piece, opened = [], "", ""
+    for quote, text in _quoted_characters(word):
+        added = text if quote == opened else f"{opened}{quote}{text}"
+        if piece and cell_width(piece + added + quote) >= room:
+            pieces.append(f"{piece}{opened}\\")
+            piece, room, added = "", more_room, quote + text
+        piece, opened = piece + added, quote
+    return [*pieces, piece + opened]
+
+
+def _quoted_characters(word: str) -> Iterator[tuple[str, str]]:
+    """Yield each character of a word as it is written, with its backslash, and before it the quote that it is in."""
+    for part in _QUOTED.findall(word):
+        quote = part[0] if part[0] in "'\"" and len(part) > 1 else ""
+        for text in _ESCAPED.findall(part[1:-1]) if quote == '"' else part[1:-1] if quote else (part,):
+            yield quote, text
 
 
 def _head(text: str, width: int) -> str:

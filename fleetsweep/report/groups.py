@@ -15,6 +15,9 @@ T = TypeVar("T")
 ROWS_FOLDED_ABOVE: Final = 50
 """Hosts. A table of more has one row for those that are equal."""
 
+NAME_AT_LEAST: Final = 15
+"""Characters that folded names always get."""
+
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _LINE: Final = re.compile(r":[0-9]+\)")
 _WORD: Final = re.compile(r"[\w-]+(?:\.[\w-]+)*")

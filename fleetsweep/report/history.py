@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from fleetsweep import exit_codes
@@ -13,7 +14,7 @@ from fleetsweep.model.journal import Hold, JournalSize, PastHost, PastRun, Recor
 from fleetsweep.report.cells import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.fit import Column, Cut, name_column, number_column, table, text_column, wrap
-from fleetsweep.report.groups import grouped, impersonal
+from fleetsweep.report.groups import NAME_AT_LEAST, ROWS_FOLDED_ABOVE, grouped, impersonal, label
 from fleetsweep.report.journal_size import size_line, size_object
 from fleetsweep.report.json_report import JsonObject, rounded
 from fleetsweep.report.problems import owner
@@ -46,6 +47,7 @@ _HOST_COLUMNS: Final = (
     number_column("SKEW", rank=4),
     number_column("TIME", rank=3),
 )
+_GROUP_COLUMNS: Final = (Column("HOST", cut=Cut.MIDDLE, least=18), *_HOST_COLUMNS[1:], text_column("NOTE"))
 _HOLD_COLUMNS: Final = (
     name_column("HOST"),
     Column("ID", rank=2),
@@ -84,12 +86,42 @@ def render_record(record: Record, format: str, width: int | None = None, report:
         )
     blocks = [wrap(_head(record.run), width, _INDENT)]
     if record.hosts:
-        blocks.append(table(_HOST_COLUMNS, [_host_row(host, record.run) for host in record.hosts], width))
+        blocks.append(_host_table(record, width))
     if record.removals:
         blocks += [removal_lines(record.removals, width), label_lines(record.removals, width)]
     # After the tables: in a column, one long message would make every row as wide.
     blocks.append([line for error in _errors(record.hosts) for line in wrap(error, width, _INDENT)])
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _host_table(record: Record, width: int | None) -> list[str]:
+    """Return one row a host; in a large fleet, one for all hosts whose rows are equal, as in the run's own table."""
+    if len(record.hosts) <= ROWS_FOLDED_ABOVE:
+        return table(_HOST_COLUMNS, [_host_row(host, record.run) for host in record.hosts], width)
+    limit = NAME_LIMIT if width is None else max(NAME_AT_LEAST, width // 4)
+    groups = grouped(
+        record.hosts, lambda host: (host.status, host.skew_s is None, host.stale, host.removed, host.trouble is None)
+    )
+    return table(_GROUP_COLUMNS, [_group_row(group, record.run, limit) for group in groups], width)
+
+
+def _group_row(hosts: Sequence[PastHost], run: PastRun, name_limit: int) -> list[str]:
+    """Return the cells of hosts that share a row. The counts are sums; the skew and the time are the largest."""
+    if len(hosts) == 1:
+        return [*_host_row(hosts[0], run), ""]
+    skews = [host.skew_s for host in hosts if host.skew_s is not None]
+    summed = replace(
+        hosts[0],
+        containers=sum(host.containers for host in hosts),
+        matched=sum(host.matched for host in hosts),
+        stale=sum(host.stale for host in hosts),
+        removed=sum(host.removed for host in hosts),
+        skew_s=max(skews, key=abs) if skews else None,
+        duration_s=max(host.duration_s for host in hosts),
+    )
+    name = label([Host(host.name, host.name) for host in hosts], name_limit, NAME_LIMIT)
+    number = f"{len(hosts)} hosts"
+    return [name, *_host_row(summed, run)[1:], number if name != number else ""]
 
 
 def _errors(hosts: Sequence[PastHost]) -> list[str]:

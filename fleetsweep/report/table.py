@@ -27,6 +27,7 @@ from fleetsweep.report.fit import (
     wrap,
     wrap_remedy,
 )
+from fleetsweep.report.groups import NAME_AT_LEAST
 from fleetsweep.report.host_rows import host_rows
 from fleetsweep.report.problems import problem_lines
 
@@ -35,9 +36,6 @@ WIDTH: Final = 100
 
 NOTE_AT_LEAST: Final = 20
 """Cells that a note always gets there."""
-
-NAME_AT_LEAST: Final = 15
-"""Characters that folded names always get."""
 
 _INDENT: Final = "    "
 _RESET: Final = "\x1b[0m"

@@ -9,22 +9,23 @@ from typing import Final
 from fleetsweep.inventory import fold
 from fleetsweep.model.host_key import KeysToLearn, UnknownKey
 from fleetsweep.report.escape import printable
+from fleetsweep.report.fit import wrap, wrap_command
 
-HEADING: Final = (
-    "These host keys are not in known_hosts. Compare each with the box's own:",
-    "  for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -l -f $key; done",
-)
+HEADING: Final = "These host keys are not in known_hosts. Compare each with the box's own:"
+SHOW_KEYS: Final = "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -l -f $key; done"
 _TYPES: Final = {"ssh-ed25519": "ED25519", "ssh-rsa": "RSA"}
 _NAMES_LIMIT: Final = 240
 
 
-def render_unknown_keys(found: KeysToLearn) -> str:
-    """Return one line a key, machines with the same key on one line, and the machines whose key can't be saved."""
+def render_unknown_keys(found: KeysToLearn, width: int | None = None) -> str:
+    """Return one line a key, machines with the same key on one line, and the machines whose key can't be saved.
+
+    Lines are wrapped to ``width`` cells.
+    """
     groups: dict[tuple[str, str], list[UnknownKey]] = defaultdict(list)
     for key in found.keys:
         groups[key.key_type, key.fingerprint].append(key)
-    lines = [*HEADING] if groups else []
-    lines += [
+    lines = [
         f"{printable(fingerprint)} {_short(key_type):7} {_names(keys)}"
         for (key_type, fingerprint), keys in groups.items()
     ]
@@ -35,7 +36,9 @@ def render_unknown_keys(found: KeysToLearn) -> str:
                 f"{printable(fingerprint)} is on {machines} machines: if they are clones, give each its own key"
             )
     lines += [f"{printable(name)}: not offered: {printable(reason)}" for name, reason in found.refused]
-    return "\n".join(lines) + "\n"
+    wrapped = [piece for line in lines for piece in wrap(line, width, "    ")]
+    heading = [*wrap(HEADING, width), *wrap_command(SHOW_KEYS, width, "  ", "    ")] if groups else []
+    return "\n".join([*heading, *wrapped]) + "\n"
 
 
 def _short(key_type: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 
 import pytest
 from hypothesis import given
@@ -107,14 +108,27 @@ def test_a_list_of_names_is_broken_after_a_comma() -> None:
     assert wrap("runner-[01-04,06-12,14]: no route", 16, "  ") == ["runner-[01-04,", "  06-12,14]: no", "  route"]
 
 
-@given(st.lists(st.text(alphabet="ab '\"\\$", min_size=1, max_size=12), min_size=1, max_size=6), st.integers(5, 30))
+@given(st.lists(st.text(alphabet="ab '\"\\$", min_size=1, max_size=12), min_size=1, max_size=6), st.integers(12, 30))
 def test_a_wrapped_command_is_the_same_command_for_a_shell(words: list[str], width: int) -> None:
     command = shlex.join(words)
-    lines = wrap_command(command, width)
-    assert all(line.endswith(" \\") for line in lines[:-1])
-    parts = [shlex.split(line) for line in [*(line.removesuffix(" \\") for line in lines[:-1]), lines[-1]]]
-    assert [word for part in parts for word in part] == words
-    assert all(cell_width(line) <= width or len(part) == 1 for line, part in zip(lines, parts, strict=True))
+    lines = wrap_command(command, width, "$ ", "  ")
+    assert all(line.endswith("\\") for line in lines[:-1])
+    assert all(cell_width(line) <= width for line in lines)
+    # A shell takes a backslash and the newline after it out before it reads words.
+    assert shlex.split("\n".join(lines).removeprefix("$ ").replace("\\\n", "")) == words
+
+
+def test_a_word_that_is_too_long_for_a_line_is_one_word_for_a_shell() -> None:
+    words = ["printf", "%s|", "it's " + "a b" * 20, "/a/very/long/" + "path/" * 20, "x"]
+    quoted = f'{shlex.join(words)} "an \\"inner\\" $HOME quote{"-" * 40}"'
+    lines = wrap_command(quoted, 30, "", "    ")
+    assert max(map(len, lines)) <= 30
+    printed = [
+        subprocess.run(["/bin/sh", "-c", text], check=True, capture_output=True, text=True).stdout
+        for text in (quoted, "\n".join(lines))
+    ]
+    assert printed[0] == printed[1]
+    assert printed[0].count("|") == 4
 
 
 def test_a_command_in_a_remedy_is_on_lines_of_its_own_that_can_be_pasted() -> None:

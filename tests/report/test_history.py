@@ -65,6 +65,20 @@ def test_the_same_error_of_many_hosts_is_one_line() -> None:
     assert text.endswith("\n\nr-[00-39] (shown: r-00): r-00 timed out\n")
 
 
+def test_equal_rows_of_many_hosts_are_one_with_sums_and_an_odd_one_stays_alone() -> None:
+    hosts = tuple(replace(RAN, name=f"runner-{number:03}", duration_s=float(number)) for number in range(1, 61))
+    odd = replace(RAN, name="odd", removed=RAN.removed - 1)
+    _, table, *_ = render_record(Record(SWEEP, (*hosts, odd), ()), "table", 80).split("\n\n")
+    header, folded, alone, omitted = table.splitlines()
+    assert folded.split()[:2] == ["runner-[001-060]", "ok"]
+    assert folded.split()[2:6] == [str(60 * n) for n in (RAN.containers, RAN.matched, RAN.stale, RAN.removed)]
+    assert folded.endswith("60 hosts")
+    assert alone.startswith("odd ")
+    assert header.endswith("NOTE")
+    assert omitted == "(not shown at this width: SKEW)"
+    assert max(map(len, table.splitlines())) <= 80
+
+
 def test_json_has_null_for_what_is_unknown() -> None:
     (run,) = json.loads(render_history([KILLED], "json"))["runs"]
     assert (run["finished_at"], run["exit_code"], run["removed"]) == (None, None, 1)

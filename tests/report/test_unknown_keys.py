@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetsweep.model.host_key import KeysToLearn, UnknownKey
-from fleetsweep.report.unknown_keys import render_unknown_keys
+from fleetsweep.report.unknown_keys import SHOW_KEYS, render_unknown_keys
 
 
 def key(host: str, name: str, fingerprint: str, key_type: str = "ssh-ed25519") -> UnknownKey:
@@ -28,3 +28,11 @@ def test_two_names_of_one_machine_share_no_key() -> None:
 def test_what_is_not_offered_has_its_reason_and_cannot_write_to_the_terminal() -> None:
     text = render_unknown_keys(KeysToLearn((), (("lb\x1b[2J", "presented different keys: a, b"),)))
     assert text == "lb\\x1b[2J: not offered: presented different keys: a, b\n"
+
+
+def test_lines_are_wrapped_and_the_command_to_compare_can_still_be_pasted() -> None:
+    keys = [key(f"runner-{number}", f"192.0.2.{number}", "SHA256:" + "x" * 43) for number in range(1, 40, 2)]
+    lines = render_unknown_keys(KeysToLearn(tuple(keys), (("a", "presented different keys: " + "a b " * 20),)), 60)
+    assert max(map(len, lines.splitlines())) <= 60
+    assert f"  {SHOW_KEYS}\n" in lines.replace("\\\n    ", "")
+    assert f"  {SHOW_KEYS}\n" not in lines

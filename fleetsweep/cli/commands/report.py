@@ -32,7 +32,7 @@ def report(options: ReportOptions, state: StateOptions) -> int:
 
     from fleetsweep import __version__
     from fleetsweep.cli.defaults import state_directory
-    from fleetsweep.console import say
+    from fleetsweep.console import say_wrapped
     from fleetsweep.exit_codes import INCOMPLETE, OK
     from fleetsweep.model.container import SECOND
     from fleetsweep.report.html import render_page
@@ -48,6 +48,6 @@ def report(options: ReportOptions, state: StateOptions) -> int:
     try:
         files.write(Path(files.expanded(options.html)), page)
     except OSError as error:
-        say(f"--html: {options.html}: {error.strerror}: no page was written")
+        say_wrapped(f"--html: {options.html}: {error.strerror}: no page was written")
         return INCOMPLETE
     return OK
