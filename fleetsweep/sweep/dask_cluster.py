@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 from fleetsweep.errors import FaultKind, Phase, UsageError
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.runtime.deadline import Deadline
-from fleetsweep.sweep.dask_members import usable_members
+from fleetsweep.sweep.dask_members import SILENT_S, Members
 from fleetsweep.sweep.dask_worker import Greeting, RemovalActor, close_run, survey_slice
 from fleetsweep.sweep.remote import WorkerLost
 from fleetsweep.sweep.scheduler import TIMEOUT_S, Scheduler, check_listening, pinned_context
 from fleetsweep.sweep.slices import Reach, RemovalResult, RemovalTask, SurveyResult, SurveyTask
 from fleetsweep.sweep.workers import HostFault
-from fleetsweep.sweep.zones import LAST_RESULT_S, RESOURCE, Member, SliceQueue, Waiting, Zones
+from fleetsweep.sweep.zones import LAST_RESULT_S, RESOURCE, SliceQueue, Waiting, Zones
 
 if TYPE_CHECKING:
     from distributed import Client, Security
@@ -87,9 +87,16 @@ class DaskBackend:
     """Hands the hosts of each zone to its workers. Leaving the context ends what this run has there."""
 
     def __init__(
-        self, scheduler: Scheduler, reach: Reach, stopped: threading.Event, *, lease_s: float = LEASE_S
+        self,
+        scheduler: Scheduler,
+        reach: Reach,
+        stopped: threading.Event,
+        *,
+        lease_s: float = LEASE_S,
+        silent_s: float = SILENT_S,
     ) -> None:
         self._lease_s = lease_s
+        self._silent_s = silent_s
         self._scheduler = scheduler
         self._reach = reach
         self._stopped = stopped
@@ -263,15 +270,16 @@ class DaskBackend:
     def _watch_workers(self) -> None:
         """See which workers there are, until the run or its connection to the scheduler ends."""
         client = self._connected()
-        known: dict[str, Member] = {}
+        members, known = Members(client, silent_s=self._silent_s), False
         while not self._closed.wait(LOOK_S if known else LOOK_S / 5):
             # A client that connects again has lost its tasks and Actors.
             if client.status != "running":
                 self._zones.lose(_scheduler_lost(self._scheduler))
                 return
             try:
-                known = usable_members(client, known)
-                self._zones.update(known)
+                found = members.look()
+                self._zones.update(found)
+                known = bool(found)
             except Exception:
                 log.debug("the cluster's workers are not known", exc_info=True)
 
@@ -306,7 +314,9 @@ class DaskBackend:
         for actor in self._actors.values():
             if not actor.lost:
                 actor.proxy.close().result(timeout=1)
-        self._connected().run(close_run, self._run, on_error="ignore")
+        # Not on all: one that hangs is not waited for.
+        used = {address for zone in self._surveys for address in self._zones.addresses(zone)}
+        self._connected().run(close_run, self._run, workers=list(used), on_error="ignore")
 
     def _await_leases(self) -> None:
         """Wait until no lost Actor starts another removal: the next run must not find it at work."""

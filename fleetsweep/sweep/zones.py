@@ -35,11 +35,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A worker that may be used, or the reason why it may not."""
+    """A worker that may be used, or the reason why it may not, of a kind that is VERSION or NO_WORKER."""
 
     address: str
     zones: tuple[str, ...]
     refused: str = ""
+    kind: FaultKind = FaultKind.VERSION
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class Zones:
             self.changed.notify_all()
 
     def close(self) -> None:
-        """Wake up whoever waits for a worker."""
+        """Wake up the threads that wait for a worker."""
         with self.changed:
             self.closed = True
             self.changed.notify_all()
@@ -116,15 +117,17 @@ class Zones:
         """Return the fault of a host whose zone has no worker."""
         if self.lost is not None:
             return self.lost
-        refused = [member.refused for member in self._members.values() if zone in member.zones and member.refused]
+        refused = [member for member in self._members.values() if zone in member.zones and member.refused]
         if refused:
             more = f" ({len(refused) - 1} more)" if len(refused) > 1 else ""
             return Fault(
                 Status.UNREACHABLE,
                 Phase.ZONE,
-                FaultKind.VERSION,
-                f"no worker of zone {zone} can be used: {refused[0]}{more}",
-                "install this version there, then restart the worker",
+                refused[0].kind,
+                f"no worker of zone {zone} can be used: {refused[0].refused}{more}",
+                "install this version there, then restart the worker"
+                if refused[0].kind is FaultKind.VERSION
+                else "look at its machine and its log, restart it, then sweep again",
             )
         return Fault(
             Status.UNREACHABLE,

@@ -115,6 +115,18 @@ def test_a_zone_without_a_usable_worker_costs_its_hosts_their_own_time_once(
             assert runner.survey(box.host, Policy(), LOOK, deadline).containers
 
 
+def test_a_worker_that_hangs_costs_the_hosts_of_its_own_zone(cluster: DaskLab, box: LocalBox) -> None:
+    worker = cluster.worker("hung")
+    cluster.await_workers()
+    os.kill(worker.pid, signal.SIGSTOP)
+    with connected(cluster) as runner:
+        with within(20) as deadline:
+            assert runner.survey(box.host, Policy(), LOOK, deadline).containers
+        with within(0.5) as deadline, pytest.raises(HostFault, match=r"zone hung can be used: .* has not responded$"):
+            runner.survey(replace(box.host, zone="hung"), Policy(), LOOK, deadline)
+    worker.stop()
+
+
 def test_a_run_that_is_stopped_stops_its_workers(cluster: DaskLab, box: LocalBox) -> None:
     gate, stopped = Gate(), threading.Event()
     box.engine.on("^DELETE", gate)

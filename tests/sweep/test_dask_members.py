@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import pytest
 from distributed import Client, LocalCluster
 
-from fleetsweep.sweep.dask_members import usable_members
+from fleetsweep.errors import FaultKind
+from fleetsweep.sweep.dask_members import Members
 from fleetsweep.sweep.zones import RESOURCE, Member
+from tests.lab.process import wait_for
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster() -> Iterator[LocalCluster]:
     """A cluster with one worker in the zone north."""
     with LocalCluster(  # type: ignore[no-untyped-call]  # Dask's is
@@ -35,12 +37,20 @@ def test_a_worker_that_may_be_used_is_not_profiled_any_more(cluster: LocalCluste
     (worker,) = cluster.workers.values()
     profilers = [worker.periodic_callbacks[name] for name in ("profile", "profile-cycle")]
     assert all(each.is_running() for each in profilers)
-    found = usable_members(client, {})
-    assert found == {worker.address: Member(worker.address, ("north",))}
+    assert Members(client).look() == {worker.address: Member(worker.address, ("north",))}
     assert not any(each.is_running() for each in profilers)
 
 
-def test_a_worker_that_is_known_is_not_asked_again(cluster: LocalCluster, client: Client) -> None:
+def test_a_worker_without_a_heartbeat_is_not_used_until_it_has_one(cluster: LocalCluster, client: Client) -> None:
     (worker,) = cluster.workers.values()
-    known = {address: Member(address, ("north",), "too old") for address in (worker.address, "tcp://gone")}
-    assert usable_members(client, known) == {worker.address: known[worker.address]}
+    members = Members(client, silent_s=1.2)
+    usable = Member(worker.address, ("north",))
+    assert members.look() == {worker.address: usable}
+    heartbeat = worker.periodic_callbacks["heartbeat"]
+    worker.loop.add_callback(heartbeat.stop)
+    wait_for(lambda: members.look() != {worker.address: usable}, "the silence")
+    member = members.look()[worker.address]
+    assert member.kind is FaultKind.NO_WORKER
+    assert member.refused.startswith(f"worker {worker.name} ({worker.address}) has not responded for 1 s")
+    worker.loop.add_callback(heartbeat.start)
+    wait_for(lambda: members.look() == {worker.address: usable}, "the heartbeat")
