@@ -12,13 +12,13 @@ from fleetsweep.model.decision import Verdict
 from fleetsweep.model.report import FleetReport
 from fleetsweep.report import archive
 from fleetsweep.report.archive import OMITTED, compress, decompress
-from fleetsweep.report.json_report import report_object
+from fleetsweep.report.json_report import render_json
 from tests.report.hostile import reports
 
 
 @given(reports)
 def test_the_same_report_comes_back(report: FleetReport) -> None:
-    assert decompress(compress(report)) == json.loads(json.dumps(report_object(report)))
+    assert decompress(compress(report)) == json.loads(render_json(report))
 
 
 @given(reports)
@@ -26,7 +26,7 @@ def test_beyond_the_limit_only_decisions_to_keep_are_omitted_and_counted(report:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(archive, "KEPT_DECISIONS", 1)
         back = decompress(compress(report))
-    whole = report_object(report)
+    whole = json.loads(render_json(report))
     for stored, host in zip(back["hosts"], whole["hosts"], strict=True):  # type: ignore[call-overload]
         removed = [each for each in host["decisions"] if each["verdict"] == Verdict.REMOVE]
         assert [each for each in stored["decisions"] if each["verdict"] == Verdict.REMOVE] == removed

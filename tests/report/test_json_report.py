@@ -33,6 +33,12 @@ def test_json_has_the_promised_keys_in_their_order() -> None:
         ]
 
 
+def test_json_is_indented_as_a_whole() -> None:
+    for made in (fleet(), report()):
+        text = render(made, "json")
+        assert text == json.dumps(json.loads(text), indent=2) + "\n"
+
+
 def test_json_has_all_of_a_removal() -> None:
     assert json.loads(render(EXAMPLE, "json")) == {
         "schema": "fleetsweep.report/1",

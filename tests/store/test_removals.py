@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from fleetsweep.model.host import Host
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.report.archive import compress, decompress
-from fleetsweep.report.json_report import report_object
+from fleetsweep.report.json_report import render_json
 from fleetsweep.store.journal import Journal, record, report_parts
 from fleetsweep.store.journal.removals import attributes_of_row
 from tests.report.build import candidates, fleet
@@ -33,7 +34,7 @@ def test_a_runs_report_is_read_back_whole(tmp_path: Path) -> None:
     report = fleet()
     with Journal(tmp_path / "state", report.run_id, "sweep") as journal:
         journal.finish(report, looked=True, documents=list(compress(report)))
-    assert decompress(report_parts(tmp_path / "state", report.run_id)) == report_object(report)
+    assert decompress(report_parts(tmp_path / "state", report.run_id)) == json.loads(render_json(report))
     assert report_parts(tmp_path / "state", "another") == ()
 
 
