@@ -73,6 +73,9 @@ def test_a_damaged_journal_is_to_be_moved_away_and_a_failing_statement_is_not(st
         pass
     with pytest.raises(UsageError, match="free space in "), writing(state) as journal:
         journal.execute("INSERT INTO run (id) VALUES ('a')")
+    for wrong in ("INSERT INTO other VALUES (1)", "INSERT INTO run (other) VALUES (1)"):
+        with pytest.raises(UsageError, match="move it away"), writing(state) as journal:
+            journal.execute(wrong)
     journal_file(state).write_bytes(b"junk " * 1000)
     with pytest.raises(UsageError, match="file is not a database: move it away, or give --state-dir"), writing(state):
         pass

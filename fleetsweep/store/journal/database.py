@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -78,7 +79,7 @@ def remedy_of(error: Exception, path: Path) -> str:
     if "is locked" in str(error):
         return "run this again when the other program has written"
     # SQLite raises DatabaseError itself for a damaged file, and a subclass of it for a full or failing disk.
-    if type(error) is sqlite3.DatabaseError or "no such" in str(error):
+    if type(error) is sqlite3.DatabaseError or re.search("no such|no column", str(error)):
         return "move it away"
     return f"free space in {path.parent}{free_space(path.parent)}"
 
