@@ -168,8 +168,11 @@ class FileName(click.ParamType[str]):
         self.name = kind
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text itself."""
-        return str(value)
+        """Return the text itself. An empty one would mean that the option was not given, such as ``--plan``."""
+        text = str(value)
+        if not text:
+            self.fail("it is empty: is a variable in it unset?", param, ctx)
+        return text
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Let the shell complete the name."""

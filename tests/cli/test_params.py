@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from fleetsweep.cli import cli
 from fleetsweep.cli.params import FILE, Count, Duration, EngineUrl, HostCount, RunLabel
+from fleetsweep.exit_codes import USAGE
 
 DIGITS = ["1_0", "\u0663", "\uff11\uff12", "1\u0660", "+3", "1e1", "0x10", "\u00b2", "inf", "1 0"]
 
@@ -60,6 +63,13 @@ def test_an_engines_address_is_checked_and_kept_as_typed() -> None:
     assert parse(EngineUrl(), "tcp://127.0.0.1:2375") == "tcp://127.0.0.1:2375"
     with pytest.raises(click.BadParameter, match="is not an engine's address"):
         parse(EngineUrl(), "/var/run/docker.sock")
+
+
+@pytest.mark.parametrize("option", ["--plan", "--save-plan", "-o", "--state-dir", "--known-hosts", "--engine-tls-ca"])
+def test_an_empty_file_name_is_not_an_option_that_was_left_out(option: str) -> None:
+    done = CliRunner().invoke(cli, ["sweep", "--local", "--yes", option, ""])
+    assert done.exit_code == USAGE
+    assert "it is empty: is a variable in it unset?" in done.output
 
 
 def test_a_file_name_is_kept_as_typed_and_completed_by_the_shell() -> None:

@@ -173,7 +173,7 @@ def test_another_number_of_hosts_than_expected_is_exit_4_and_names_them(command:
         (("-i", "fleet.ini", "--host", ""), "no host is named ''"),
         (("-i", "fleet.ini", "--host", "arm-1", "-l", "ci"), "exclude each other"),
         (("-i", "nowhere.ini"), "nowhere.ini"),
-        (("-i", ""), "-i/--inventory is empty"),
+        (("-i", ""), "is empty: is a variable in it unset?"),
         (("-i", "fleet.ini", "-i", " "), "-i/--inventory is empty"),
         (("-i", "none.ini"), "has no hosts"),
         (("-l", "ci"), "--limit picks from an inventory, and there is none"),
