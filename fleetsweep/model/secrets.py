@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -53,6 +54,9 @@ ITEMS_LIMIT: Final = 500
 
 DEPTH_LIMIT: Final = 20
 
+_REMEMBERED_LENGTH: Final = 60
+"""Characters of a text whose masked form is remembered."""
+
 
 def names_secret(name: str) -> bool:
     """Whether the name of a variable or label suggests that its value is a secret."""
@@ -67,8 +71,15 @@ def redacted(name: str, value: str) -> str:
 def redact_text(text: str, known: Collection[str] = ()) -> str:
     """Return ``text`` with what looks like a secret masked, and every occurrence of the ``known`` values."""
     # Before the patterns, which may mask a part of a value. The longest first: one may contain another.
-    for value in sorted(known, key=len, reverse=True):
-        text = text.replace(value, MASK)
+    if known:
+        for value in sorted(known, key=len, reverse=True):
+            text = text.replace(value, MASK)
+    return _without_formats(text) if len(text) <= _REMEMBERED_LENGTH else _without_formats.__wrapped__(text)
+
+
+# Inspect responses mostly have the same keys and words.
+@lru_cache(maxsize=2048)
+def _without_formats(text: str) -> str:
     text = _USER_IN_URL.sub(MASK, _FORMATS.sub(MASK, text))
     return _ASSIGNMENT.sub(lambda found: found["name"] + MASK, text)
 
