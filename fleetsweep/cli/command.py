@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, dataclass, fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Final, TypeVar, get_args, get_type_hints
 
 import click
@@ -44,16 +44,9 @@ def option(section: str, *names: str, help: str, **attributes: object) -> Mappin
     return {"section": section, "names": names, "click": {"help": help, **attributes}}
 
 
-@dataclass(frozen=True, slots=True)
-class Only:
-    """The fields of a group that a command takes."""
-
-    names: frozenset[str]
-
-
-def only(*names: str) -> Only:
-    """Take these fields of a group."""
-    return Only(frozenset(names))
+def only(*names: str) -> frozenset[str]:
+    """Take these fields of a group: for the annotation of a command's parameter."""
+    return frozenset(names)
 
 
 def from_values(group: type[G], values: Mapping[str, object]) -> G:
@@ -72,7 +65,7 @@ def command(
         for name, hint in get_type_hints(function, include_extras=True).items():
             group, *extras = get_args(hint) or (hint,)
             if is_dataclass(group) and isinstance(group, type):
-                chosen = [extra.names for extra in extras if isinstance(extra, Only)]
+                chosen = [extra for extra in extras if isinstance(extra, frozenset)]
                 groups[name] = (group, chosen[0] if chosen else frozenset(_fields(group)))
 
         def callback(**values: object) -> int:

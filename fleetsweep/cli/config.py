@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleetsweep.cli.options import ConnectOptions, OutputOptions, PlanOptions, TargetOptions
+from fleetsweep.cli.options import ConnectOptions, OutputOptions, RerunOptions, TargetOptions
 from fleetsweep.cli.spread_options import SpreadOptions
 from fleetsweep.cli.targets import select, unexpected
 from fleetsweep.console import Output
@@ -17,7 +17,6 @@ from fleetsweep.errors import UsageError
 from fleetsweep.model.decision import Guard
 from fleetsweep.model.host import Host
 from fleetsweep.model.policy_flags import Flags
-from fleetsweep.model.run_scope import ResourceKind
 from fleetsweep.notify.dispatch import NotifyConfig
 from fleetsweep.policy.guards import Percent
 from fleetsweep.policy.rules import Policy
@@ -25,8 +24,10 @@ from fleetsweep.policy.settings import resolve, resolve_fleet_cap
 from fleetsweep.runtime.capacity import hosts_at_once
 
 if TYPE_CHECKING:
+    from fleetsweep.cli.removal_options import PlanOptions
     from fleetsweep.cli.rerun import PastHosts
     from fleetsweep.engine.tls import EngineTls
+    from fleetsweep.model.run_scope import ResourceKind
     from fleetsweep.store.plan_file import SavedPlan
     from fleetsweep.sweep.evidence import EvidenceRule
     from fleetsweep.sweep.phases import ConnectConfig
@@ -69,6 +70,15 @@ class Chosen:
     hosts: tuple[Host, ...]
     flags: Flags
     saved: SavedPlan | None = None
+
+
+def rerun_hosts(options: RerunOptions, state_dir: Path) -> PastHosts | None:
+    """Return the hosts that ``--rerun`` names; None without it. Raises UsageError where there is no such host."""
+    if options.rerun is None:
+        return None
+    from fleetsweep.cli.rerun import past_hosts
+
+    return past_hosts(*options.rerun, state_dir)
 
 
 def choose(

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fleetsweep.cli.command import option
-from fleetsweep.cli.params import Count
 
 if TYPE_CHECKING:
     from fleetsweep.cli.config import RunConfig
+    from fleetsweep.cli.removal_options import EvidenceOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +26,6 @@ class AttributeOptions:
             help="Keep this label of each stale container in the report and journal, to see where it came from. "
             "Repeatable. [$FLEETSWEEP_ATTRIBUTE; default: org.opencontainers.image.source, "
             "com.docker.compose.project, fleetsweep.owner]",
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceOptions:
-    """What is kept of a container before it is removed, in addition to its inspect response."""
-
-    logs: int = field(
-        default=0,
-        metadata=option(
-            "Removal",
-            "--logs",
-            type=Count(0, 100_000),
-            metavar="N",
-            help="Keep the last N lines of each container's log, at most 64 KiB, with secrets masked. [default: 0]",
-        ),
-    )
-    require_evidence: bool = field(
-        default=False,
-        metadata=option(
-            "Removal",
-            "--require-evidence",
-            help="Don't remove a container whose details, or log with --logs, can't be kept.",
         ),
     )
 

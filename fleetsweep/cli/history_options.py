@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from fleetsweep.cli.command import option
 from fleetsweep.cli.completion import HOST
-from fleetsweep.cli.params import Count, Duration, LeakGrouping, RunHosts
+from fleetsweep.cli.params import Count, Duration, LeakGrouping
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +71,5 @@ class PruneOptions:
             "--keep",
             type=Duration(),
             help="With prune: how long before the newest run is kept, such as 90d; 1d or more.",
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class RerunOptions:
-    """Which hosts of a past run. ``rerun`` is the run and the status of its hosts."""
-
-    rerun: tuple[str, str] | None = field(
-        default=None,
-        metadata=option(
-            "Targets",
-            "--rerun",
-            type=RunHosts(),
-            metavar="RUN:STATUS",
-            help="Of the selected hosts, those that were unreachable, failed or guarded in a past run: the beginning "
-            "of its id, or last, then :unreachable, :failed or :guarded.",
         ),
     )

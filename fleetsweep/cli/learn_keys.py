@@ -15,7 +15,7 @@ from fleetsweep.ssh.options import Trust
 if TYPE_CHECKING:
     from fleetsweep.cli.config import RunConfig
     from fleetsweep.cli.signals import SignalHandler
-    from fleetsweep.model.report import Checkup
+    from fleetsweep.model.checkup import Checkup
 
 Look = Callable[["RunConfig"], tuple["Checkup", ...]]
 

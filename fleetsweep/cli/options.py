@@ -10,7 +10,7 @@ from typing import Final
 
 from fleetsweep.cli.command import only, option
 from fleetsweep.cli.completion import HOST, LIMIT
-from fleetsweep.cli.params import DIR, FILE, Count, Duration, EngineUrl, HostCount, RunLabel, ScheduleName
+from fleetsweep.cli.params import DIR, FILE, Count, Duration, EngineUrl, HostCount, RunHosts, ScheduleName
 from fleetsweep.model.policy_flags import Group, flag_names
 
 HOUR_S: Final = 3600.0
@@ -88,6 +88,23 @@ class TargetOptions:
             type=HostCount(),
             metavar="N|MIN..MAX",
             help="Refuse to run unless this many hosts are selected.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RerunOptions:
+    """Which hosts of a past run. ``rerun`` is the run and the status of its hosts."""
+
+    rerun: tuple[str, str] | None = field(
+        default=None,
+        metadata=option(
+            "Targets",
+            "--rerun",
+            type=RunHosts(),
+            metavar="RUN:STATUS",
+            help="Of the selected hosts, those that were unreachable, failed or guarded in a past run: the beginning "
+            "of its id, or last, then :unreachable, :failed or :guarded.",
         ),
     )
 
@@ -214,77 +231,6 @@ class SavePlanOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """The saved plan to carry out, and how many seconds old it may be."""
-
-    plan: str | None = field(
-        default=None,
-        metadata=option(
-            "Removal",
-            "--plan",
-            type=FILE,
-            help="Carry out a saved plan, without a new survey: remove no other container.",
-        ),
-    )
-    plan_ttl: float = field(
-        default=HOUR_S,
-        metadata=option("Removal", "--plan-ttl", type=Duration(), help="Refuse an older plan. [default: 1h]"),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class RemovalOptions:
-    """How removals are made. ``lock_wait`` is in seconds."""
-
-    lock_wait: float = field(
-        default=600.0,
-        metadata=option(
-            "Removal", "--lock-wait", type=Duration(), help="Wait this long for another sweep to end. [default: 10m]"
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class SweepOptions:
-    """What a sweep asks, and what it removes in addition to containers."""
-
-    yes: bool = field(default=False, metadata=option("Removal", "-y", "--yes", help="Remove without asking."))
-    volumes: bool = field(
-        default=False,
-        metadata=option("Removal", "--volumes", help="Also remove the containers' anonymous volumes."),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeOptions:
-    """Which run's containers a teardown removes, and what else of that run."""
-
-    baseline: str | None = field(
-        default=None,
-        metadata=option(
-            "Which containers", "--baseline", type=FILE, help="Remove what was created after this baseline was taken."
-        ),
-    )
-    run_label: tuple[str, str] | None = field(
-        default=None,
-        metadata=option(
-            "Which containers",
-            "--run-label",
-            type=RunLabel(),
-            metavar="KEY=VALUE",
-            help="Remove what carries this label of the run.",
-        ),
-    )
-    volumes: bool = field(
-        default=False,
-        metadata=option("Removal", "--volumes", help="Also remove the run's labelled volumes, and anonymous ones."),
-    )
-    networks: bool = field(
-        default=False, metadata=option("Removal", "--networks", help="Also remove the run's labelled networks.")
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class NotifyOptions:
     """Where a run's result is sent. ``notify`` and ``push_gateway`` hold secrets, so no repr shows them."""
 
@@ -334,70 +280,6 @@ class NotifyOptions:
             envvar="FLEETSWEEP_SCHEDULE_NAME",
             help="Label the metrics with it, where a command has several schedules. [$FLEETSWEEP_SCHEDULE_NAME]",
         ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
-    """Where the page goes, and how far back it looks, in seconds."""
-
-    html: str = field(
-        default="",
-        metadata=option("Output", "--html", type=FILE, required=True, help="Write the page to this file; - is stdout."),
-    )
-    since: float = field(
-        default=30 * 24 * HOUR_S,
-        metadata=option(
-            "Runs", "--since", type=Duration(), help="Days to show, such as 7d; at most 92. [default: 30d]"
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleOptions:
-    """What is scheduled, how often in seconds, as which account, and where the files go."""
-
-    job: str | None = field(
-        default=None,
-        metadata=option(
-            "Schedule",
-            "--job",
-            choices=("audit", "sweep", "teardown"),
-            help="The command to run. [default: sweep; gitea and github: sweep and teardown]",
-        ),
-    )
-    every: float = field(
-        default=HOUR_S,
-        metadata=option(
-            "Schedule", "--every", type=Duration(), help="How often it runs, such as 15m, 6h or 1d. [default: 1h]"
-        ),
-    )
-    account: str = field(
-        default="fleetsweep",
-        metadata=option("Schedule", "--user", metavar="NAME", help="The account that runs it. [default: fleetsweep]"),
-    )
-    remote_user: str | None = field(
-        default=None,
-        metadata=option(
-            "Schedule", "--remote-user", metavar="NAME", help="Log in to the boxes as this user: the run's --user."
-        ),
-    )
-    install: str | None = field(
-        default=None,
-        metadata=option(
-            "Schedule",
-            "--install",
-            metavar="COMMAND",
-            help="How a workflow installs fleetsweep on a runner without it, such as 'pip install …'; for gitea and "
-            "github. [default: pip install a wheel in /opt/fleetsweep]",
-        ),
-    )
-    write: str | None = field(
-        default=None,
-        metadata=option("Schedule", "--write", type=DIR, help="Write the files to this directory, not to stdout."),
-    )
-    force: bool = field(
-        default=False, metadata=option("Schedule", "--force", help="Replace existing files whose content differs.")
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fleetsweep.cli.history_options import RerunOptions
 from fleetsweep.console import say_wrapped
 from fleetsweep.errors import UsageError
 from fleetsweep.model.host import Host
@@ -45,14 +44,11 @@ class PastHosts:
         return chosen
 
 
-def past_hosts(options: RerunOptions, state_dir: Path) -> PastHosts | None:
-    """Return the hosts that ``--rerun`` names; None without it. Raises UsageError where there is no such host."""
+def past_hosts(text: str, status: str, state_dir: Path) -> PastHosts:
+    """Return the hosts that ``--rerun`` names. Raises UsageError where there is no such host."""
     from fleetsweep.report import printable
     from fleetsweep.store.journal import record
 
-    if options.rerun is None:
-        return None
-    text, status = options.rerun
     found = record(state_dir, _last(state_dir) if text == LAST else text)
     run_id = printable(found.run.id)
     if found.run.exit_code is None:

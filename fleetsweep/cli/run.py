@@ -24,7 +24,6 @@ from fleetsweep.console import note, say_wrapped, warn
 from fleetsweep.errors import FaultKind, FleetsweepError, UsageError
 from fleetsweep.exit_codes import BUG, INCOMPLETE, OK, worst
 from fleetsweep.model.decision import FleetPlan
-from fleetsweep.model.journal import Settlement
 from fleetsweep.model.report import HostReport
 from fleetsweep.model.survey import FailedSurvey, Fault, Status
 from fleetsweep.notify.dispatch import notify
@@ -34,6 +33,7 @@ from fleetsweep.policy.last_seen import mark_silent
 
 if TYPE_CHECKING:
     from fleetsweep.cli.config import RunConfig
+    from fleetsweep.model.intent import Settlement
     from fleetsweep.model.survey import Survey
     from fleetsweep.store.journal import Journal
     from fleetsweep.store.plan_file import SavedPlan
@@ -145,7 +145,6 @@ def _run_phases(run: Run, stack: ExitStack) -> RunProgress:
 
 def _survey_and_plan(run: Run, connect: ConnectConfig, done: RunProgress) -> None:
     """Survey the hosts, plan, and reconcile what earlier runs left open; or take the saved plan."""
-    from fleetsweep.policy.reconcile import settle
     from fleetsweep.sweep import phases
 
     config = run.config
@@ -168,6 +167,10 @@ def _survey_and_plan(run: Run, connect: ConnectConfig, done: RunProgress) -> Non
             kinds=config.resource_kinds,
         )
     done.plan = plan_fleet(surveys, config.policies, config.fleet_cap, history)
+    if not open_intents:
+        return
+    from fleetsweep.policy.reconcile import settle
+
     done.settled = settle(open_intents, surveys)
     try:
         if run.journal is not None:

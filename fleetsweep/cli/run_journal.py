@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from fleetsweep.console import warn
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.exit_codes import INCOMPLETE, worst
-from fleetsweep.model.journal import LeaksSeen, OpenIntent
+from fleetsweep.model.leak import LeaksSeen
 from fleetsweep.model.report import FleetReport
 from fleetsweep.model.survey import Status
 from fleetsweep.notify.dispatch import NotifyConfig
 
 if TYPE_CHECKING:
     from fleetsweep.cli.config import RunConfig
+    from fleetsweep.model.intent import OpenIntent
     from fleetsweep.store.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -155,7 +156,7 @@ def with_past(config: RunConfig, journal: Journal | None, report: FleetReport) -
     notify = config.notify
     if journal is None:
         return notify.without_journal()
-    from fleetsweep.store.journal.past import last_successes
+    from fleetsweep.store.journal.totals import last_successes
 
     try:
         if notify.exports:
@@ -186,7 +187,7 @@ def with_counters(config: RunConfig, journal: Journal | None, sent: NotifyConfig
     """Return where the run's result is sent, with the journal's counters, this run included."""
     if journal is None or not sent.exports:
         return sent
-    from fleetsweep.store.journal.past import counters
+    from fleetsweep.store.journal.totals import counters
 
     try:
         return replace(sent, counters=counters(journal, config.command))

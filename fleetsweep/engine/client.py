@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.engine.decode import (
     FULL_ID,
@@ -36,8 +36,10 @@ from fleetsweep.engine.versions import engine_of, libpod_of, minimum_api
 from fleetsweep.errors import EngineError, FaultKind, HostError
 from fleetsweep.model import states
 from fleetsweep.model.container import SECOND, Container, Inspected
-from fleetsweep.model.run_scope import Resource, ResourceKind
 from fleetsweep.runtime.deadline import Deadline
+
+if TYPE_CHECKING:
+    from fleetsweep.model.run_scope import Resource, ResourceKind
 
 FIRST_API: Final = "1.40"
 """The API version of the first list, sent before the engine's own version is known. Docker 19.03 and newer have it."""
@@ -290,6 +292,8 @@ class EngineClient:
 
     def list_resources(self, kind: ResourceKind, label: str) -> tuple[Resource, ...]:
         """Return the volumes or networks that the engine lists for a label ``key=value``. Raises HostError."""
+        from fleetsweep.model.run_scope import ResourceKind
+
         with self._translator.translated(f"the {kind} list"):
             filters = {"label": label}
             if kind is ResourceKind.VOLUME:
@@ -298,6 +302,8 @@ class EngineClient:
 
     def inspect_resource(self, resource: Resource, *, within: float | None = None) -> Resource | None:
         """Return the resource as it is now, or None if the engine has none with this id. Raises HostError."""
+        from fleetsweep.model.run_scope import ResourceKind
+
         try:
             with self._translator.translated(f"the response about a {resource.kind}"):
                 if resource.kind is ResourceKind.VOLUME:
@@ -310,6 +316,8 @@ class EngineClient:
 
     def remove_resource(self, resource: Resource, *, within: float | None = None) -> None:
         """Remove a resource with one request and without force: one in use stays. Raises as ``remove`` does."""
+        from fleetsweep.model.run_scope import ResourceKind
+
         with self._translator.translated("the response to a removal"):
             if resource.kind is ResourceKind.VOLUME:
                 self._api_within(within).remove_volume(resource.ref)

@@ -11,15 +11,17 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from fleetsweep.engine.strict_json import Entries
 from fleetsweep.errors import EngineError, FaultKind
 from fleetsweep.model import states
 from fleetsweep.model.container import SECOND, UNREADABLE, Container
-from fleetsweep.model.run_scope import Resource, ResourceKind
 
-Labelled = TypeVar("Labelled", Container, Resource)
+if TYPE_CHECKING:
+    from fleetsweep.model.run_scope import Resource
+
+Labelled = TypeVar("Labelled", Container, "Resource")
 
 # The Docker SDK puts ids into URLs unescaped: any other string could address another resource.
 FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
@@ -143,6 +145,8 @@ def parse_volumes(value: object) -> tuple[Resource, ...]:
 
 def parse_volume(item: object) -> Resource:
     """Return one volume. Raises EngineError for a name that could address another resource in a URL."""
+    from fleetsweep.model.run_scope import Resource, ResourceKind
+
     name = _mapping(item).get("Name")
     if not isinstance(name, str) or _VOLUME_NAME.fullmatch(name) is None:
         raise _invalid(f"{str(name)[:80]!r} is not a volume name")
@@ -159,6 +163,8 @@ def parse_networks(value: object) -> tuple[Resource, ...]:
 
 def parse_network(item: object) -> Resource:
     """Return one network. Raises EngineError."""
+    from fleetsweep.model.run_scope import Resource, ResourceKind
+
     found = _mapping(item)
     network_id = _full_id(found.get("Id"))
     labels = _labels(found.get("Labels"))

@@ -7,7 +7,6 @@ values. Here a long list is decoded entry by entry, and the memory that a body m
 from __future__ import annotations
 
 import codecs
-import html
 import json
 import math
 import re
@@ -227,4 +226,6 @@ def _is_page(text: str, content_type: str) -> bool:
 def _page_text(text: str) -> str:
     # Each pattern excludes its own first character, so that none backtracks on a page of "<" alone.
     without = re.sub(r"<(script|style)\b[^<]*", " ", text, flags=re.I)
+    import html
+
     return html.unescape(re.sub(r"<[^<>]*>?", " ", without)).strip()

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.ansible_cfg import DEFAULT_IGNORED, Reading
@@ -17,11 +18,13 @@ from fleetsweep.inventory.dynamic import NotAProgramError, read_script
 from fleetsweep.inventory.files import VAULT_HEADER, Warnings, read_text
 from fleetsweep.inventory.graph import UNGROUPED, Graph
 from fleetsweep.inventory.ini import read_ini
-from fleetsweep.inventory.plugins import Plugins
 from fleetsweep.inventory.ranges import host_names
 from fleetsweep.inventory.variable_files import VariableFiles
 from fleetsweep.inventory.yaml_file import read_yaml
 from fleetsweep.inventory.yaml_text import Document, NotYamlError, parse
+
+if TYPE_CHECKING:
+    from fleetsweep.inventory.plugins import Plugins
 
 _IGNORED_SUFFIXES: Final = tuple(DEFAULT_IGNORED)
 _IGNORED_NAMES: Final = frozenset({"group_vars", "host_vars", "vars_plugins"})
@@ -132,9 +135,14 @@ class _Sources:
         self._cwd = cwd
         self._warnings = warnings
         self._files = 0
-        self._plugins = Plugins(cwd)
         self.done: list[str] = []
         """The files and lists that were read so far, for plugins that need them."""
+
+    @cached_property
+    def _plugins(self) -> Plugins:
+        from fleetsweep.inventory.plugins import Plugins
+
+        return Plugins(self._cwd)
 
     def read_source(self, path: Path) -> None:
         """Read one source: a file, or a directory of files. Raises InventoryError."""

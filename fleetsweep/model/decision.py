@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from fleetsweep.model.container import Container
 from fleetsweep.model.host import Host
-from fleetsweep.model.run_scope import Resource
 from fleetsweep.model.survey import Engine, FailedSurvey
+
+if TYPE_CHECKING:
+    from fleetsweep.model.run_scope import Resource
 
 
 class Verdict(StrEnum):
@@ -79,16 +82,6 @@ class Finding:
     rule: str
     saw: str
     reason: Reason | None
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why one container would be removed or kept: every rule's finding, the decision, and a tripped guard, if any."""
-
-    host: Host
-    decision: Decision
-    findings: tuple[Finding, ...]
-    guard: Guard | None
 
 
 class GuardName(StrEnum):

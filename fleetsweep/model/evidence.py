@@ -6,9 +6,11 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from fleetsweep.model.journal import PastRemoval
+if TYPE_CHECKING:
+    from fleetsweep.model.journal import PastRemoval
+
 
 Document = Mapping[str, object]
 """A decoded JSON object."""

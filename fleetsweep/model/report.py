@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from fleetsweep.errors import Phase
 from fleetsweep.model.decision import Guard, HostPlan
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import Settlement
 from fleetsweep.model.outcome import Removal
-from fleetsweep.model.survey import Engine, Fault, Status
+from fleetsweep.model.survey import Fault, Status
+
+if TYPE_CHECKING:
+    from fleetsweep.model.intent import Settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +45,6 @@ class HostReport:
     def guarded_by(self) -> Guard | None:
         """The guard that stops this one host, if any."""
         return self.guard or (self.plan.guard if self.plan else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Checkup:
-    """How far one host was reached, what was observed at each phase, and the command to run if it failed.
-
-    ``seen`` has the phases that succeeded. ``engine``, ``skew_s`` (engine time minus controller time) and
-    ``round_trip_s`` are None if the engine was not reached.
-    """
-
-    host: Host
-    status: Status
-    seen: Mapping[Phase, Mapping[str, str]]
-    engine: Engine | None = None
-    containers: int | None = None
-    skew_s: float | None = None
-    round_trip_s: float | None = None
-    fault: Fault | None = None
-    guard: Guard | None = None
-    command: str = ""
-    duration_s: float = 0.0
 
 
 class WarningKind(StrEnum):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from fleetsweep.errors import FaultKind, Phase
 from fleetsweep.model.container import Container
 from fleetsweep.model.host import Host
-from fleetsweep.model.run_scope import Resource
+
+if TYPE_CHECKING:
+    from fleetsweep.model.run_scope import Resource
 
 PhaseObserver = Callable[[Phase, Mapping[str, str]], None]
 """Called with what was observed at each phase of reaching a host, as soon as the phase succeeds."""

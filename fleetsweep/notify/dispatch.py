@@ -14,16 +14,18 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from fleetsweep.console import say, warn
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.exit_codes import BUG, INCOMPLETE, INTERRUPTED, USAGE
-from fleetsweep.model.journal import Counters, LastSuccesses
 from fleetsweep.model.report import FleetReport
 from fleetsweep.runtime import files
+
+if TYPE_CHECKING:
+    from fleetsweep.model.journal import Counters, LastSuccesses
 
 TIMEOUT_S: Final = 15.0
 """Seconds for each step: the CI output, the push, the metrics file, and all messages together."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from fleetsweep.model.secrets import redacted
-
 ATTRIBUTES: Final = (
     "org.opencontainers.image.source",
     "com.docker.compose.project",
@@ -20,6 +18,10 @@ VALUE_LIMIT: Final = 200
 
 def attributes_of(labels: Mapping[str, str] | None, keys: Iterable[str]) -> dict[str, str]:
     """Return those of the labels that ``keys`` names, with secrets masked and long values cut."""
-    if not labels:
+    found = {key: labels[key] for key in keys if key in labels} if labels else {}
+    if not found:
         return {}
-    return {key: redacted(key, labels[key])[:VALUE_LIMIT] for key in keys if key in labels}
+    # Its patterns take longer to compile than most runs take to judge their containers.
+    from fleetsweep.model.secrets import redacted
+
+    return {key: redacted(key, value)[:VALUE_LIMIT] for key, value in found.items()}

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from fleetsweep.model.container import Container
-from fleetsweep.model.decision import Explanation, Guard, HostPlan, Reason
+from fleetsweep.model.decision import Guard, HostPlan, Reason
+from fleetsweep.model.explanation import Explanation
 from fleetsweep.model.survey import FailedSurvey, Survey
 from fleetsweep.policy.rules import Policy, decide, findings
 

@@ -6,18 +6,20 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import Decision, FleetPlan, Guard, GuardName, HostPlan, Reason
 from fleetsweep.model.durations import compared, in_words
 from fleetsweep.model.host import Host
-from fleetsweep.model.run_scope import CLOCK_TOLERANCE_S, LONGEST_JOB_S, Baseline
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Survey
 from fleetsweep.policy.anomaly import anomaly_guard
 from fleetsweep.policy.dependents import keep_in_use
 from fleetsweep.policy.identity import identity_of, other_engine, twins
 from fleetsweep.policy.rules import Policy, decide, resources_of_run
+
+if TYPE_CHECKING:
+    from fleetsweep.model.run_scope import Baseline
 
 log = logging.getLogger(__name__)
 
@@ -170,6 +172,8 @@ def _pin_guard(engine: Engine, policy: Policy) -> Guard | None:
 
 def _baseline_guard(plan: HostPlan, baseline: Baseline) -> Guard | None:
     """Return a guard if the engine is not the baseline's, or its clock contradicts the baseline's time; else None."""
+    from fleetsweep.model.run_scope import CLOCK_TOLERANCE_S, LONGEST_JOB_S
+
     other = other_engine(plan.host, baseline.identity, plan.engine, "the baseline")
     if other is not None:
         return other
@@ -193,21 +197,21 @@ def _fleet_guard(plans: Sequence[HostPlan | FailedSurvey], fleet_cap: int | Perc
     if fleet_cap is None:
         return None
     counted = [
-        _Count(_wanted(plan), plan.containers)
+        (_wanted(plan), plan.containers)
         for plan in plans
         if isinstance(plan, HostPlan) and (plan.guard is None or plan.guard.name is GuardName.ANOMALY)
     ]
-    found, surveyed = sum(each.found for each in counted), sum(each.containers for each in counted)
+    found, surveyed = sum(wanted for wanted, _ in counted), sum(containers for _, containers in counted)
     aside = ""
     if isinstance(fleet_cap, int):
         tripped = found > fleet_cap
     else:
         tripped = found > surveyed * fleet_cap.value / 100
-        largest = max(counted, key=lambda each: each.containers, default=None)
-        if not tripped and largest is not None and len(counted) > 1:
+        if not tripped and len(counted) > 1:
+            of_largest, largest = max(counted, key=lambda each: each[1])
             # Otherwise one box with a long list could raise the limit for all others.
-            others, rest = found - largest.found, surveyed - largest.containers
-            tripped = others > (rest + min(largest.containers, rest)) * fleet_cap.value / 100
+            others, rest = found - of_largest, surveyed - largest
+            tripped = others > (rest + min(largest, rest)) * fleet_cap.value / 100
             if tripped:
                 found, surveyed = others, rest
                 aside = " (the host with the most containers counts for no more than all the others together)"
@@ -220,14 +224,6 @@ def _fleet_guard(plans: Sequence[HostPlan | FailedSurvey], fleet_cap: int | Perc
         limit=fleet_cap if isinstance(fleet_cap, int) else str(fleet_cap),
         found=found,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Count:
-    """One host's number of removals, volumes and networks included, and of containers listed."""
-
-    found: int
-    containers: int
 
 
 def _wanted(plan: HostPlan) -> int:

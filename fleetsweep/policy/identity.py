@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Connection, Host
-from fleetsweep.model.journal import OpenIntent
 from fleetsweep.model.survey import Engine, FailedSurvey, Survey
+
+if TYPE_CHECKING:
+    from fleetsweep.model.intent import OpenIntent
 
 
 def identity_of(host: Host, engine: Engine) -> str:

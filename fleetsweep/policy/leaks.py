@@ -7,7 +7,7 @@ from typing import Final
 
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.decision import Decision, GuardName, HostPlan, Reason
-from fleetsweep.model.journal import Leak, LeaksSeen
+from fleetsweep.model.leak import Leak, LeaksSeen
 from fleetsweep.model.outcome import Outcome
 from fleetsweep.model.report import HostReport
 from fleetsweep.policy.rules import Policy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fleetsweep.model.journal import OpenIntent, SettledAs, Settlement
+from fleetsweep.model.intent import OpenIntent, SettledAs, Settlement
 from fleetsweep.model.survey import FailedSurvey, Survey
 from fleetsweep.policy.identity import identity_of
 

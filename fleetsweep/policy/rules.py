@@ -9,17 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model import states
 from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import AgeFrom, Decision, Finding, Reason, Selector, Verdict
-from fleetsweep.model.run_scope import Resource, RunScope
 from fleetsweep.model.timed_regex import Matcher
 from fleetsweep.policy.attributes import ATTRIBUTES, attributes_of
 from fleetsweep.policy.image_names import image_matches
 from fleetsweep.policy.orchestrators import managed_by
 from fleetsweep.policy.until import parse_until
+
+if TYPE_CHECKING:
+    from fleetsweep.model.run_scope import Resource, RunScope
 
 EARLIEST_NS: Final = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp()) * SECOND
 """Docker's first release. An older timestamp comes from a dead clock battery or a parser's zero."""

@@ -10,8 +10,8 @@ from typing import Final
 
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.decision import GuardName, HostPlan
-from fleetsweep.model.journal import LastMatch, PastOfHosts
 from fleetsweep.model.outcome import Outcome
+from fleetsweep.model.past_hosts import LastMatch, PastOfHosts
 from fleetsweep.model.report import FleetReport, FleetWarning, HostReport, WarningKind
 
 RENAMED_RUNS: Final = 2

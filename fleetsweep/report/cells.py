@@ -6,18 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model.container import SECOND, UNREADABLE
 from fleetsweep.model.decision import AgeFrom, Decision, Guard, GuardName, HostPlan, Reason
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import FleetReport, HostReport
-from fleetsweep.model.run_scope import Resource
 from fleetsweep.model.survey import Status
 from fleetsweep.report.escape import printable
 from fleetsweep.report.fit import Column, Cut, name_column, number_column, text_column
 from fleetsweep.report.groups import label
 from fleetsweep.report.totals import HostTotals, counted_plan, fleet_totals, host_totals, sum_of
+
+if TYPE_CHECKING:
+    from fleetsweep.model.run_scope import Resource
 
 HOST_COLUMNS: Final = (
     replace(name_column("HOST"), least=15),

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fleetsweep.errors import Phase
+from fleetsweep.model.checkup import Checkup
 from fleetsweep.model.decision import GuardName
 from fleetsweep.model.host import Connection
-from fleetsweep.model.report import Checkup
 from fleetsweep.model.survey import Engine
 from fleetsweep.report.cells import NAME_LIMIT, NOTHING, fine_seconds
 from fleetsweep.report.escape import printable, well_formed

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from fleetsweep.model.decision import Explanation, Finding, HostPlan, Verdict
+from fleetsweep.model.decision import Finding, HostPlan, Verdict
 from fleetsweep.model.durations import compared
+from fleetsweep.model.explanation import Explanation
 from fleetsweep.report.cells import IMAGE_LIMIT, NAME_LIMIT, NOTHING, SHORT_ID, humanize
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.fit import Column, name_column, number_column, table, text_column, wrap

@@ -9,8 +9,9 @@ from typing import Final
 
 from fleetsweep import exit_codes
 from fleetsweep.model.container import SECOND
+from fleetsweep.model.hold import Hold
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import Hold, JournalSize, PastHost, PastRun, Record
+from fleetsweep.model.journal import JournalSize, PastHost, PastRun, Record
 from fleetsweep.report.cells import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.fit import Column, Cut, name_column, number_column, table, text_column, wrap

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model.decision import Decision, Guard, HostPlan
-from fleetsweep.model.journal import Settlement
 from fleetsweep.model.outcome import Removal
 from fleetsweep.model.report import FleetReport, FleetWarning, HostReport, Silence
-from fleetsweep.model.run_scope import Resource
 from fleetsweep.model.survey import Engine, Fault
 from fleetsweep.report.cells import created_age_s, iso_utc, removals_by_id, resource_removal
 from fleetsweep.report.escape import well_formed
 from fleetsweep.report.totals import counted_plan, fleet_totals, host_totals
+
+if TYPE_CHECKING:
+    from fleetsweep.model.intent import Settlement
+    from fleetsweep.model.run_scope import Resource
 
 SCHEMA: Final = "fleetsweep.report/1"
 

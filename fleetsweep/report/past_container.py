@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from fleetsweep.model.container import SECOND
-from fleetsweep.model.journal import Hold, PastRemoval
+from fleetsweep.model.hold import Hold
+from fleetsweep.model.journal import PastRemoval
 from fleetsweep.model.leak_history import PastContainer, PastLeak
 from fleetsweep.report.cells import IMAGE_LIMIT, NAME_LIMIT, NOTHING, SHORT_ID, WORD_LIMIT, humanize, iso_utc
 from fleetsweep.report.escape import printable, well_formed

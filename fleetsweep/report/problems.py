@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model.decision import Decision, Guard
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import SettledAs, Settlement
 from fleetsweep.model.outcome import Outcome
 from fleetsweep.model.report import FleetReport, HostReport, Silence
 from fleetsweep.model.survey import Fault, Status
@@ -25,14 +24,12 @@ from fleetsweep.report.escape import printable
 from fleetsweep.report.groups import folded, grouped, impersonal, names
 from fleetsweep.report.totals import NO_LONGER_THERE, in_use, unknown_age, unreadable
 
+if TYPE_CHECKING:
+    from fleetsweep.model.intent import Settlement
+
 LINES_A_HOST: Final = 20
 """Lines of one kind for one host. A hostile box has 10,000 containers of unknown age."""
 
-_SETTLED: Final = {
-    SettledAs.GONE: "it is gone",
-    SettledAs.STILL_THERE: "it is still there",
-    SettledAs.UNKNOWN: "its engine could not be asked, so its outcome stays unknown",
-}
 _NOT_REMOVED: Final = (
     (Outcome.FAILED, "was not removed", ""),
     (Outcome.UNKNOWN, "may or may not have been removed", " -> the next run finds out"),
@@ -164,10 +161,17 @@ def _silence_line(silence: Silence) -> str:
 
 
 def _settlement_line(settlement: Settlement) -> str:
+    from fleetsweep.model.intent import SettledAs
+
+    found = {
+        SettledAs.GONE: "it is gone",
+        SettledAs.STILL_THERE: "it is still there",
+        SettledAs.UNKNOWN: "its engine could not be asked, so its outcome stays unknown",
+    }[settlement.outcome]
     intent = settlement.intent
     label = f"{printable(intent.name, NAME_LIMIT)} ({printable(intent.container_id[:SHORT_ID])})"
     run_id = printable(intent.run_id, NAME_LIMIT)
-    return f"{label}: run {run_id} ended without knowing whether it was removed: {_SETTLED[settlement.outcome]}"
+    return f"{label}: run {run_id} ended without knowing whether it was removed: {found}"
 
 
 def _more(count: int, most: int | None) -> Iterator[str]:

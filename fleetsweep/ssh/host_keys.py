@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 import paramiko
 
 from fleetsweep.errors import FaultKind, HostError, Phase
-from fleetsweep.model.host_key import UnknownKey
 from fleetsweep.runtime.files import quoted
 from fleetsweep.ssh.algorithms import is_short_rsa, select
 from fleetsweep.ssh.cache import FileState, file_state, single_flight
@@ -27,6 +26,7 @@ from fleetsweep.ssh.revoked_keys import check_not_revoked
 from fleetsweep.ssh.transport import StreamlocalTransport
 
 if TYPE_CHECKING:
+    from fleetsweep.model.host_key import UnknownKey
     from fleetsweep.ssh.host_certificates import Problem
 
 USER_KNOWN_HOSTS: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
@@ -167,6 +167,8 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
     def _report_unknown(self, key: paramiko.PKey) -> None:
         if self._rules.on_unknown_key is None:
             return
+        from fleetsweep.model.host_key import UnknownKey
+
         encoded, name = key.asbytes(), lookup_name(self._name, self._port)
         self._rules.on_unknown_key(
             UnknownKey(

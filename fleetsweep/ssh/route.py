@@ -9,14 +9,13 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import fabric
 import paramiko
 
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.model.host import Host
-from fleetsweep.model.host_key import UnknownKey
 from fleetsweep.ssh.cache import single_flight
 from fleetsweep.ssh.config_lookup import HostSettings, look_up
 from fleetsweep.ssh.config_tokens import expand_all, expand_tokens
@@ -25,6 +24,9 @@ from fleetsweep.ssh.identities import DEFAULT_KEYS
 from fleetsweep.ssh.options import SshOptions, Trust
 from fleetsweep.ssh.regular_file import expanded
 from fleetsweep.ssh.ssh_config import Line, config_error, port_of, read_options, read_ssh_config
+
+if TYPE_CHECKING:
+    from fleetsweep.model.host_key import UnknownKey
 
 MAX_HOPS: Final = 8
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from fleetsweep.engine import READ_ONLY
 from fleetsweep.errors import Phase
+from fleetsweep.model.checkup import Checkup
 from fleetsweep.model.decision import Guard
 from fleetsweep.model.host import Host
-from fleetsweep.model.report import Checkup
 from fleetsweep.model.survey import FailedSurvey, Status, Survey
 from fleetsweep.policy.guards import plan_fleet
 from fleetsweep.policy.rules import Policy

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from fleetsweep.errors import FleetsweepError, HostError
 from fleetsweep.model.container import Target
 from fleetsweep.model.decision import Guard
-from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.outcome import Removal
 from fleetsweep.model.survey import Fault
 from fleetsweep.runtime.capacity import out_of_room
@@ -26,6 +25,7 @@ from fleetsweep.sweep.workers import as_fault
 
 if TYPE_CHECKING:
     from fleetsweep.engine.tls import EngineTls
+    from fleetsweep.model.evidence import Evidence
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fleetsweep.errors import FleetsweepError
 from fleetsweep.model.container import Target
-from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.outcome import Outcome, Removal
+
+if TYPE_CHECKING:
+    from fleetsweep.model.evidence import Evidence
 
 
 class IntentLog(Protocol):

@@ -13,7 +13,6 @@ from fleetsweep.model.container import Container
 from fleetsweep.model.decision import Guard, HostPlan
 from fleetsweep.model.host import Host
 from fleetsweep.model.outcome import Outcome
-from fleetsweep.model.run_scope import ResourceKind
 from fleetsweep.model.survey import Fault, Status, Survey
 from fleetsweep.policy.guards import engine_guard
 from fleetsweep.policy.rules import Policy, needs_inspection
@@ -24,6 +23,7 @@ from fleetsweep.sweep.ledger import Ledger
 
 if TYPE_CHECKING:
     from fleetsweep.engine.client import EngineClient
+    from fleetsweep.model.run_scope import ResourceKind
     from fleetsweep.sweep.evidence import EvidenceRule
 
 MOST_STREAMS: Final = 64

@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 from fleetsweep.errors import FaultKind
 from fleetsweep.model.decision import FleetPlan, Guard, HostPlan
 from fleetsweep.model.host import Connection, Host
-from fleetsweep.model.journal import Settlement
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import HostReport
-from fleetsweep.model.run_scope import ResourceKind
 from fleetsweep.model.survey import FailedSurvey, Fault, PhaseObserver, Status, Survey, ignore_phase
 from fleetsweep.policy.rules import Policy
 from fleetsweep.runtime.capacity import out_of_room
@@ -33,6 +31,8 @@ from fleetsweep.sweep.runner import Runner, ThreadRunner
 
 if TYPE_CHECKING:
     from fleetsweep.engine.tls import EngineTls
+    from fleetsweep.model.intent import Settlement
+    from fleetsweep.model.run_scope import ResourceKind
     from fleetsweep.ssh.bastions import Bastions
     from fleetsweep.sweep.spread import Spread
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fleetsweep.errors import EngineError, HostError, LostAnswer
 from fleetsweep.model import states
 from fleetsweep.model.container import Container, Inspected
 from fleetsweep.model.decision import Decision, Reason, Verdict
-from fleetsweep.model.evidence import Document
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.policy.rules import EARLIEST_NS, Policy, decide, labels_digest
 from fleetsweep.sweep.ledger import Ledger
+
+if TYPE_CHECKING:
+    from fleetsweep.model.evidence import Document
 
 ABSENT: Final = frozenset({Outcome.REMOVED, Outcome.GONE})
 """The outcomes of a container that is no longer there."""

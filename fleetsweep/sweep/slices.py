@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from fleetsweep.model.decision import Decision, Guard, HostPlan
-from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.host import Host
 from fleetsweep.model.outcome import Removal
 from fleetsweep.model.survey import Fault, Survey
 from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions
 from fleetsweep.sweep.one_host import Look, RemovalOptions
+
+if TYPE_CHECKING:
+    from fleetsweep.model.evidence import Evidence
 
 TlsFiles = tuple[str | None, str | None, str | None]
 """The paths of the authority, the certificate and its key."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.cli.config import build, choose, connect_config, report_output, resolve_all
-from fleetsweep.cli.options import ConnectOptions, OutputOptions, PlanOptions, TargetOptions
+from fleetsweep.cli.options import ConnectOptions, OutputOptions, TargetOptions
+from fleetsweep.cli.removal_options import PlanOptions
 from fleetsweep.console import Output
 from fleetsweep.errors import PolicyError, UsageError
 from fleetsweep.model.host import Host

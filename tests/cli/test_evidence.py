@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.cli.config import Chosen, RunConfig, build
-from fleetsweep.cli.evidence import AttributeOptions, EvidenceOptions, with_attributes, with_evidence
+from fleetsweep.cli.evidence import AttributeOptions, with_attributes, with_evidence
 from fleetsweep.cli.options import ConnectOptions, TargetOptions
+from fleetsweep.cli.removal_options import EvidenceOptions
 from fleetsweep.console import Output
 from fleetsweep.errors import UsageError
 from fleetsweep.model.host import Host

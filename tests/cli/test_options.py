@@ -6,12 +6,16 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from fleetsweep.cli import options
+from fleetsweep.cli import evidence, history_options, options, removal_options, schedule_options, spread_options
 from fleetsweep.cli.command import SECTIONS, command
 from fleetsweep.cli.options import ConnectOptions, NotifyOptions, TargetOptions
 from fleetsweep.model.policy_flags import Flags
 
-GROUPS = [Flags, *(group for name, group in sorted(vars(options).items()) if name.endswith("Options"))]
+MODULES = (evidence, history_options, options, removal_options, schedule_options, spread_options)
+GROUPS = [
+    Flags,
+    *{group: None for module in MODULES for name, group in sorted(vars(module).items()) if name.endswith("Options")},
+]
 SECRET = "s3kr1t-t0ken"  # noqa: S105
 received: list[ConnectOptions] = []
 

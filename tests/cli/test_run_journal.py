@@ -16,7 +16,7 @@ from fleetsweep.console import Output
 from fleetsweep.errors import UsageError
 from fleetsweep.exit_codes import OK
 from fleetsweep.model.container import SECOND
-from fleetsweep.model.journal import Hold
+from fleetsweep.model.hold import Hold
 from fleetsweep.model.policy_flags import Flags
 from fleetsweep.notify.dispatch import NotifyConfig, RerunCommand
 from fleetsweep.store.journal import place_hold

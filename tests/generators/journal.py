@@ -22,7 +22,7 @@ from fleetsweep.errors import FaultKind, Phase
 from fleetsweep.model.container import SECOND, Container
 from fleetsweep.model.decision import AgeFrom, Decision, Guard, GuardName, HostPlan, Reason, Selector, Verdict
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import SettledAs, Settlement
+from fleetsweep.model.intent import SettledAs, Settlement
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.model.survey import Engine, Fault, Status

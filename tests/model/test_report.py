@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fleetsweep.model.checkup import Checkup
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Host
-from fleetsweep.model.report import Checkup, HostReport
+from fleetsweep.model.report import HostReport
 from fleetsweep.model.survey import Status
 from tests.report.build import plan
 

@@ -9,7 +9,7 @@ import pytest
 from fleetsweep.errors import FaultKind
 from fleetsweep.model.decision import GuardName, HostPlan
 from fleetsweep.model.host import Connection, Host
-from fleetsweep.model.journal import OpenIntent
+from fleetsweep.model.intent import OpenIntent
 from fleetsweep.model.run_scope import Baseline, RunScope
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Status, Survey
 from fleetsweep.policy.guards import engine_guard, plan_fleet

@@ -8,7 +8,7 @@ import pytest
 
 from fleetsweep.errors import FaultKind
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import OpenIntent, SettledAs
+from fleetsweep.model.intent import OpenIntent, SettledAs
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Status, Survey
 from fleetsweep.policy.identity import identity_of
 from fleetsweep.policy.reconcile import settle

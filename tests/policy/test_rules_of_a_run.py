@@ -9,7 +9,7 @@ import pytest
 
 from fleetsweep.model.container import SECOND, UNREADABLE, Container
 from fleetsweep.model.decision import Reason, Verdict
-from fleetsweep.model.journal import OpenIntent, SettledAs
+from fleetsweep.model.intent import OpenIntent, SettledAs
 from fleetsweep.model.run_scope import Baseline, Resource, ResourceKind, RunScope
 from fleetsweep.policy.reconcile import settle
 from fleetsweep.policy.rules import Policy, decide, findings, needs_inspection, resources_of_run

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from fleetsweep.model.decision import Guard, GuardName
-from fleetsweep.model.journal import LastMatch, OpenLeak, PastOfHosts
 from fleetsweep.model.outcome import Outcome
+from fleetsweep.model.past_hosts import LastMatch, OpenLeak, PastOfHosts
 from fleetsweep.model.report import FleetReport
 from fleetsweep.policy.warnings import IDLE_RUNS, MATCH_KEPT_NS, fleet_warnings
 from tests.report.build import NOW_NS, candidates, container_id, duplicate, guarded, lost, report, surveyed

@@ -6,9 +6,9 @@ import json
 from dataclasses import replace
 
 from fleetsweep.errors import FaultKind, Phase
+from fleetsweep.model.checkup import Checkup
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Connection, Host
-from fleetsweep.model.report import Checkup
 from fleetsweep.model.survey import Engine, Fault, Status
 from fleetsweep.report.checkup import render_checkups
 

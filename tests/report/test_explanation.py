@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from fleetsweep.model.decision import Explanation, Finding, Guard, GuardName, Reason, Verdict
+from fleetsweep.model.decision import Finding, Guard, GuardName, Reason, Verdict
+from fleetsweep.model.explanation import Explanation
 from fleetsweep.model.host import Host
 from fleetsweep.report.explanation import confirmation, render_explanation
 from tests.report.build import candidates, container, decision, plan

@@ -8,10 +8,13 @@ from collections import defaultdict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleetsweep.model.decision import Explanation, Finding
+from fleetsweep.model.checkup import Checkup
+from fleetsweep.model.decision import Finding
+from fleetsweep.model.explanation import Explanation
+from fleetsweep.model.hold import Hold
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import Hold, PastHost, PastRemoval, PastRun, Record
-from fleetsweep.model.report import Checkup, FleetReport
+from fleetsweep.model.journal import PastHost, PastRemoval, PastRun, Record
+from fleetsweep.model.report import FleetReport
 from fleetsweep.policy.rules import Policy
 from fleetsweep.report import (
     confirmation,

@@ -6,7 +6,8 @@ import json
 from dataclasses import replace
 
 from fleetsweep.model.container import SECOND
-from fleetsweep.model.journal import Hold, PastHost, PastRemoval, PastRun, Record
+from fleetsweep.model.hold import Hold
+from fleetsweep.model.journal import PastHost, PastRemoval, PastRun, Record
 from fleetsweep.report.history import render_history, render_holds, render_record
 from tests.report.build import NOW_NS, container_id
 

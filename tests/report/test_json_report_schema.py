@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from fleetsweep.errors import Phase
 from fleetsweep.model.decision import AgeFrom, GuardName, Reason, Selector, Verdict
-from fleetsweep.model.journal import SettledAs
+from fleetsweep.model.intent import SettledAs
 from fleetsweep.model.outcome import Outcome
 from fleetsweep.model.report import FleetReport, WarningKind
 from fleetsweep.model.run_scope import ResourceKind

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetsweep.model.container import SECOND
-from fleetsweep.model.journal import Hold, PastRemoval
+from fleetsweep.model.hold import Hold
+from fleetsweep.model.journal import PastRemoval
 from fleetsweep.model.leak_history import PastContainer, PastLeak
 from fleetsweep.report.past_container import ATTEMPTS, became, match_lines, render_past_container
 from tests.report.build import NOW_NS, container_id

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.errors import UsageError
-from fleetsweep.model.journal import Hold
+from fleetsweep.model.hold import Hold
 from fleetsweep.store.journal import holds, place_hold, release_hold
 from fleetsweep.store.journal.database import journal_file
 

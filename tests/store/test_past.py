@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from fleetsweep.model.journal import LastMatch, OpenLeak, PastOfHosts
+from fleetsweep.model.past_hosts import LastMatch, OpenLeak, PastOfHosts
 from fleetsweep.model.report import HostReport
 from fleetsweep.policy.leaks import leaks_of
 from fleetsweep.policy.rules import Policy

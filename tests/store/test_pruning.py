@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.errors import UsageError
+from fleetsweep.model.hold import Hold
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import Hold
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.store.journal import Journal, NoJournalError, journal_size, past_runs, place_hold, prune
 from fleetsweep.store.state_dir import try_sweep_lock

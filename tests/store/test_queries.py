@@ -15,7 +15,7 @@ from fleetsweep.errors import FaultKind, UsageError
 from fleetsweep.model.container import SECOND
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import SettledAs, Settlement
+from fleetsweep.model.intent import SettledAs, Settlement
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.model.survey import Fault, Status

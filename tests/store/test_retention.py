@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.model.journal import Leak, LeaksSeen
+from fleetsweep.model.leak import Leak, LeaksSeen
 from fleetsweep.model.report import FleetReport
 from fleetsweep.store.journal import Journal, retention
 from tests.store.test_writer import on_disk

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from fleetsweep.errors import Phase
+from fleetsweep.model.checkup import Checkup
 from fleetsweep.model.decision import GuardName
 from fleetsweep.model.host import Connection, Host
-from fleetsweep.model.report import Checkup
 from fleetsweep.model.survey import Status
 from fleetsweep.policy.rules import Policy
 from fleetsweep.ssh import SshOptions

@@ -17,7 +17,7 @@ import pytest
 from fleetsweep.errors import FaultKind, Phase, UsageError
 from fleetsweep.model.decision import Guard
 from fleetsweep.model.evidence import Evidence
-from fleetsweep.model.journal import SettledAs
+from fleetsweep.model.intent import SettledAs
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.policy.identity import identity_of

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fleetsweep.engine.decode import parse_list
 from fleetsweep.errors import HostError
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import OpenIntent
+from fleetsweep.model.intent import OpenIntent
 from fleetsweep.model.report import HostReport
 from fleetsweep.model.survey import FailedSurvey, Survey
 from fleetsweep.policy.guards import plan_fleet

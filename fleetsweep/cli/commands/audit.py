@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fleetsweep.cli.command import command, option
 from fleetsweep.cli.evidence import AttributeOptions, with_attributes
-from fleetsweep.cli.history_options import RerunOptions
 from fleetsweep.cli.notifications import notify_config, notify_refusal
 from fleetsweep.cli.options import (
     POLICY,
@@ -15,6 +14,7 @@ from fleetsweep.cli.options import (
     ListOptions,
     NotifyOptions,
     OutputOptions,
+    RerunOptions,
     SavePlanOptions,
     StateOptions,
     TargetOptions,
@@ -70,22 +70,21 @@ def audit(
 
     Prints one row per host: what is there, what matches, what is stale, and which guard would stop a sweep.
     """
-    from fleetsweep.cli.config import build, choose, report_output
+    from fleetsweep.cli.config import build, choose, report_output, rerun_hosts
     from fleetsweep.cli.defaults import state_directory
-    from fleetsweep.cli.rerun import past_hosts
     from fleetsweep.cli.run import execute
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.notify.dispatch import notify_of_failure
 
     if listing.list_hosts:
-        past = past_hosts(rerun, state_directory(state.state_dir))
+        past = rerun_hosts(rerun, state_directory(state.state_dir))
         return list_hosts(choose(targets, flags, past=past).hosts, targets.expect)
     sent = notify_config(notify, targets, output)
 
     def run() -> int:
         report = report_output(output, save_plan.save_plan)
         directory = state_directory(state.state_dir)
-        chosen = choose(targets, flags, past=past_hosts(rerun, directory))
+        chosen = choose(targets, flags, past=rerun_hosts(rerun, directory))
         config = build("audit", chosen, targets, connect, directory, report, sent, spread)
         return execute(replace(with_attributes(config, attributes), max_silence_s=silence.max_silence))
 

@@ -13,7 +13,7 @@ from fleetsweep.model.policy_flags import Flags
 
 if TYPE_CHECKING:
     from fleetsweep.cli.config import RunConfig
-    from fleetsweep.model.report import Checkup
+    from fleetsweep.model.checkup import Checkup
 
 EPILOG = """\b
 Examples:
@@ -111,7 +111,8 @@ def _check(config: RunConfig, learn: LearnOptions) -> int:
     from fleetsweep.cli.signals import SignalHandler
     from fleetsweep.console import columns, deliver, note
     from fleetsweep.errors import FaultKind
-    from fleetsweep.model.report import Checkup, HostReport
+    from fleetsweep.model.checkup import Checkup
+    from fleetsweep.model.report import HostReport
     from fleetsweep.model.survey import Status
     from fleetsweep.report import exit_code, render_checkups
 

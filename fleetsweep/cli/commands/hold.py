@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from fleetsweep.cli.command import command, option
-from fleetsweep.cli.options import (
-    ConnectOptions,
-    FormatOptions,
-    ListOptions,
-    StateOptions,
-    TargetOptions,
-)
+from fleetsweep.cli.options import ConnectOptions, FormatOptions, ListOptions, StateOptions, TargetOptions
 from fleetsweep.cli.params import Duration
 
 if TYPE_CHECKING:
@@ -135,7 +129,7 @@ def _place(config: RunConfig, text: str, reason: str, now_ns: int, duration_s: f
     from fleetsweep.cli.find_container import find_container
     from fleetsweep.exit_codes import INCOMPLETE, OK
     from fleetsweep.model.container import SECOND
-    from fleetsweep.model.journal import Hold
+    from fleetsweep.model.hold import Hold
     from fleetsweep.report import printable
     from fleetsweep.store.journal import place_hold
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import click
 
-from fleetsweep.cli.command import command
-from fleetsweep.cli.options import ReportOptions, StateOptions
+from fleetsweep.cli.command import command, option
+from fleetsweep.cli.options import HOUR_S, StateOptions
+from fleetsweep.cli.params import FILE, Duration
 
 EPILOG = """\b
 Examples:
@@ -18,6 +21,22 @@ The page is one file without a script, and a browser sends no request for it.
 It has names of hosts, containers and images: serve it only to those who may
 read the journal.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """Where the page goes, and how far back it looks, in seconds."""
+
+    html: str = field(
+        default="",
+        metadata=option("Output", "--html", type=FILE, required=True, help="Write the page to this file; - is stdout."),
+    )
+    since: float = field(
+        default=30 * 24 * HOUR_S,
+        metadata=option(
+            "Runs", "--since", type=Duration(), help="Days to show, such as 7d; at most 92. [default: 30d]"
+        ),
+    )
 
 
 @command(epilog=EPILOG)

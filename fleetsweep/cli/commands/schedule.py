@@ -11,19 +11,18 @@ import click
 
 from fleetsweep.cli.command import command, only
 from fleetsweep.cli.commands.audit import SilenceOptions
-from fleetsweep.cli.evidence import AttributeOptions, EvidenceOptions
+from fleetsweep.cli.evidence import AttributeOptions
 from fleetsweep.cli.options import (
     POLICY,
     ConnectOptions,
     NotifyOptions,
     OutputOptions,
-    RemovalOptions,
     SavePlanOptions,
-    ScheduleOptions,
     StateOptions,
-    SweepOptions,
     TargetOptions,
 )
+from fleetsweep.cli.removal_options import EvidenceOptions, RemovalOptions, SweepOptions
+from fleetsweep.cli.schedule_options import ScheduleOptions
 from fleetsweep.cli.spread_options import SpreadOptions, ZoneOptions
 from fleetsweep.model.policy_flags import Flags
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fleetsweep.cli.command import command
-from fleetsweep.cli.evidence import AttributeOptions, EvidenceOptions, with_attributes, with_evidence
-from fleetsweep.cli.history_options import RerunOptions
+from fleetsweep.cli.evidence import AttributeOptions, with_attributes, with_evidence
 from fleetsweep.cli.notifications import notify_config, notify_refusal
 from fleetsweep.cli.options import (
     POLICY_AND_DRY_RUN,
@@ -16,13 +15,12 @@ from fleetsweep.cli.options import (
     ListOptions,
     NotifyOptions,
     OutputOptions,
-    PlanOptions,
-    RemovalOptions,
+    RerunOptions,
     SavePlanOptions,
     StateOptions,
-    SweepOptions,
     TargetOptions,
 )
+from fleetsweep.cli.removal_options import EvidenceOptions, PlanOptions, RemovalOptions, SweepOptions
 from fleetsweep.cli.spread_options import SpreadOptions
 from fleetsweep.model.policy_flags import Flags
 
@@ -67,10 +65,9 @@ def sweep(
     its clock is off, or if it is another host's engine. Each removal is written to the journal before it is requested,
     and counts once the engine no longer lists the container.
     """
-    from fleetsweep.cli.config import build, choose, report_output
+    from fleetsweep.cli.config import build, choose, report_output, rerun_hosts
     from fleetsweep.cli.confirm import can_ask
     from fleetsweep.cli.defaults import state_directory
-    from fleetsweep.cli.rerun import past_hosts
     from fleetsweep.cli.run import execute
     from fleetsweep.cli.targets import list_hosts
     from fleetsweep.errors import UsageError
@@ -79,7 +76,7 @@ def sweep(
 
     if listing.list_hosts:
         resolve_dry_run(flags, os.environ)
-        past = past_hosts(rerun, state_directory(state.state_dir))
+        past = rerun_hosts(rerun, state_directory(state.state_dir))
         return list_hosts(choose(targets, flags, plan, past=past).hosts, targets.expect)
     sent = notify_config(notify, targets, output)
 
@@ -89,7 +86,7 @@ def sweep(
             raise UsageError("there is no terminal to ask on: give --yes to remove, or --dry-run to look")
         report = report_output(output, save_plan.save_plan)
         directory = state_directory(state.state_dir)
-        chosen = choose(targets, flags, plan, past_hosts(rerun, directory))
+        chosen = choose(targets, flags, plan, rerun_hosts(rerun, directory))
         config = build("sweep", chosen, targets, connect, directory, report, sent, spread)
         return execute(
             replace(

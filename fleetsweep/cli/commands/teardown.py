@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from fleetsweep.cli.command import command, option
-from fleetsweep.cli.evidence import AttributeOptions, EvidenceOptions, with_attributes, with_evidence
+from fleetsweep.cli.evidence import AttributeOptions, with_attributes, with_evidence
 from fleetsweep.cli.notifications import notify_config, notify_refusal
 from fleetsweep.cli.options import (
     SELECTORS_GUARDS_AND_DRY_RUN,
@@ -18,11 +18,10 @@ from fleetsweep.cli.options import (
     ListOptions,
     NotifyOptions,
     OutputOptions,
-    RemovalOptions,
-    ScopeOptions,
     StateOptions,
     TargetOptions,
 )
+from fleetsweep.cli.removal_options import EvidenceOptions, RemovalOptions, ScopeOptions
 from fleetsweep.model.policy_flags import Flags
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fleetsweep.model.journal import Hold
+from fleetsweep.model.hold import Hold
 from fleetsweep.store.journal.database import NoJournalError, reading, writing
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from fleetsweep.model.journal import Leak, LeaksSeen
+from fleetsweep.model.leak import Leak, LeaksSeen
 from fleetsweep.model.report import FleetReport
 from fleetsweep.store.journal.database import Statement
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fleetsweep.model.journal import Counters, LastMatch, LastSuccesses, OpenLeak, PastOfHosts
+from fleetsweep.model.past_hosts import LastMatch, OpenLeak, PastOfHosts
 from fleetsweep.store.journal.database import reading
 
 if TYPE_CHECKING:
@@ -55,42 +55,10 @@ JOIN host ON host.run = past.id AND host.name IN (SELECT value FROM json_each(?)
 WHERE host.surveyed AND host.error IS NULL ORDER BY past.started_ns DESC LIMIT ?
 """
 
-_RUN_SUCCESS: Final = """
-SELECT finished_ns FROM run WHERE command = ? AND exit_code = 0 ORDER BY started_ns DESC LIMIT 1
-"""
-# CROSS JOIN: from the latest run back, so that it ends at the first one that is found.
-_HOST_SUCCESSES: Final = """
-SELECT wanted.value, (SELECT run.finished_ns FROM run CROSS JOIN host ON host.run = run.id AND host.name = wanted.value
-    WHERE run.command = ? AND host.surveyed AND host.status = 'ok' ORDER BY run.started_ns DESC LIMIT 1),
-    EXISTS (SELECT 1 FROM run CROSS JOIN host ON host.run = run.id AND host.name = wanted.value WHERE host.surveyed)
-FROM json_each(?) AS wanted
-"""
 _RECENT_HEADS: Final = """
 SELECT document FROM (SELECT id FROM run WHERE command = ? AND finished_ns IS NOT NULL ORDER BY started_ns DESC LIMIT ?)
 JOIN report_part ON run = id AND part = 0
 """
-
-
-def last_successes(journal: Journal, command: str, hosts: Collection[str]) -> LastSuccesses:
-    """Return the last successes of ``command`` and of these hosts. Raises JournalError."""
-    runs = journal.read(_RUN_SUCCESS, (command,))
-    rows = journal.read(_HOST_SUCCESSES, (command, _names(hosts))) if hosts else ()
-    return LastSuccesses(
-        runs[0][0] if runs else None,  # type: ignore[arg-type]  # typed by the table
-        {str(name): finished_ns for name, finished_ns, _ in rows if finished_ns is not None},  # type: ignore[misc]
-        frozenset(str(name) for name, _, seen in rows if seen),
-    )
-
-
-def counters(journal: Journal, command: str) -> Counters:
-    """Return the journal's counters of ``command``, and those that belong to no command. Raises JournalError."""
-    runs: dict[str, int] = {}
-    hosts: dict[str, dict[str, int]] = {}
-    query = "SELECT name, host, value FROM counter WHERE command IN (?, '')"
-    for name, host, value in journal.read(query, (command,)):
-        of_run = runs if not host else hosts.setdefault(str(name), {})
-        of_run[str(host or name)] = int(str(value))
-    return Counters(runs, hosts)
 
 
 def recent_heads(journal: Journal, command: str) -> list[bytes]:

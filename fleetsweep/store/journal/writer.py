@@ -12,18 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model.container import Target
 from fleetsweep.model.decision import Decision, Guard
-from fleetsweep.model.evidence import Evidence
 from fleetsweep.model.host import Host
-from fleetsweep.model.journal import LeaksSeen, OpenIntent, Settlement
+from fleetsweep.model.leak import LeaksSeen
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.store.journal.database import JournalError, journal_file, open_journal, remedy_of, storable, translated
 from fleetsweep.store.journal.leaks import IMAGE_LIMIT, leak_statements
 from fleetsweep.store.journal.retention import bound_statements, forget_statements
+
+if TYPE_CHECKING:
+    from fleetsweep.model.evidence import Evidence
+    from fleetsweep.model.intent import OpenIntent, Settlement
 
 GROUPS_LIMIT: Final = 4000
 """Characters that are kept of a host's groups, as JSON."""
@@ -94,6 +97,10 @@ class Journal:
         rows = self.read(
             "SELECT id, run, host, endpoint, container_id, name, at_ns, identity FROM open_intent ORDER BY id"
         )
+        if not rows:
+            return []
+        from fleetsweep.model.intent import OpenIntent
+
         return [OpenIntent(*row) for row in rows]  # type: ignore[arg-type]
 
     def last_looks(self) -> dict[str, int]:
