@@ -12,7 +12,7 @@ from fleetsweep.model.ssh_settings import SshOption
 from fleetsweep.model.survey import Fault
 from fleetsweep.runtime.files import expanded, quoted
 from fleetsweep.ssh.commands import jump_words, known_hosts_words, probe, scan, scan_certificates
-from fleetsweep.ssh.host_keys import make_directory
+from fleetsweep.ssh.host_keys import USER_KNOWN_HOSTS, make_directory
 from fleetsweep.ssh.known_hosts import lookup_name
 from fleetsweep.ssh.options import SshOptions
 from fleetsweep.ssh.route import Hop, find_route
@@ -72,6 +72,8 @@ def _copy_id(hop: Hop, key: str) -> str:
     if jumps[:1] == ["-J"]:
         # ssh-copy-id takes no -J.
         jumps = ["-o", f"ProxyJump={jumps[1]}"]
+    # ssh-copy-id keeps temporary files there.
+    create = f"{make_directory(USER_KNOWN_HOSTS)}{create}"
     words = [*config, *jumps, *known_hosts_words(hop), "-p", str(hop.connection.port)]
     where = f"{hop.connection.user}@{hop.connection.original_host}"
     return f"{create}ssh-copy-id {f'-i {key} ' if key else ''}{shlex.join([*words, where])}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -98,6 +99,11 @@ class Podman:
             child.kill()
             child.wait()
         return int(str(self.state(name)["Pid"]))
+
+    def paste(self, command: str) -> None:
+        """Run a command line that names ``podman``, as typed on this box."""
+        function = f'podman() {{ command {shlex.join(self._words)} "$@"; }}'
+        subprocess.run(["/bin/sh", "-c", f"{function}\n{command}"], check=True, capture_output=True, timeout=60)
 
     def state(self, name: str) -> dict[str, object]:
         """Return a container's state from an inspect."""

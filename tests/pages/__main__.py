@@ -2,6 +2,7 @@
 
 The boxes are the lab's. What a page calls runner-1.example.com is one of them, by the SSH configuration of the bare
 system, as an operator's own configuration would name a box. The exit code is 1 if a block failed.
+``python -m tests.pages PART ...`` tries these parts alone: ci, container, ssh, or a release.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,7 @@ from tests.pages.bare import Bare, Pasted, bare
 from tests.pages.blocks import ROOT, blocks, table
 from tests.pages.ci import paste_in_job, with_usual_socket
 from tests.pages.container import container_page
+from tests.pages.ssh import ssh_page
 
 RELEASES: Final = ("bookworm", "trixie")
 INSTALLS: Final = {
@@ -145,6 +148,14 @@ def try_ci(lab: Lab, pages: Pages) -> None:
     pages.expect("docs/ci.md: a baseline and a label", done, holds=lambda _: box.names() == others)
 
 
+def try_ssh(lab: Lab, checkout: Path, pages: Pages) -> None:
+    """Type the recipes for accounts, keys, certificates and bastions."""
+    with bare(RELEASES[-1]) as made:
+        system(made, lab, checkout)
+        with ssh_page(made, pages.expect) as page:
+            page.try_all()
+
+
 def main() -> int:
     """Paste everything, and return the exit code."""
     pages = Pages()
@@ -152,11 +163,15 @@ def main() -> int:
         checkout = lab.directory / "checkout"
         (checkout / "dist").mkdir(parents=True)
         build(ROOT, checkout / "dist", source_date(ROOT, {}))
-        try_ci(lab, pages)
-        try_container(lab, checkout / "dist", pages)
-        for release in RELEASES:
+        tries: dict[str, Callable[[], None]] = {
+            "ci": lambda: try_ci(lab, pages),
+            "container": lambda: try_container(lab, checkout / "dist", pages),
+            "ssh": lambda: try_ssh(lab, checkout, pages),
+            **{release: partial(try_release, release, lab, checkout, pages) for release in RELEASES},
+        }
+        for name in sys.argv[1:] or tries:
             try:
-                try_release(release, lab, checkout, pages)
+                tries[name]()
             except CompatUnavailable as error:
                 sys.exit(f"a chroot could not be made: {error}")
     return 1 if pages.failed else 0

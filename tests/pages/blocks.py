@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,12 @@ def blocks(page: str, heading: str = "") -> list[str]:
     if not commands:
         raise ValueError(f"{page} has no commands below {heading!r}")
     return commands
+
+
+def indented(page: str) -> list[str]:
+    """Return the indented blocks of a page, those of lists too, without their indentation."""
+    found = re.findall(r"(?<=\n\n)((?: {4,}\S.*\n|\n(?= {4,}\S))+)", (ROOT / page).read_text())
+    return [textwrap.dedent(block) for block in found]
 
 
 def table(page: str, heading: str) -> dict[str, list[str]]:

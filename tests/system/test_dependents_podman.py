@@ -67,3 +67,5 @@ def test_a_pods_infra_container_is_the_pods_and_its_members_can_go(run: Run, pod
     assert (reason, outcome) == ("managed", None)
     assert "podman pod rm ws-pod" in (error or "")
     assert podman.names() == {"ws-infra"}
+    podman.paste((error or "").partition("of pod ws-pod: ")[2])
+    assert podman.names() == set()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
-import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -15,103 +13,10 @@ from typing import Any
 
 import pytest
 
-import fleetsweep
 from tests.conftest import Run
-from tests.lab import Box, Lab
-from tests.lab.accounts import account
 from tests.lab.sshd_fleet import SshdFleet, open_sshd_fleet
 
 pytestmark = pytest.mark.lab
-
-SOURCE = Path(fleetsweep.__file__).parent
-
-REMEDY_AT = {"HostError": 3, "EngineError": 2, "LostAnswer": 3, "ChannelRefused": 1, "config_error": 1, "Problem": 1}
-"""Which argument of these calls is the remedy."""
-
-PROGRAMS = re.compile(
-    r"\b(?:ssh-keyscan|ssh-keygen|ssh-copy-id|getent|usermod|systemctl|chmod|rm|rmdir|namei|sudo|install) [-/a-z{]"
-    r"|on_machine|probe\(|scan\(|_removal|{add}"
-)
-
-RUN_HERE = {
-    "compare the key on the box, then: {add}": "an unknown key",
-    "if the box was rebuilt: {_removal(spelling, entries)}; then add its new key: {add}": "a changed key",
-    "on the box: rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A; then find out who has the old key": "new host keys",
-    "create a longer host key on the box: ssh-keygen -A, or lower RequiredRSASize": "new host keys",
-    "chmod go-w {quoted(path)}, or chown it": "a writable configuration",
-    "restore the file (ssh-keygen -Q -l -f {quoted(path)}), or correct RevokedHostKeys": "a revocation list",
-    "{on_machine(bastion, FORWARDING)}; and check authorized_keys there for restrict or no-port-forwarding": "bastions",
-    "check that the box is up: {probe(hop)}": "bastions",
-    "check the network between them: {probe(hop)}": "bastions",
-    "namei -l {shlex.quote(str(endpoint))}, or run fleetsweep as root": "the socket of this machine",
-}
-"""The remedies that hold a command, and the test below that runs it."""
-
-POINTERS = {
-    "systemctl start docker.socket docker, or give --engine",
-    "systemctl restart docker",
-    "sign the host key again with ssh-keygen -h",
-    "sign the host key again: ssh-keygen -h -t rsa-sha2-512",
-}
-"""Remedies that name a program for a service or an authority that the lab has not: nothing to run as it is."""
-
-
-def remedies() -> Iterator[str]:
-    """Yield each remedy of the source, as an f-string's text."""
-    for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call):
-                position = REMEDY_AT.get(getattr(node.func, "id", getattr(node.func, "attr", "")))
-                given = [word.value for word in node.keywords if word.arg == "remedy"]
-                if position is not None and (given or len(node.args) > position):
-                    yield from texts(given[0] if given else node.args[position])
-
-
-def of_sockets() -> Iterator[str]:
-    """Yield the texts about the box that the diagnosis of a socket puts together."""
-    nodes = list(ast.walk(ast.parse((SOURCE / "sweep" / "socket_diagnosis.py").read_text())))
-    parts = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in nodes:
-        if isinstance(node, (ast.Constant, ast.JoinedStr)) and node not in parts:
-            yield from (text for text in texts(node) if text.startswith("on the box"))
-
-
-def texts(node: ast.expr) -> Iterator[str]:
-    if isinstance(node, ast.IfExp):
-        yield from texts(node.body)
-        yield from texts(node.orelse)
-    elif isinstance(node, ast.Constant):
-        yield str(node.value)
-    elif isinstance(node, ast.JoinedStr):
-        yield "".join(
-            str(part.value) if isinstance(part, ast.Constant) else f"{{{ast.unparse(part).strip('{}')}}}"
-            for part in node.values
-        )
-
-
-def test_each_remedy_with_a_command_is_run_here_or_known_as_a_pointer() -> None:
-    found = set(remedies())
-    assert len(found) > 50
-    with_commands = {text for text in found if PROGRAMS.search(text)}
-    assert with_commands - POINTERS == set(RUN_HERE)
-
-
-SOCKETS_RUN_HERE = {
-    "on the box: ss -ltn 'sport = :{endpoint.port}'; start the engine there, or name its socket",
-    "on the box: rmdir {shlex.quote(path)} && systemctl restart docker.socket docker",
-    "on the box, as root: {rule}",
-    "on the box, as root: {rule}; and set ansible_become for it",
-    "on the box, as root: usermod -aG {shlex.quote(group)} {shlex.quote(user)}",
-    "on the box: namei -l {shlex.quote(path)} shows which directory is closed to {user}",
-}
-SOCKETS_POINTERS = {
-    "on the box: systemctl restart docker",
-    "on the box: systemctl start docker.socket docker; or set fleetsweep_engine to where the engine listens",
-}
-
-
-def test_each_remedy_of_a_socket_is_run_here_or_names_a_service() -> None:
-    assert set(of_sockets()) == SOCKETS_RUN_HERE | SOCKETS_POINTERS
 
 
 def test_what_is_typed_on_a_box_about_its_socket_runs(fleet: SshdFleet, shell: Shell) -> None:
@@ -310,51 +215,6 @@ def test_what_doctor_prints_for_each_phase_runs(fleet: SshdFleet, shell: Shell) 
     assert "uid=0(root)" in done["no-socket"].stdout
     # From here on it needs another way to log in, such as a password.
     assert "1 key(s) remain to be installed" in done["denied"].stderr
-
-
-def test_the_group_and_the_rule_of_sudo_give_the_account_its_access(run: Run, lab_box: Box) -> None:
-    with account(lab_box) as user:
-        row = doctor_as(run, lab_box, user.name, user.key)
-        assert row["error"]["kind"] == "denied", row
-        remedy = row["error"]["remedy"]
-        assert remedy.startswith("on the box, as root: ")
-        command = commands(remedy).partition("; and set ansible_become")[0]
-        if command.startswith("echo "):
-            try:
-                subprocess.run(["/bin/sh", "-c", command], check=True)
-                rules = Path("/etc/sudoers.d/fleetsweep")
-                rules.chmod(0o440)
-                subprocess.run(["visudo", "-cqf", str(rules)], check=True)
-            finally:
-                Path("/etc/sudoers.d/fleetsweep").unlink(missing_ok=True)
-
-
-@pytest.fixture
-def lab_box(session_lab: Lab) -> Box:
-    return session_lab.boxes[0]
-
-
-def doctor_as(run: Run, box: Box, user: str, key: Path) -> dict[str, Any]:
-    target = f"{user}@127.0.0.1:{box.port}"
-    known = box.directory / "known"
-    known.write_text(box.known_hosts_line)
-    words = ["--host", target, "--engine", f"unix://{box.socket}", "--private-key", str(key)]
-    done = run("doctor", *words, "--known-hosts", str(known), "--format", "json", "--ssh-config", "/dev/null")
-    rows = json.loads(done.stdout)["hosts"]
-    assert len(rows) == 1
-    found: dict[str, Any] = rows[0]
-    return found
-
-
-def test_new_host_keys_are_made_where_none_are_left(tmp_path: Path) -> None:
-    # On a box of its own: ssh-keygen -A takes another root with -f.
-    directory = tmp_path / "etc" / "ssh"
-    directory.mkdir(parents=True)
-    for name in ("ssh_host_rsa_key", "ssh_host_rsa_key.pub"):
-        (directory / name).write_text("old")
-    command = f"rm {directory}/ssh_host_*_key* && ssh-keygen -A -f {tmp_path}"
-    subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
-    assert "old" not in (directory / "ssh_host_rsa_key.pub").read_text()
 
 
 def test_a_writable_configuration_and_a_revocation_list_get_commands_that_run(fleet: SshdFleet, shell: Shell) -> None:
