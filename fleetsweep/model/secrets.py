@@ -16,16 +16,18 @@ from fleetsweep.model.redact import MASK
 
 Item = TypeVar("Item")
 
-_WORD: Final = r"(?:pass|passwd|password|pw|pwd|passphrase|secrets?|token|credentials?)"
+_WORD: Final = (
+    r"(?:pass|passwd|password|pw|pwd|passphrase|secrets?|token|credentials?|auths?|authorization|cookies?|jwt)"
+)
 _SECRET_NAME: Final = re.compile(
     rf"(?:.*[_.-])?{_WORD}(?:[_.-].*)?|.*(?:private|secret|access|api|auth)[_.-]?key|.*(?:password|passwd|secret|token)",
     re.IGNORECASE,
 )
-_USER_IN_URL: Final = re.compile(r"(?<=://)[^/?#@\s]+(?=@)")
+_USER_IN_URL: Final = re.compile(r"(?<=://)(?:[^/?#@\s]+|[^/?#@\s:]{1,200}:(?!\d+/)[^@\s]{1,400})(?=@)")
 _ASSIGNMENT: Final = re.compile(
     # A word for a secret and the rest of its name; a sign, "is" or a blank; the value. Short words need a sign.
     r"(?P<name>(?:(?:passw|passphrase|secret|token|credential|authorization|(?:private|access|api|auth)[_.-]?key)"
-    r"[\w.-]{0,20}[\"']?(?:\s{0,3}(?:[=:]|=>|is\b)\s{0,3}|\s{1,3})|\b(?:pass|pwd?)[\"']?\s{0,3}[=:]\s{0,3})"
+    r"[\w.-]{0,20}[\"']?(?:\s{0,3}(?:[=:]|=>|is\b)\s{0,3}|\s{1,3}(?:\\\s{1,9})?)|\b(?:pass|pwd?)[\"']?\s{0,3}[=:]\s{0,3})"
     r"(?:(?:bearer|basic|token)\s{1,3})?)"
     r"(?P<value>\"[^\"\r\n]{0,4000}\"?|'[^'\r\n]{0,4000}'?|[^\s,;]+)",
     re.IGNORECASE,
@@ -35,10 +37,23 @@ _FORMATS: Final = re.compile(
     r"|\b(?:bearer|basic)\s{1,3}[\w.~+/=-]{8,}"
     r"|\b(?:gh[opsur]_|github_pat_|glpat-|glrt-|xox[abeprs]-|sk-|hvs\.|dckr_pat_|npm_|pypi-)[\w.-]{10,}"
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}"
-    r"|\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?",
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"
+    # A log's end may begin within a key.
+    r"|\A(?:(?!-----BEGIN ).)*-----END [A-Z ]{0,30}PRIVATE KEY-----"
+    r"|(?<=cookie:)[^\r\n\"']+",
     re.IGNORECASE | re.DOTALL,
 )
 _OPTION: Final = re.compile(r"--?(?P<name>[\w.-]{1,60})")
+_USER_OPTION: Final = re.compile(r"(?:-u|-U|--user|--proxy-user)")
+_COMMAND: Final = re.compile(
+    # curl -u NAME:PASSWORD; sshpass -p PASSWORD; redis-cli -a PASSWORD; mysql -pPASSWORD
+    r"(?P<name>(?<!\S)(?:-u|-U|--user|--proxy-user)(?:\s{1,3}|=)[^\s:]{1,200}:"
+    r"|\bsshpass\s{1,3}-p\s{0,3}|\bredis-cli\b[^|;&\n]{0,200}?\s-a\s{0,3}"
+    r"|\b(?:mysql|mariadb)[\w-]{0,20}\b[^|;&\n]{0,200}?\s-p)"
+    r"(?P<value>[^\s\"']+|\"[^\"]*\"?|'[^']*'?)"
+)
+_PROGRAMS: Final = {"sshpass": "-p", "redis-cli": "-a", "mysql": "-p", "mysqldump": "-p", "mariadb": "-p"}
+"""Programs with a short option for a password."""
 
 _KNOWN_LEAST: Final = 4
 """Characters of a secret's value from which on it is masked wherever it occurs; shorter ones occur in other words."""
@@ -81,7 +96,9 @@ def redact_text(text: str, known: Collection[str] = ()) -> str:
 @lru_cache(maxsize=2048)
 def _without_formats(text: str) -> str:
     text = _USER_IN_URL.sub(MASK, _FORMATS.sub(MASK, text))
-    return _ASSIGNMENT.sub(lambda found: found["name"] + MASK, text)
+    for pattern in (_ASSIGNMENT, _COMMAND):
+        text = pattern.sub(lambda found: found["name"] + MASK, text)
+    return text
 
 
 def environment(document: Mapping[str, object]) -> list[tuple[str, str]]:
@@ -133,32 +150,53 @@ def _masked(name: str, value: object, known: Collection[str], depth: int) -> obj
     if depth > DEPTH_LIMIT:
         return MASK
     if isinstance(value, Mapping):
+        # What is below a secret's name is secret, too.
+        above = f"{name}." if name == "Env" or names_secret(name) else ""
         return {
-            redact_text(str(key), known)[:STRING_LIMIT]: _masked(str(key), item, known, depth + 1)
+            redact_text(str(key), known)[:STRING_LIMIT]: _masked(f"{above}{key}", item, known, depth + 1)
             for key, item in _first(value.items())
         }
     if isinstance(value, list):
         items = list(_first(value))
         if name == "Env":
-            return [f"{str(item).partition('=')[0]}={MASK}"[:STRING_LIMIT] for item in items]
+            return [_masked_variable(item) for item in items]
         hidden = _arguments_of_options(items)
         return [
             MASK if number in hidden else _masked(name, item, known, depth + 1) for number, item in enumerate(items)
         ]
     if isinstance(value, str):
-        # Cut first: what is cut off needs no search.
-        cut = value[:STRING_LIMIT]
-        return MASK if cut and names_secret(name) else redact_text(cut, known)
+        return _masked_text(name, value, known)
     return value
 
 
+def _masked_text(name: str, value: str, known: Collection[str]) -> str:
+    if value and (names_secret(name) or name == "Env" or name.startswith("Env.")):
+        return MASK
+    # What is cut off needs no search, except for a secret that begins before the cut.
+    margin = max(map(len, known), default=0) + STRING_LIMIT
+    return redact_text(value[: STRING_LIMIT + margin], known)[:STRING_LIMIT]
+
+
+def _masked_variable(entry: object) -> str:
+    name, separator, _ = str(entry).partition("=")
+    return f"{name}={MASK}"[:STRING_LIMIT] if separator else MASK
+
+
 def _arguments_of_options(words: Sequence[object]) -> frozenset[int]:
-    """Return the positions of words that follow an option named like a secret, such as ``--password``."""
+    """Return the positions of words that are a secret by an option, such as ``--password``, before them or in them."""
     found = set()
-    for number, word in enumerate(words[:-1]):
-        option = _OPTION.fullmatch(word) if isinstance(word, str) else None
-        if option is not None and names_secret(option["name"]):
+    short: str | None = None
+    for number, word in enumerate(words):
+        if not isinstance(word, str):
+            continue
+        following = words[number + 1] if number + 1 < len(words) else None
+        option = _OPTION.fullmatch(word)
+        is_user = _USER_OPTION.fullmatch(word) is not None and isinstance(following, str) and ":" in following
+        if is_user or word == short or (option is not None and names_secret(option["name"])):
             found.add(number + 1)
+        elif short is not None and word.startswith(short):
+            found.add(number)
+        short = _PROGRAMS.get(word.rpartition("/")[2], short)
     return frozenset(found)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -32,6 +33,7 @@ KNOWN_LIMIT: Final = 500
 """The most values to mask in a log. A container with more has its log not kept."""
 
 _FRAME: Final = struct.Struct(">BxxxL")
+_TIMESTAMP: Final = re.compile(rb"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}(?:Z|[+-]\d\d:\d\d) ")
 _STREAMS: Final = {1: "stdout", 2: "stderr"}
 
 
@@ -123,17 +125,30 @@ class Keeper:
 
 def log_lines(data: bytes, *, tty: bool) -> Iterator[LogLine]:
     """Yield the lines at the end of a log, LOG_BYTES of them. ``tty`` marks plain text, else it has frames."""
-    pieces = [("tty", data)] if tty else list(_frames(data))
+    pieces = [("tty", data)] if tty else _joined(_frames(data))
     kept: list[tuple[str, bytes]] = []
     left = LOG_BYTES
     for stream, piece in reversed(pieces):
         if left <= 0:
             break
-        kept.append((stream, piece[-left:]))
+        # A line whose beginning is cut off goes: the rest of a secret in it could not be recognized.
+        kept.append((stream, piece if len(piece) <= left else piece[-left:].partition(b"\n")[2]))
         left -= len(piece)
     for stream, piece in reversed(kept):
         for line in piece.decode("utf-8", "replace").splitlines():
             yield LogLine(stream, line)
+
+
+def _joined(frames: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Return the frames, with those joined that are parts of one line: an engine splits lines of more than 16 KiB."""
+    found: list[tuple[str, list[bytes]]] = []
+    for stream, piece in frames:
+        if found and found[-1][0] == stream and not found[-1][1][-1].endswith(b"\n"):
+            # Each part has a time stamp of its own.
+            found[-1][1].append(_TIMESTAMP.sub(b"", piece, count=1))
+        else:
+            found.append((stream, [piece]))
+    return [(stream, b"".join(parts)) for stream, parts in found]
 
 
 def _frames(data: bytes) -> Iterator[tuple[str, bytes]]:

@@ -159,6 +159,19 @@ def test_of_a_long_log_the_end_is_kept() -> None:
     assert sum(len(line.text) for line in lines) <= LOG_BYTES
 
 
+def test_a_secret_is_masked_where_the_engine_splits_a_line_or_the_log_begins_within_it() -> None:
+    stamp = b"2026-06-15T07:00:00.000000000Z "
+    split = frame(1, stamp + b"x abcd") + frame(1, stamp + b"efgh y\n")
+    cut = frame(1, b"abcdefgh " + b"x" * (LOG_BYTES - 4) + b"\nend\n")
+    for data in (split, cut):
+        _, _, kept = remove(Box(logs=[data]), EvidenceRule(log_lines=10))
+        assert kept is not None
+        assert kept.logs is not None
+        text = "".join(line.text for line in unpack_log(kept.logs))
+        assert "efgh" not in text
+        assert text.endswith(("y", "end"))
+
+
 def test_long_lines_are_cut() -> None:
     _, _, kept = remove(Box(logs=[frame(1, b"x" * 9000)]), EvidenceRule(log_lines=1))
     assert kept is not None
