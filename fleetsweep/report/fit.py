@@ -161,7 +161,7 @@ def cut_middle(text: str, width: int, tail: float = 0.5) -> str:
     if cell_width(text) <= width:
         return text
     end = _head(text[::-1], int((width - 1) * tail))[::-1]
-    return _head(text, width - 1 - cell_width(end)) + ELLIPSIS + end
+    return _head(text, width - 1 - cell_width(end)).removesuffix(ELLIPSIS) + ELLIPSIS + end
 
 
 def cut_names(names: Sequence[str], width: int) -> list[str]:
@@ -171,7 +171,9 @@ def cut_names(names: Sequence[str], width: int) -> list[str]:
     """
     wide = {name for name in names if cell_width(name) > width}
     best, fewest = [*names], len(names) + 1
-    for tail in (_shared_tail(wide, width), *_TAILS) if wide else ():
+    # Folded names begin with what differs: runner-[003,023,…
+    first = 0.0 if any("[" in name for name in wide) else _shared_tail(wide, width)
+    for tail in (first, *_TAILS) if wide else ():
         cut = [cut_middle(name, width, tail) for name in names]
         lost = len(set(names)) - len(set(cut))
         if lost < fewest:

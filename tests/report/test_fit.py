@@ -97,6 +97,11 @@ def test_a_cut_is_exact_and_marked(text: str, width: int) -> None:
         assert cut == text or cell_width(cut) >= width - 2
 
 
+def test_folded_names_keep_their_first_names() -> None:
+    names = [f"runner-[{number:03},{number + 20:03},…12 more].example.com" for number in (3, 7)]
+    assert cut_names(names, 18) == ["runner-[003,023,…", "runner-[007,027,…"]
+
+
 @given(wide, st.integers(4, 50))
 def test_wrapping_loses_nothing_but_the_spaces_where_it_breaks(text: str, width: int) -> None:
     lines = wrap(text, width, "  ")
