@@ -11,11 +11,11 @@ from fleetsweep.runtime.files import open_regular, replace
 from fleetsweep.schedule.render import File
 
 
-def write(files: Sequence[File], directory: Path, *, force: bool) -> list[str]:
+def write(files: Sequence[File], directory: Path, *, force: bool, ways_out: str = "--force replaces it") -> list[str]:
     """Write the files and return a line about each.
 
     A file with the same content is left alone; one with other content is replaced only with ``force``. Raises
-    UsageError, before anything is written, where a file can't be replaced.
+    UsageError, before anything is written, where a file can't be replaced; it names the ``ways_out``.
     """
     for path in (directory / file.name for file in files):
         if path.exists() and not path.is_symlink() and not path.is_file():
@@ -23,7 +23,7 @@ def write(files: Sequence[File], directory: Path, *, force: bool) -> list[str]:
     changed = [file for file in files if not _has_content(directory / file.name, file.text)]
     existing = [str(directory / file.name) for file in changed if os.path.lexists(directory / file.name)]
     if existing and not force:
-        raise UsageError(f"{', '.join(existing)}: exists with other content: nothing was written; --force replaces it")
+        raise UsageError(f"{', '.join(existing)}: exists with other content: nothing was written; {ways_out}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for file in changed:

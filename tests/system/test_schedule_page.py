@@ -27,6 +27,8 @@ def commands(page: str, heading: str) -> list[str]:
 SCRIPT = """
 trap 'systemctl show -p Result,ExecMainStatus fleetsweep-sweep.service' ERR
 mkdir -p /etc/fleetsweep /srv
+# A run of root on this machine may have left its own.
+rm -rf /var/lib/fleetsweep
 # Debian's package prometheus-node-exporter has this directory, which belongs to root.
 install -d -m 755 -o root -g root /var/lib/prometheus/node-exporter
 cp inventory.yml /etc/fleetsweep/

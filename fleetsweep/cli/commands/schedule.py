@@ -48,6 +48,7 @@ Examples:
                                        a unit for a zone's workers
 """
 
+WAYS_OUT: Final = "--force replaces it, and --schedule-name gives a second schedule files of its own"
 NOT_SCHEDULED: Final = {
     "list_hosts": "a schedule runs the job",
     "rerun": "a schedule selects its hosts anew each time",
@@ -174,7 +175,7 @@ def schedule(
         click.echo("\n".join(file.text for file in render(_redacted(planned))), nl=False)
     else:
         files = render(planned, str(Path(options.write).absolute()))
-        for line in write(files, Path(options.write), force=options.force):
+        for line in write(files, Path(options.write), force=options.force, ways_out=WAYS_OUT):
             click.echo(line)
     if planned.environment and planned.kind.is_workflow:
         warn(f"create these secrets in the repository, with the addresses: {', '.join(planned.environment)}")
