@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from fleetsweep.schedule import quoting
+from fleetsweep.schedule.account import Needs
 from fleetsweep.schedule.render import File, fill
 
 SLICES: Final = 16
@@ -35,6 +36,11 @@ class ZoneWorker:
             *("--no-nanny", "--no-dashboard", "--memory-limit", "0", "--death-timeout", "60"),
             *("--nthreads", str(SLICES), "--resources", f"fleetsweep-zone.{self.zone}={SLICES}"),
         )
+
+    @property
+    def needs(self) -> Needs:
+        """What the account needs. The inventory may name other keys and known_hosts files, which are not here."""
+        return Needs(self.command[:3], reads=self.tls or (), default_keys=True, default_known_hosts=True)
 
 
 def render_zone_worker(worker: ZoneWorker) -> File:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 from fleetsweep.errors import FaultKind, Phase, UsageError
 from fleetsweep.model.survey import Fault, Status
 from fleetsweep.runtime.deadline import Deadline
-from fleetsweep.sweep.dask_members import SILENT_S, Members
+from fleetsweep.sweep.dask_members import SILENT_S, Members, error_words
 from fleetsweep.sweep.dask_worker import Greeting, RemovalActor, close_run, survey_slice
 from fleetsweep.sweep.remote import WorkerLost
 from fleetsweep.sweep.scheduler import TIMEOUT_S, Scheduler, check_listening, pinned_context
@@ -193,7 +193,7 @@ class DaskBackend:
             for one, result in zip(waiting, results, strict=True):
                 one.future.set_result(result)
         except Exception as error:
-            _lose(waiting, f"the worker in zone {zone} was lost: {_words(error)}")
+            _lose(waiting, f"the worker in zone {zone} was lost: {error_words(error)}")
 
     def _send_removals(self, zone: str, waiting: Removals) -> None:
         try:
@@ -212,7 +212,7 @@ class DaskBackend:
                 else:
                     one.future.set_result(result)
         except Exception as error:
-            actor.lost = f"the worker in zone {zone} was lost: {_words(error)}"
+            actor.lost = f"the worker in zone {zone} was lost: {error_words(error)}"
             _lose(waiting, actor.lost)
 
     def _await(self, reply: Reply[R_co], patience_s: float) -> R_co:
@@ -259,7 +259,7 @@ class DaskBackend:
     def _no_actor(self, zone: str, error: Exception) -> Fault:
         if isinstance(error, HostFault):
             return error.fault
-        message = f"no worker of zone {zone} takes removals: {_words(error)}"
+        message = f"no worker of zone {zone} takes removals: {error_words(error)}"
         return Fault(Status.UNREACHABLE, Phase.ZONE, FaultKind.NO_WORKER, message, "look at the worker's log")
 
     def _connected(self) -> Client:
@@ -362,11 +362,6 @@ def _lose(waiting: Surveys | Removals, message: str) -> None:
     for one in waiting:
         if not one.future.done():
             one.future.set_exception(WorkerLost(message))
-
-
-def _words(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}{': ' + text[0][:200] if text and text[0] else ''}"
 
 
 def _within(seconds: float, work: Callable[[], object]) -> None:

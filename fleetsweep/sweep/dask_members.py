@@ -91,8 +91,9 @@ class Members:
             else:
                 self._client.run(stop_profiler, workers=workers)
             self._found[member.address] = Member(member.address, member.zones, refused)
-        except Exception:
+        except Exception as error:
             log.debug("worker %s can't be made ready", member.address, exc_info=True)
+            self._found[member.address] = replace(member, refused=f"{member.refused}: {error_words(error)}")
             self._asked.discard(member.address)
 
     def _if_silent(self, member: Member, worker: WorkerInfo) -> Member:
@@ -105,6 +106,12 @@ class Members:
             return member
         silent = f"worker {worker['name']} ({member.address}) has not responded for {now - beat.at:.0f} s"
         return replace(member, refused=silent, kind=FaultKind.NO_WORKER)
+
+
+def error_words(error: Exception) -> str:
+    """Return the type of an error and the first line of its text."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}{': ' + text[0][:200] if text and text[0] else ''}"
 
 
 def _zones(worker: WorkerInfo) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from fleetsweep.errors import UsageError
@@ -19,8 +21,22 @@ def test_the_unit_starts_a_worker_that_offers_its_zone_and_has_no_rights() -> No
     command = words(line.removeprefix("ExecStart=").partition(" --name ")[0])
     assert command == list(WORKER.command)
     assert "fleetsweep-zone.north=16" in command
-    for setting in ("NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=", "UMask=0077"):
-        assert f"\n{setting}\n" in file.text
+    assert line.endswith(" --name %H-north-%i --local-directory /var/lib/fleetsweep/zone-north-%i")
+    for setting in (
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "CapabilityBoundingSet=",
+        "UMask=0077",
+        "WantedBy=multi-user.target",
+    ):
+        assert f"\n{setting}\n" in f"{file.text}\n"
+
+
+def test_what_the_account_needs_is_the_program_its_key_and_certificates() -> None:
+    needs = WORKER.needs
+    assert (needs.program, needs.reads) == ((sys.executable, "-m", "distributed.cli.dask_worker"), TLS)
+    assert needs.default_keys
+    assert needs.default_known_hosts
 
 
 @pytest.mark.parametrize(

@@ -54,3 +54,18 @@ def test_a_worker_without_a_heartbeat_is_not_used_until_it_has_one(cluster: Loca
     assert member.refused.startswith(f"worker {worker.name} ({worker.address}) has not responded for 1 s")
     worker.loop.add_callback(heartbeat.start)
     wait_for(lambda: members.look() == {worker.address: usable}, "the heartbeat")
+
+
+def test_a_worker_that_can_not_be_asked_has_the_reason_and_is_asked_again(
+    cluster: LocalCluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(packages: list[str]) -> None:
+        raise OSError("TLS certificate does not match\nand more")
+
+    (worker,) = cluster.workers.values()
+    members = Members(client)
+    with monkeypatch.context() as patched:
+        patched.setattr("distributed.versions.get_versions", broken)
+        refused = members.look()[worker.address].refused
+    assert refused.endswith(" has not responded: OSError: TLS certificate does not match")
+    assert members.look() == {worker.address: Member(worker.address, ("north",))}

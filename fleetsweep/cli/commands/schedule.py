@@ -183,10 +183,12 @@ def schedule(
 
 
 def _print_zone_worker(options: ScheduleOptions, spread: SpreadOptions, zone: str | None) -> int:
+    from fleetsweep.console import warn
     from fleetsweep.errors import UsageError
     from fleetsweep.exit_codes import OK
     from fleetsweep.model.zone import check_zone
-    from fleetsweep.schedule import ZoneWorker, render_zone_worker, write
+    from fleetsweep.report import printable
+    from fleetsweep.schedule import ZoneWorker, account_problems, render_zone_worker, write
     from fleetsweep.sweep.scheduler import Scheduler
 
     if zone is None or spread.scheduler is None:
@@ -199,7 +201,10 @@ def _print_zone_worker(options: ScheduleOptions, spread: SpreadOptions, zone: st
     scheduler = Scheduler.parse(spread.scheduler, files)
     ca, certificate, key = (str(Path(name).expanduser().absolute()) if name else "" for name in files)
     tls = (ca, certificate, key) if scheduler.tls is not None else None
-    file = render_zone_worker(ZoneWorker(zone, scheduler.url, options.account, tls))
+    worker = ZoneWorker(zone, scheduler.url, options.account, tls)
+    file = render_zone_worker(worker)
+    for problem in account_problems(worker.user, worker.needs):
+        warn(printable(problem))
     if options.write is None:
         click.echo(file.text, nl=False)
         return OK
