@@ -34,11 +34,11 @@ def parse_until(text: str) -> int | None:
         when = datetime.fromisoformat(date if clock is None else f"{date}T{clock}{offset or ''}".upper())
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)
+        ahead = when.utcoffset() or timedelta(0)
+        if abs(ahead) > _LARGEST_OFFSET or ahead % timedelta(minutes=15) or when < _EARLIEST:
+            return None
         if clock is None:
             when += timedelta(days=1)
     except (ValueError, OverflowError):
-        return None
-    ahead = when.utcoffset() or timedelta(0)
-    if abs(ahead) > _LARGEST_OFFSET or ahead % timedelta(minutes=15) or when < _EARLIEST:
         return None
     return (when - _EPOCH) // timedelta(microseconds=1) * (SECOND // 1_000_000)
