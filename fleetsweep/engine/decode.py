@@ -201,8 +201,8 @@ def _weight(labels: Mapping[str, str] | None) -> int:
 
 def _owners(host_config: object) -> tuple[str, ...]:
     """Return the containers whose namespaces one shares: ids, or names as the user wrote them."""
-    found = _mapping(host_config)
-    modes = (found.get("NetworkMode"), found.get("IpcMode"), found.get("PidMode"))
+    # NetworkMode, IpcMode and PidMode; Podman also shares others, such as UTSMode and UsernsMode.
+    modes = [mode for key, mode in _mapping(host_config).items() if key.endswith("Mode")]
     shared = [mode for mode in modes if isinstance(mode, str) and mode.startswith(_SHARED)]
     owners = (_text(mode.removeprefix(_SHARED)) for mode in shared)
     return tuple(dict.fromkeys(owner for owner in owners if owner))
@@ -218,7 +218,7 @@ def resolve_owners(containers: Sequence[Container]) -> list[Container]:
         if word in ids:
             return (word,)
         named = [each.id for each in containers if word and each.name == word.removeprefix("/")]
-        return tuple(named or [each.id for each in containers if len(word) >= 12 and each.id.startswith(word)])
+        return tuple(named or [each.id for each in containers if word and each.id.startswith(word)])
 
     return [
         replace(each, lives_on=tuple(dict.fromkeys(owner for word in each.lives_on for owner in known(word))))

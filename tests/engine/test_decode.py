@@ -64,6 +64,15 @@ def test_the_longest_name_that_is_read_is_also_read_as_an_owner() -> None:
     assert resolve_owners(containers)[1].lives_on == (owner,)
 
 
+@pytest.mark.parametrize("mode", ["NetworkMode", "IpcMode", "PidMode", "UTSMode", "UsernsMode", "CgroupnsMode"])
+@pytest.mark.parametrize("word", ["b" * 64, "bbbb", "/owner", "owner"])
+def test_an_owner_is_found_by_any_mode_and_any_beginning_of_its_id(mode: str, word: str) -> None:
+    containers = parse_list(
+        [{"Id": "b" * 64, "Names": ["/owner"]}, {"Id": ID, "HostConfig": {mode: f"container:{word}", "Mode": 7}}]
+    )
+    assert [each.lives_on for each in resolve_owners(containers)] == [(), ("b" * 64,)]
+
+
 @pytest.mark.parametrize("year", ["0000", "0001", "1600", "2263", "9999"])
 def test_a_year_beyond_64_bits_of_nanoseconds_is_unreadable(year: str) -> None:
     assert parse_timestamp(f"{year}-01-01T00:00:00Z") == UNREADABLE
