@@ -32,6 +32,11 @@ class Output:
     fail_on_stale: bool = False
     save_plan: Path | None = None
 
+    @property
+    def streams(self) -> bool:
+        """Whether rows are printed while the run goes on. A file is replaced as a whole, when the run has ended."""
+        return self.style == "jsonl" and self.path is None
+
 
 def columns(output: Output | None = None) -> int | None:
     """Return the width of the report's lines in cells; None for no limit, as in a file."""
@@ -115,9 +120,14 @@ def deliver(text: str, output: Output, code: int) -> int:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        return code
     except OSError as error:
-        say_wrapped(f"the report can't be written: {error.strerror}")
-        return code or INCOMPLETE
+        return undelivered(error, code)
     return code
+
+
+def undelivered(error: OSError, code: int) -> int:
+    """Report that stdout can't be written, unless its reader closed the pipe early; return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        return code
+    say_wrapped(f"the report can't be written: {error.strerror}")
+    return code or INCOMPLETE

@@ -193,7 +193,7 @@ class OutputOptions:
             "Output",
             "--format",
             choices=("table", "json", "jsonl", "csv", "markdown"),
-            help="The format of the report. [default: table]",
+            help="The format of the report; jsonl is printed host by host. [default: table]",
         ),
     )
     output: str | None = field(

@@ -36,13 +36,19 @@ def make_report(
 
 def print_report(report: FleetReport, output: Output) -> int:
     """Print the report and return the exit code. A bug in its format costs the format, not the hosts' states."""
-    from fleetsweep.report import printable, render
+    from fleetsweep.report import render
 
     color = output.path is None and not is_plain(sys.stdout)
     try:
         text = render(report, output.style, verbose=output.verbose, color=color, width=columns(output))
     except Exception:
         log.exception("a bug in the report")
-        text = "".join(f"{printable(row.host.name)}: {row.status}\n" for row in report.hosts)
-        return deliver(text, output, worst(report.exit_code, BUG))
+        return deliver(fallback(report.hosts), output, worst(report.exit_code, BUG))
     return deliver(text, output, report.exit_code)
+
+
+def fallback(rows: Sequence[HostReport]) -> str:
+    """Return the hosts' states, for a report whose format has a bug."""
+    from fleetsweep.report import printable
+
+    return "".join(f"{printable(row.host.name)}: {row.status}\n" for row in rows)

@@ -51,7 +51,8 @@ def progress(
     what: str, hosts: Sequence[Host], output: Output, clock: Clock = time.monotonic
 ) -> Iterator[Callable[[Host], None]]:
     """Show progress on stderr if that is a terminal that can; yield the function to call with each finished host."""
-    if output.quiet or is_plain(sys.stderr):
+    # Rows on the same terminal show the progress themselves.
+    if output.quiet or is_plain(sys.stderr) or (output.streams and sys.stdout.isatty()):
         yield lambda host: None
         return
     from rich.console import Console

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from fleetsweep.cli import run_journal
 from fleetsweep.cli.confirm import confirmed
+from fleetsweep.cli.final_rows import FinalRows, SurveyTaker
 from fleetsweep.cli.print_report import make_report, print_report
 from fleetsweep.cli.progress import progress
 from fleetsweep.cli.signals import SignalHandler
@@ -27,14 +28,16 @@ from fleetsweep.model.decision import FleetPlan
 from fleetsweep.model.report import HostReport
 from fleetsweep.model.survey import FailedSurvey, Fault, Status
 from fleetsweep.notify.dispatch import notify
-from fleetsweep.policy.guards import guard_fleet, plan_fleet
+from fleetsweep.policy.guards import FleetPlanner, guard_fleet, plan_fleet
 from fleetsweep.policy.identity import identity_of, to_identify
 from fleetsweep.policy.last_seen import mark_silent
 
 if TYPE_CHECKING:
     from fleetsweep.cli.config import RunConfig
-    from fleetsweep.model.intent import Settlement
+    from fleetsweep.cli.print_rows import RowPrinter
+    from fleetsweep.model.intent import OpenIntent, Settlement
     from fleetsweep.model.survey import Survey
+    from fleetsweep.policy.reconcile import Concern
     from fleetsweep.store.journal import Journal
     from fleetsweep.store.plan_file import SavedPlan
     from fleetsweep.sweep.phases import Applied, ConnectConfig
@@ -45,12 +48,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. ``journal`` is None where an audit goes on without one."""
+    """One run. ``journal`` is None where an audit goes on without one. ``final`` are its rows that can't change."""
 
     config: RunConfig
     run_id: str
     journal: Journal | None
     signals: SignalHandler
+    final: FinalRows
 
     @property
     def holder(self) -> str:
@@ -97,20 +101,39 @@ def execute(config: RunConfig) -> int:
             stack.enter_context(journal)
         config = run_journal.with_holds(config)
         last_looks = run_journal.last_looks(config, journal)
-        run = Run(config, run_id, journal, signals)
+        printer = _row_printer(config, stack)
+
+        def finish(row: HostReport) -> HostReport:
+            limit_s = config.max_silence_s
+            return row if limit_s is None else mark_silent(row, last_looks, started_ns, limit_s)
+
+        take = [run_journal.row_recorder(config, journal)] if journal is not None else []
+        take += [printer.print] if printer is not None else []
+        run = Run(config, run_id, journal, signals, FinalRows(config.remove, finish, take))
         done = _run_phases(run, stack)
-        rows = _rows(config, done)
-        if config.max_silence_s is not None:
-            rows = mark_silent(rows, last_looks, started_ns, config.max_silence_s)
+        left = {row.host.name: finish(row) for row in _rows_left(run, done)}
+        rows = [run.final.rows.get(host.name) or left[host.name] for host in config.hosts]
         guard = done.plan.guard if done.plan is not None else None
         report = make_report(config, run_id, started_ns, rows, guard, signals.signal)
+        if done.bug is not None:
+            # Its rows may all have been final before.
+            report = replace(report, exit_code=worst(report.exit_code, BUG))
         report = run_journal.with_warnings(config, journal, report)
-        code = print_report(report, config.output)
-        code = worst(code, OK if done.saved else INCOMPLETE, OK if done.bug is None else BUG)
+        code = print_report(report, config.output) if printer is None else printer.finish(report, config.output)
+        code = worst(code, OK if done.saved else INCOMPLETE)
         sent = run_journal.with_past(config, journal, report)
         code = run_journal.finish(config, journal, replace(report, exit_code=code))
         sent = run_journal.with_counters(config, journal, sent)
     return notify(replace(report, exit_code=code), sent)
+
+
+def _row_printer(config: RunConfig, stack: ExitStack) -> RowPrinter | None:
+    """Return what prints the rows while the run goes on, where the format allows that."""
+    if not config.output.streams:
+        return None
+    from fleetsweep.cli.print_rows import RowPrinter
+
+    return stack.enter_context(RowPrinter())
 
 
 def _run_phases(run: Run, stack: ExitStack) -> RunProgress:
@@ -152,31 +175,46 @@ def _survey_and_plan(run: Run, connect: ConnectConfig, done: RunProgress) -> Non
     if config.saved is not None:
         plan = guard_fleet(config.saved.plan.hosts, config.policies, config.fleet_cap, history)
         done.plan = replace(plan, guard=config.saved.plan.guard or plan.guard)
+        run.final.all_planned(done.plan, done.settled)
         return
     # Read before the survey: an intent that another sweep adds meanwhile can't be reconciled with an older survey.
     open_intents = run_journal.open_intents(config, run.journal, run.holder)
     acts = config.remove or config.output.save_plan is not None
     concerned = to_identify(config.hosts, open_intents)
+    planner = FleetPlanner(len(config.hosts), config.policies, history)
+    taker = SurveyTaker(planner, _concern(open_intents), run.final)
     with progress("Surveying", config.hosts, config.output) as advance:
-        surveys = phases.survey(
+        phases.survey_each(
             config.hosts,
             config.policies,
             connect,
+            taker,
             advance,
             identify=lambda host: acts or host in concerned,
             kinds=config.resource_kinds,
         )
-    done.plan = plan_fleet(surveys, config.policies, config.fleet_cap, history)
+    done.plan = planner.finish(config.fleet_cap)
+    if open_intents:
+        from fleetsweep.policy.reconcile import settle
+
+        done.settled = settle(open_intents, taker.kept)
+    run.final.all_planned(done.plan, done.settled)
     if not open_intents:
         return
-    from fleetsweep.policy.reconcile import settle
-
-    done.settled = settle(open_intents, surveys)
     try:
         if run.journal is not None:
             run.journal.settle(done.settled)
     except FleetsweepError as error:
         warn(f"{error}: what became of earlier removals is not recorded")
+
+
+def _concern(open_intents: Sequence[OpenIntent]) -> Concern | None:
+    """Return which surveys may settle an intent; None where none is open."""
+    if not open_intents:
+        return None
+    from fleetsweep.policy.reconcile import Concern
+
+    return Concern(open_intents)
 
 
 def _remove(run: Run, connect: ConnectConfig, done: RunProgress) -> None:
@@ -209,18 +247,21 @@ def _remove(run: Run, connect: ConnectConfig, done: RunProgress) -> None:
             lambda item: journal.for_host(item.host, identity_of(item.host, item.engine), item.candidates),
             RemovalOptions(config.volumes, config.evidence),
             on_done=advance,
+            on_applied=lambda item, applied: run.final.applied(item, applied, done.settled),
         )
 
 
-def _rows(config: RunConfig, done: RunProgress) -> Sequence[HostReport]:
-    """Return every selected host's row, whatever happened."""
+def _rows_left(run: Run, done: RunProgress) -> Sequence[HostReport]:
+    """Return the row of every selected host that has no final one, whatever happened."""
     from fleetsweep.sweep import phases
 
+    final = run.final.rows
     fault = Fault.of_bug(done.bug) if done.bug is not None else None
     if done.plan is None:
-        return [HostReport(host, Status.FAILED, fault=fault) for host in config.hosts]
-    rows = phases.host_reports(done.plan, done.applied, done.settled)
-    if fault is None or not config.remove:
+        return [HostReport(host, Status.FAILED, fault=fault) for host in run.config.hosts if host.name not in final]
+    left = FleetPlan(tuple(item for item in done.plan.hosts if item.host.name not in final))
+    rows = phases.host_reports(left, done.applied, done.settled)
+    if fault is None or not run.config.remove:
         return rows
     # The removals on a host that was being worked on when the bug came are unknown.
     unknown = {item.host.name for item in phases.actionable(done.plan)} - set(done.applied)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from fleetsweep.console import warn
 from fleetsweep.errors import FleetsweepError, UsageError
 from fleetsweep.exit_codes import INCOMPLETE, worst
 from fleetsweep.model.leak import LeaksSeen
-from fleetsweep.model.report import FleetReport
+from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.model.survey import Status
 from fleetsweep.notify.dispatch import NotifyConfig
 
@@ -37,6 +37,16 @@ def open_journal(config: RunConfig, run_id: str) -> Journal | None:
             raise
         warn(f"{error}: this run is not recorded")
         return None
+
+
+def row_recorder(config: RunConfig, journal: Journal) -> Callable[[HostReport], None]:
+    """Return a function that records a row while the run goes on. If that fails, ``finish`` reports it."""
+
+    def record(row: HostReport) -> None:
+        with suppress(FleetsweepError):
+            journal.record_host(row, looked=config.saved is None)
+
+    return record
 
 
 def finish(config: RunConfig, journal: Journal | None, report: FleetReport) -> int:

@@ -129,6 +129,11 @@ class HostPlan:
         return tuple(d for d in self.decisions if d.verdict is Verdict.REMOVE)
 
 
+def is_actionable(item: HostPlan | FailedSurvey) -> bool:
+    """Whether a host has something to remove and no tripped guard of its own."""
+    return isinstance(item, HostPlan) and item.guard is None and bool(item.candidates or item.resources)
+
+
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
     """Every selected host once, in inventory order. ``guard`` stops the whole fleet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ from fleetsweep.model.host import Host
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Survey
 from fleetsweep.policy.anomaly import anomaly_guard
 from fleetsweep.policy.dependents import keep_in_use
-from fleetsweep.policy.identity import identity_of, other_engine, twins
+from fleetsweep.policy.identity import Listed, Twins, identity_of, other_engine
 from fleetsweep.policy.rules import Policy, decide, resources_of_run
 
 if TYPE_CHECKING:
@@ -62,19 +62,79 @@ def plan_fleet(
     history: History = _NO_HISTORY,
 ) -> FleetPlan:
     """Plan every host by its policy (keyed by host name), then apply the guards to the whole fleet."""
-    plans = [
-        item if isinstance(item, FailedSurvey) else _plan_alone(item, policies[item.host.name]) for item in surveys
-    ]
-    return guard_fleet(_guard_twins(plans, surveys), policies, fleet_cap, history)
+    planner = FleetPlanner(len(surveys), policies, history)
+    for position, survey in enumerate(surveys):
+        planner.add(position, survey)
+    return planner.finish(fleet_cap)
 
 
-def _plan_alone(survey: Survey, policy: Policy) -> HostPlan | FailedSurvey:
-    """Return one host's plan. A bug becomes this host's fault and leaves the others alone."""
+class FleetPlanner:
+    """Plans a fleet from surveys that arrive in any order. Of a survey it keeps what is matched, and the ids.
+
+    A host's plan is final once no later survey can change it. One that lists containers waits for the hosts before it
+    in the inventory: they may be the same engine. ``count`` is the number of hosts.
+    """
+
+    def __init__(self, count: int, policies: Mapping[str, Policy], history: History = _NO_HISTORY) -> None:
+        self._policies = policies
+        self._history = history
+        self._plans: list[HostPlan | FailedSurvey | None] = [None] * count
+        self._listed: dict[int, Listed] = {}
+        self._twins = Twins()
+        self._next = 0
+
+    def add(self, position: int, survey: Survey | FailedSurvey) -> list[HostPlan | FailedSurvey]:
+        """Plan the host at a position of the inventory. Return the plans that are final now."""
+        final: list[HostPlan | FailedSurvey] = []
+        if isinstance(survey, FailedSurvey):
+            self._plans[position] = survey
+            final.append(survey)
+        else:
+            policy = self._policies[survey.host.name]
+            plan = _alone(survey, lambda: plan_host(survey, policy))
+            self._plans[position] = plan
+            if survey.containers:
+                self._listed[position] = Listed(survey)
+            else:
+                final.append(self._guard(position, plan, None))
+        while self._next < len(self._plans) and (waiting := self._plans[self._next]) is not None:
+            listed = self._listed.pop(self._next, None)
+            if listed is not None:
+                final.append(self._guard(self._next, waiting, listed))
+            self._next += 1
+        return final
+
+    def finish(self, fleet_cap: int | Percent | None) -> FleetPlan:
+        """Return the fleet's plan. Every host must have been added."""
+        plans = tuple(plan for plan in self._plans if plan is not None)
+        return FleetPlan(plans, guard=_fleet_guard(plans, fleet_cap))
+
+    def _guard(self, position: int, plan: HostPlan | FailedSurvey, listed: Listed | None) -> HostPlan | FailedSurvey:
+        """Apply a host's guards, the first of them that all but the first of the hosts that share one engine have."""
+
+        def guarded() -> HostPlan | FailedSurvey:
+            first = self._twins.add(listed) if listed is not None else None
+            if isinstance(plan, FailedSurvey):
+                return plan
+            name = plan.host.name
+            # Nothing may be counted or removed twice.
+            twin = Guard(GuardName.IDENTITY, f"this is the same engine as {first}", limit=None, found=first)
+            own = _host_guard(plan, self._policies[name], self._history.get(name, ())) if first is None else twin
+            return replace(plan, guard=own)
+
+        found = self._plans[position] = _alone(plan, guarded)
+        return found
+
+
+def _alone(
+    found: Survey | HostPlan | FailedSurvey, judge: Callable[[], HostPlan | FailedSurvey]
+) -> HostPlan | FailedSurvey:
+    """Return what ``judge`` makes of one host. A bug becomes this host's fault and leaves the others alone."""
     try:
-        return plan_host(survey, policy)
+        return judge()
     except Exception as error:
-        log.exception("a bug while judging %s", survey.host.name)
-        return FailedSurvey(survey.host, Fault.of_bug(error), survey.duration_s)
+        log.exception("a bug while judging %s", found.host.name)
+        return FailedSurvey(found.host, Fault.of_bug(error), found.duration_s)
 
 
 def plan_host(survey: Survey, policy: Policy) -> HostPlan:
@@ -94,19 +154,6 @@ def plan_host(survey: Survey, policy: Policy) -> HostPlan:
         decisions=tuple(decision for decision in decisions if decision.reason is not Reason.UNMATCHED),
         resources=resources_of_run(survey.resources, policy, survey.now_ns),
     )
-
-
-def _guard_twins(
-    plans: Sequence[HostPlan | FailedSurvey], surveys: Sequence[Survey | FailedSurvey]
-) -> list[HostPlan | FailedSurvey]:
-    """Guard all but the first of the hosts that share one engine, so that nothing is counted or removed twice."""
-    judged = list(plans)
-    for position, first in twins(surveys).items():
-        plan = plans[position]
-        if isinstance(plan, HostPlan):
-            guard = Guard(GuardName.IDENTITY, f"this is the same engine as {first}", limit=None, found=first)
-            judged[position] = replace(plan, guard=guard)
-    return judged
 
 
 def guard_fleet(

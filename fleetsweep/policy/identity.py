@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model.decision import Guard, GuardName
 from fleetsweep.model.host import Connection, Host
-from fleetsweep.model.survey import Engine, FailedSurvey, Survey
+from fleetsweep.model.survey import Engine, Survey
 
 if TYPE_CHECKING:
     from fleetsweep.model.intent import OpenIntent
+
+_ID_BYTES: Final = 32
 
 
 def identity_of(host: Host, engine: Engine) -> str:
@@ -50,26 +52,51 @@ def other_engine(host: Host, expected: str, found: Engine, made: str) -> Guard |
     )
 
 
-def twins(surveys: Sequence[Survey | FailedSurvey]) -> dict[int, str]:
-    """Return the positions of surveys of an engine that an earlier survey already covers, with that host's name.
+class Listed:
+    """What one engine listed. ``ids`` has 32 bytes for each of its containers."""
+
+    __slots__ = ("engine", "host", "ids")
+
+    def __init__(self, survey: Survey) -> None:
+        self.host = survey.host.name
+        self.engine = survey.engine
+        self.ids = bytes.fromhex("".join(container.id for container in survey.containers))
+
+
+class Twins:
+    """Finds the hosts whose engine an earlier host already covers. It is given the hosts in inventory order.
 
     One engine under two names lists the same containers behind the same verified host key. The same list behind a
     different key proves nothing: a box could copy another's list to have that box left alone. Two different Docker ids
     disprove it.
     """
-    found: dict[int, str] = {}
-    listed_by: dict[str | None, dict[str, list[Survey]]] = {}
-    for position, survey in enumerate(surveys):
-        if isinstance(survey, FailedSurvey):
-            continue
-        earlier = listed_by.setdefault(survey.engine.host_key, {})
-        for container in survey.containers:
-            others = earlier.setdefault(container.id, [])
-            first = next((other for other in others if _may_be_same(survey.engine, other.engine)), None)
-            if first is not None:
-                found.setdefault(position, first.host.name)
-            others.append(survey)
-    return found
+
+    def __init__(self) -> None:
+        self._only: dict[str | None, Listed] = {}
+        self._by_key: dict[str | None, dict[bytes, tuple[Listed, ...]]] = {}
+
+    def add(self, listed: Listed) -> str | None:
+        """Return the name of an earlier host with the same engine, None if there is none."""
+        key = listed.engine.host_key
+        if key not in self._by_key:
+            # Most keys are one host's: an index of its containers would take more memory than all that is kept of it.
+            first = self._only.setdefault(key, listed)
+            if first is listed:
+                return None
+            self._by_key[key] = {}
+            self._compare(first)
+        return self._compare(listed)
+
+    def _compare(self, listed: Listed) -> str | None:
+        earlier, alone = self._by_key[listed.engine.host_key], (listed,)
+        found: str | None = None
+        for start in range(0, len(listed.ids), _ID_BYTES):
+            one = listed.ids[start : start + _ID_BYTES]
+            others = earlier.get(one, ())
+            if found is None:
+                found = next((other.host for other in others if _may_be_same(listed.engine, other.engine)), None)
+            earlier[one] = (*others, listed) if others else alone
+        return found
 
 
 def _may_be_same(engine: Engine, other: Engine) -> bool:

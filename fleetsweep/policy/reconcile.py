@@ -9,6 +9,24 @@ from fleetsweep.model.survey import FailedSurvey, Survey
 from fleetsweep.policy.identity import identity_of
 
 
+class Concern:
+    """Which hosts' surveys ``settle`` needs: those that it may attribute one of the open intents to."""
+
+    def __init__(self, open_intents: Sequence[OpenIntent]) -> None:
+        self._hosts = frozenset(intent.host for intent in open_intents)
+        self._identities = frozenset(intent.identity for intent in open_intents)
+
+    def of(self, found: Survey | FailedSurvey) -> bool:
+        """Whether an intent names this host or, as far as it was surveyed, its engine."""
+        if found.host.name in self._hosts:
+            return True
+        return (
+            bool(self._identities)
+            and isinstance(found, Survey)
+            and identity_of(found.host, found.engine) in self._identities
+        )
+
+
 def settle(
     open_intents: Sequence[OpenIntent], surveys: Sequence[Survey | FailedSurvey]
 ) -> Mapping[str, tuple[Settlement, ...]]:

@@ -85,7 +85,7 @@ def render_record(record: Record, format: str, width: int | None = None, report:
                 "report": report,
             }
         )
-    blocks = [wrap(_head(record.run), width, _INDENT)]
+    blocks = [wrap(_head(record), width, _INDENT)]
     if record.hosts:
         blocks.append(_host_table(record, width))
     if record.removals:
@@ -182,10 +182,12 @@ def _removed(count: int, run: PastRun) -> str:
     return NOTHING if run.command == "audit" or run.dry_run else str(count)
 
 
-def _head(run: PastRun) -> str:
+def _head(record: Record) -> str:
+    run = record.run
     head = f"{printable(run.id, NAME_LIMIT)}: {_command(run)}, started {iso_utc(run.started_ns)}, "
     if run.exit_code is None:
-        return head + "did not end: it is still running, or was killed"
+        done = ". The hosts below were done by then" if record.hosts else ""
+        return f"{head}did not end: it is still running, or was killed{done}"
     return head + f"took {_duration(run)}, exit code {run.exit_code}: {exit_codes.meaning(run.exit_code)}"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
-from fleetsweep.model.report import FleetReport
-from fleetsweep.report.json_report import head_object, host_object
+from fleetsweep.model.report import FleetReport, HostReport
+from fleetsweep.report.json_report import JsonObject, head_object, host_object
 
 
 def render_jsonl(report: FleetReport, *, verbose: bool = False, color: bool = False, width: int | None = None) -> str:
@@ -13,5 +14,18 @@ def render_jsonl(report: FleetReport, *, verbose: bool = False, color: bool = Fa
 
     The options change nothing. No line has a newline in it: JSON escapes them.
     """
-    objects = [*map(host_object, report.hosts), head_object(report)]
-    return "".join(json.dumps(line, ensure_ascii=True, allow_nan=False) + "\n" for line in objects)
+    return lines(report.hosts) + head_line(report)
+
+
+def lines(rows: Iterable[HostReport]) -> str:
+    """Return a line for each host."""
+    return "".join(_line(host_object(row)) for row in rows)
+
+
+def head_line(report: FleetReport) -> str:
+    """Return the line of the run, which ends the report."""
+    return _line(head_object(report))
+
+
+def _line(value: JsonObject) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False) + "\n"

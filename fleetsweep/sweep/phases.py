@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from fleetsweep.errors import FaultKind
-from fleetsweep.model.decision import FleetPlan, Guard, HostPlan
+from fleetsweep.model.decision import FleetPlan, Guard, HostPlan, is_actionable
 from fleetsweep.model.host import Connection, Host
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.model.report import HostReport
@@ -118,7 +118,6 @@ def run_on_hosts(
     work: Callable[[Host, Deadline], T],
     connect: ConnectConfig,
     on_done: OnDone | None = None,
-    may_retry: Callable[[Host], bool] = every_host,
 ) -> list[workers.HostResult[T]]:
     """Call ``work`` for every host, in parallel, and return the results in the order given."""
     return workers.run(
@@ -127,7 +126,6 @@ def run_on_hosts(
         connect.limits,
         stopped=connect.stopped,
         on_done=(lambda done: on_done(done.host)) if on_done else None,
-        may_retry=may_retry,
     )
 
 
@@ -140,23 +138,43 @@ def survey(
     identify: Callable[[Host], bool] = every_host,
     kinds: Sequence[ResourceKind] = (),
 ) -> list[Survey | FailedSurvey]:
-    """Survey every host, in parallel, with nothing but GET, and return the results in the order given.
+    """Survey every host, as ``survey_each`` does, and return the results in the order given."""
+    found: dict[int, Survey | FailedSurvey] = {}
+    survey_each(hosts, policies, connect, found.__setitem__, on_done, identify=identify, kinds=kinds)
+    return [found[position] for position in range(len(hosts))]
 
-    ``identify`` selects the engines that are asked for their ids; those with a pin or a baseline always are. A plan
-    without an engine's id can't be applied. ``kinds`` are the kinds of resources to list by the run's label.
+
+def survey_each(
+    hosts: Sequence[Host],
+    policies: Mapping[str, Policy],
+    connect: ConnectConfig,
+    take: Callable[[int, Survey | FailedSurvey], None],
+    on_done: OnDone | None = None,
+    *,
+    identify: Callable[[Host], bool] = every_host,
+    kinds: Sequence[ResourceKind] = (),
+) -> None:
+    """Survey every host, in parallel, with nothing but GET. Keep no result.
+
+    ``take`` is called in the calling thread with a host's position and result as its survey ends. ``identify`` selects
+    the engines that are asked for their ids; those with a pin or a baseline always are. A plan without an engine's id
+    can't be applied. ``kinds`` are the kinds of resources to list by the run's label.
     """
     runner = connect.runner or ThreadRunner(connect.connector(), connect.stopped)
 
     def look(host: Host, deadline: Deadline) -> Survey:
         return runner.survey(host, policies[host.name], Look(identify(host), tuple(kinds)), deadline)
 
-    results = run_on_hosts(hosts, look, connect, on_done)
-    return [
-        replace(done.value, duration_s=done.duration_s)
-        if done.value is not None
-        else FailedSurvey(done.host, _fault_of(done), done.duration_s)
-        for done in results
-    ]
+    def ended(position: int, done: workers.HostResult[Survey]) -> None:
+        found = done.value
+        if found is not None:
+            take(position, replace(found, duration_s=done.duration_s))
+        else:
+            take(position, FailedSurvey(done.host, _fault_of(done), done.duration_s))
+        if on_done is not None:
+            on_done(done.host)
+
+    workers.run_each(hosts, look, connect.limits, ended, stopped=connect.stopped)
 
 
 def _fault_of(done: workers.HostResult[Survey]) -> Fault:
@@ -169,8 +187,7 @@ def actionable(fleet_plan: FleetPlan) -> list[HostPlan]:
     """Return the plans of the hosts that have something to remove and no tripped guard."""
     if fleet_plan.guard is not None:
         return []
-    plans = (item for item in fleet_plan.hosts if isinstance(item, HostPlan))
-    return [plan for plan in plans if plan.guard is None and (plan.candidates or plan.resources)]
+    return [item for item in fleet_plan.hosts if isinstance(item, HostPlan) and is_actionable(item)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +212,12 @@ def apply(
     options: RemovalOptions,
     *,
     on_done: OnDone | None = None,
+    on_applied: Callable[[HostPlan, Applied], None] | None = None,
 ) -> dict[str, Applied]:
-    """Remove the candidates of every plan and verify it, all hosts in parallel. Return the results by host name."""
+    """Remove the candidates of every plan and verify it, all hosts in parallel. Return the results by host name.
+
+    ``on_applied`` is called in the calling thread with each host's result once it is durable. It must not raise.
+    """
     by_name = {item.host.name: item for item in plans}
     ledgers = {item.host.name: Ledger(log_for(item)) for item in plans}
     runner = connect.runner or ThreadRunner(connect.connector(), connect.stopped)
@@ -210,16 +231,28 @@ def apply(
             options,
         )
 
-    results = run_on_hosts(
-        [item.host for item in plans], work, connect, on_done, may_retry=lambda host: not ledgers[host.name].begun
-    )
-    applied = {}
-    for done in results:
+    applied: dict[str, Applied] = {}
+
+    def ended(position: int, done: workers.HostResult[Fault | Guard | None]) -> None:
+        name = done.host.name
         try:
-            applied[done.host.name] = _applied(done, ledgers[done.host.name])
+            applied[name] = _applied(done, ledgers[name])
         except Exception as error:  # one host's bug must not cost the others their rows
-            log.exception("a bug while summing up %s", done.host.name)
-            applied[done.host.name] = Applied((), Fault.of_bug(error), done.duration_s)
+            log.exception("a bug while summing up %s", name)
+            applied[name] = Applied((), Fault.of_bug(error), done.duration_s)
+        if on_applied is not None:
+            on_applied(plans[position], applied[name])
+        if on_done is not None:
+            on_done(done.host)
+
+    workers.run_each(
+        [item.host for item in plans],
+        work,
+        connect.limits,
+        ended,
+        stopped=connect.stopped,
+        may_retry=lambda host: not ledgers[host.name].begun,
+    )
     return applied
 
 

@@ -68,29 +68,51 @@ def run(
     on_done: Callable[[HostResult[T]], None] | None = None,
     may_retry: Callable[[Host], bool] = lambda host: True,
 ) -> list[HostResult[T]]:
-    """Call ``work`` for every host and return the results in the order given.
+    """Call ``work`` for every host, as ``run_each`` does, and return the results in the order given.
 
-    Once ``stopped`` is set no further host is started, and the rest are ``interrupted``. ``on_done`` is called in the
-    calling thread as each host ends. If the system grants no thread or no memory for a host, it is started again when
+    ``on_done`` is called in the calling thread as each host ends.
+    """
+    results: dict[int, HostResult[T]] = {}
+
+    def take(index: int, done: HostResult[T]) -> None:
+        results[index] = done
+        if on_done is not None:
+            on_done(done)
+
+    run_each(hosts, work, limits, take, stopped=stopped, may_retry=may_retry)
+    return [results[index] for index in range(len(hosts))]
+
+
+def run_each(
+    hosts: Sequence[Host],
+    work: Callable[[Host, Deadline], T],
+    limits: Limits,
+    take: Callable[[int, HostResult[T]], None],
+    *,
+    stopped: threading.Event | None = None,
+    may_retry: Callable[[Host], bool] = lambda host: True,
+) -> None:
+    """Call ``work`` for every host, and ``take`` with each host's position and result as it ends. Keep no result.
+
+    ``take`` is called in the calling thread, once for each host. Once ``stopped`` is set no further host is started,
+    and the rest are ``interrupted``. If the system grants no thread or no memory for a host, it is started again when
     others have ended, with fewer in parallel, provided ``may_retry`` allows it.
     """
     if not hosts:
-        return []
+        return
     stopped = stopped or threading.Event()
-    results: dict[int, HostResult[T]] = {}
+    ended: set[int] = set()
     collector = CycleCollector()
     with Watchdog() as watchdog:
         pool = _WorkerPool(hosts, work, limits, watchdog, stopped, may_retry)
         pool.start(min(limits.forks, len(hosts)))
-        while len(results) < len(hosts):
+        while len(ended) < len(hosts):
             for index, done in pool.collect():
-                if index not in results:
-                    results[index] = done
+                if index not in ended:
+                    ended.add(index)
                     collector.host_ended()
-                    if on_done is not None:
-                        on_done(done)
+                    take(index, done)
         pool.join()
-    return [results[index] for index in range(len(hosts))]
 
 
 class _WorkerPool(Generic[T]):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fleetsweep.cli import run as pipeline
 from fleetsweep.errors import UsageError
 from fleetsweep.exit_codes import BUG, GUARD, INCOMPLETE, OK
+from fleetsweep.policy.guards import FleetPlanner
 from tests.cli.conftest import Command
 from tests.lab.scripted_engine import ScriptedEngine
 from tests.lab.workdir import deletes
@@ -64,7 +64,19 @@ def test_a_bug_in_a_phase_is_reported_with_the_rows(
     def bug(*_: object, **__: object) -> None:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(pipeline, "plan_fleet", bug)
+    monkeypatch.setattr(FleetPlanner, "add", bug)
     assert command("audit", *local, "--format", "json") == BUG
     (row,) = json.loads(capsys.readouterr().out)["hosts"]
     assert (row["status"], row["error"]["kind"]) == ("failed", "bug")
+
+
+def test_a_row_that_was_final_before_a_bug_stays_as_it_was_printed(
+    command: Command, local: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def bug(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(FleetPlanner, "finish", bug)
+    assert command("audit", *local, "--format", "jsonl") == BUG
+    row, head = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (row["status"], head["totals"]["ok"], head["exit_code"]) == ("ok", 1, BUG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from fleetsweep.model.intent import OpenIntent
 from fleetsweep.model.run_scope import Baseline, RunScope
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Status, Survey
 from fleetsweep.policy.guards import engine_guard, plan_fleet
-from fleetsweep.policy.identity import identity_of, other_engine, to_identify, twins
+from fleetsweep.policy.identity import Listed, Twins, identity_of, other_engine, to_identify
 from fleetsweep.policy.rules import Policy
 from tests.policy.test_rules import NOW, many, survey
 
@@ -79,6 +80,13 @@ def test_the_engine_that_is_reached_again_is_held_against_the_pin_and_the_plan()
 
 
 LOST = FailedSurvey(Host("lost", "x"), Fault(Status.UNREACHABLE, None, FaultKind.TIMEOUT, ""), 1.0)
+
+
+def twins(surveys: Sequence[Survey | FailedSurvey]) -> dict[int, str]:
+    """The positions of the surveys that have an earlier twin, and that one's name."""
+    known = Twins()
+    found = {at: known.add(Listed(each)) for at, each in enumerate(surveys) if isinstance(each, Survey)}
+    return {at: name for at, name in found.items() if name is not None}
 
 
 @pytest.mark.parametrize(

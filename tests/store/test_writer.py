@@ -14,9 +14,11 @@ import pytest
 from fleetsweep.model.host import Host
 from fleetsweep.model.outcome import Outcome, Removal
 from fleetsweep.store.journal import Journal, JournalError
+from fleetsweep.store.journal.writer import MOST_ROWS
 from fleetsweep.sweep.ledger import Ledger
 from tests.lab.process import wait_for
 from tests.policy.test_rules import many
+from tests.report.build import surveyed
 
 HOST = Host("runner-1", "127.0.0.1")
 COUNT = "SELECT count(*) FROM intent"
@@ -180,3 +182,24 @@ def test_a_ledger_keeps_its_outcomes_when_they_cannot_be_made_durable(state: Pat
             ledger.conclude(Removal(item.id, Outcome.REMOVED))
         assert ledger.close() == (Removal(item.id, Outcome.REMOVED),)
         assert isinstance(ledger.trouble, JournalError)
+
+
+def test_rows_wait_for_others_or_for_what_may_not_wait_and_are_committed_together(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "SELECT count(*) FROM host"
+    monkeypatch.setattr("fleetsweep.store.journal.writer.ROWS_WAIT_S", 60.0)
+    with Journal(state, "run", "sweep") as journal:
+        for number in range(MOST_ROWS - 1):
+            journal.record_host(surveyed(f"host-{number}"), looked=True)
+        wait_for(journal._waiting.empty, "the writer taking the rows")
+        assert on_disk(state, rows) == [(0,)]
+        journal.record_host(surveyed("one-more"), looked=True)
+        wait_for(lambda: on_disk(state, rows) == [(MOST_ROWS,)], "the rows on the disk")
+        journal.record_host(surveyed("last"), looked=True)
+        journal.for_host(HOST).intend(many(1)[0])
+        assert on_disk(state, rows) == [(MOST_ROWS + 1,)]
+        monkeypatch.setattr("fleetsweep.store.journal.writer.ROWS_WAIT_S", 0.01)
+        journal.for_host(HOST).intend(many(1, 1)[0])
+        journal.record_host(surveyed("alone"), looked=True)
+        wait_for(lambda: on_disk(state, rows) == [(MOST_ROWS + 2,)], "the last row on the disk")

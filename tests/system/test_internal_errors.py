@@ -34,7 +34,7 @@ def run_with_bug(workdir: Workdir, url: str, where: str) -> subprocess.Completed
 @pytest.mark.parametrize(
     ("where", "removed"),
     [
-        ("fleetsweep.policy.guards.twins", 0),
+        ("fleetsweep.policy.guards.Twins", 0),
         ("fleetsweep.policy.guards.plan_host", 0),
         ("fleetsweep.policy.reconcile.settle", 0),
         ("fleetsweep.sweep.phases.apply", 0),

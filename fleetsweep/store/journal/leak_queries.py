@@ -24,9 +24,11 @@ _ITS_RUNS: Final = """
 (SELECT id FROM run WHERE id = leak.last_run)
 """
 _NO_RUNS: Final = "NULL, NULL"
+# The leaks that a run saw are recorded when it ends: one that did not end is no look.
 _LOOKS: Final = """
 SELECT run.rowid, run.started_ns, host.name FROM run JOIN host ON host.run = run.id
-WHERE host.surveyed AND run.started_ns >= ? AND run.started_ns < ? AND {recorded} {hosts}
+WHERE host.surveyed AND run.finished_ns IS NOT NULL AND run.started_ns >= ? AND run.started_ns < ?
+    AND {recorded} {hosts}
 """
 # Under these guards the containers are another host's, or their ages are unknown.
 _RECORDED: Final = """
@@ -37,8 +39,8 @@ SELECT DISTINCT host.name FROM run JOIN host ON host.run = run.id
 WHERE run.started_ns >= ? AND run.started_ns < ? {hosts} ORDER BY host.name
 """
 _LAST_LOOKS: Final = """
-SELECT host.name, max(run.started_ns) FROM host JOIN run ON run.id = host.run WHERE host.surveyed {hosts}
-GROUP BY host.name
+SELECT host.name, max(run.started_ns) FROM host JOIN run ON run.id = host.run
+WHERE host.surveyed AND run.finished_ns IS NOT NULL {hosts} GROUP BY host.name
 """
 _REMOVED: Final = """
 outcome = 'removed' AND concluded_ns >= ? AND concluded_ns < ? AND instr(container_id, ':') = 0

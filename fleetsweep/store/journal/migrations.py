@@ -118,13 +118,41 @@ BEGIN
 END
 """
 
-MIGRATIONS: Final = (_RUNS_HOSTS_AND_INTENTS, _HOLDS_AND_IDENTITIES, _WHY_LEAKS_AND_EVIDENCE)
+# Hosts' rows are written as they become final. They count when their run ends: those of a killed run never do.
+_COUNT_ROWS_OF_ENDED_RUNS: Final = """
+DROP TRIGGER note_match;
+DROP TRIGGER count_host;
+CREATE TRIGGER note_matches AFTER UPDATE OF exit_code ON run
+WHEN OLD.exit_code IS NULL AND NEW.exit_code IS NOT NULL AND NEW.command IN ('audit', 'sweep')
+BEGIN
+    INSERT INTO last_match
+        SELECT name, NEW.started_ns, containers - matched, 0 FROM host
+        WHERE run = NEW.id AND surveyed AND guard IS NOT 'identity' AND matched > 0
+        ON CONFLICT (host) DO UPDATE SET at_ns = excluded.at_ns, others = max(excluded.others, others - 1), runs = 0;
+    UPDATE last_match SET runs = runs + 1 WHERE host IN (
+        SELECT name FROM host WHERE run = NEW.id AND surveyed AND guard IS NOT 'identity' AND matched = 0);
+END;
+CREATE TRIGGER count_hosts AFTER UPDATE OF exit_code ON run WHEN OLD.exit_code IS NULL AND NEW.exit_code IS NOT NULL
+BEGIN
+    INSERT INTO counter SELECT 'guards', NEW.command, name, 1 FROM host WHERE run = NEW.id AND guard IS NOT NULL
+        ON CONFLICT (name, command, host) DO UPDATE SET value = value + 1;
+    INSERT INTO counter SELECT 'failures', NEW.command, name, 1 FROM host WHERE run = NEW.id
+        AND status IN ('unreachable', 'failed') ON CONFLICT (name, command, host) DO UPDATE SET value = value + 1;
+END
+"""
+
+MIGRATIONS: Final = (
+    _RUNS_HOSTS_AND_INTENTS,
+    _HOLDS_AND_IDENTITIES,
+    _WHY_LEAKS_AND_EVIDENCE,
+    _COUNT_ROWS_OF_ENDED_RUNS,
+)
 """In order: number N brings a database of version N - 1 to version N. Semicolons end statements."""
 
 VERSION: Final = len(MIGRATIONS)
 """The schema version that this release writes and the newest that it reads."""
 
-_OBJECT: Final = re.compile(r"CREATE (TABLE|VIEW|TRIGGER) (?:IF NOT EXISTS )?(\w+)")
+_OBJECT: Final = re.compile(r"(CREATE|DROP) (TABLE|VIEW|TRIGGER) (?:IF NOT EXISTS )?(\w+)")
 
 
 def statements(script: str) -> Iterator[str]:
@@ -157,7 +185,9 @@ def check_schema(database: sqlite3.Connection, path: Path) -> None:
 
     A run would otherwise notice a missing table only after its removals, and another trigger may delete a hold.
     """
-    expected = {(kind.lower(), name) for script in MIGRATIONS for kind, name in _OBJECT.findall(script)}
+    expected: set[tuple[str, str]] = set()
+    for done, kind, name in _OBJECT.findall(" ".join(MIGRATIONS)):
+        (expected.add if done == "CREATE" else expected.discard)((kind.lower(), name))
     found = set(database.execute("SELECT type, name FROM sqlite_schema WHERE type <> 'index'"))
     for kind, name in sorted(expected - found):
         raise UsageError(f"journal {path} lacks the {kind} {name}: move it away")

@@ -14,7 +14,8 @@ from fleetsweep.store.journal.removals import removals
 _RUNS: Final = """
 WITH picked AS (SELECT rowid AS number, * FROM run WHERE {which} ORDER BY started_ns DESC, rowid DESC LIMIT ?)
 SELECT picked.id, command, dry_run, started_ns, finished_ns, exit_code, coalesce(rows.hosts, 0), coalesce(rows.ok, 0),
-    coalesce(rows.stale, 0), coalesce(rows.removed, intents.removed, 0), coalesce(intents.unknown, 0)
+    coalesce(rows.stale, 0),
+    coalesce(CASE WHEN finished_ns IS NOT NULL THEN rows.removed END, intents.removed, 0), coalesce(intents.unknown, 0)
 FROM picked
 LEFT JOIN (SELECT run, count(*) AS hosts, sum(status = 'ok') AS ok, sum(stale) AS stale, sum(removed) AS removed
     FROM host WHERE run IN (SELECT id FROM picked) AND {rows} GROUP BY run) AS rows ON rows.run = picked.id

@@ -52,11 +52,13 @@ _STATUSES: Final = ("ok", "interrupted", "guarded", "unreachable", "failed")
 
 _WHENS: Final = " ".join(f"WHEN '{word}' THEN {rank}" for rank, word in enumerate(_STATUSES))
 
+# A run that did not end has the rows of some of its hosts: only the run itself is shown.
 _CELLS: Final = f"""
 SELECT host.name, run.started_ns / {DAY_NS}, max(CASE status {_WHENS} ELSE 4 END),
     max(CASE WHEN {_KNOWN} THEN stale END), max(CASE WHEN {_KNOWN} THEN oldest_s END),
     sum(guard IS NOT NULL OR status = 'guarded')
-FROM run JOIN host ON host.run = run.id WHERE run.started_ns BETWEEN ? AND ? GROUP BY 1, 2
+FROM run JOIN host ON host.run = run.id
+WHERE run.started_ns BETWEEN ? AND ? AND run.exit_code IS NOT NULL GROUP BY 1, 2
 """  # noqa: S608 - constants
 _STARTS: Final = """
 SELECT started_ns, exit_code IS NULL, coalesce(exit_code NOT IN (0, 6), 0) FROM run WHERE started_ns BETWEEN ? AND ?
@@ -72,11 +74,12 @@ WHERE at_ns BETWEEN ? AND ? AND instr(container_id, ':') = 0 GROUP BY 1, 2
 """  # noqa: S608
 _NEWEST_ROWS: Final = f"""
 SELECT host.name, max(run.started_ns), status, guard, phase, kind, substr(error, 1, {_CELL_TEXT}), run.id
-FROM run JOIN host ON host.run = run.id WHERE run.started_ns <= ? GROUP BY host.name
+FROM run JOIN host ON host.run = run.id
+WHERE run.started_ns <= ? AND run.exit_code IS NOT NULL GROUP BY host.name
 """  # noqa: S608
 _SURVEYED: Final = """
 SELECT host.name, max(run.started_ns) FROM run JOIN host ON host.run = run.id
-WHERE run.started_ns <= ? AND surveyed GROUP BY host.name
+WHERE run.started_ns <= ? AND run.exit_code IS NOT NULL AND surveyed GROUP BY host.name
 """
 _LEFT: Final = """
 SELECT host, min(stale_since_ns), name, image FROM leak WHERE ended_ns IS NULL GROUP BY host
@@ -94,7 +97,8 @@ FROM {source} WHERE first_seen_ns <= :now GROUP BY 1 HAVING hosts ORDER BY leaks
 _GUARDS: Final = """
 SELECT coalesce(guard, 'guarded'), count(*), count(DISTINCT host.name), max(run.started_ns)
 FROM run JOIN host ON host.run = run.id
-WHERE run.started_ns BETWEEN ? AND ? AND (guard IS NOT NULL OR status = 'guarded') GROUP BY 1 ORDER BY 2 DESC, 1
+WHERE run.started_ns BETWEEN ? AND ? AND run.exit_code IS NOT NULL AND (guard IS NOT NULL OR status = 'guarded')
+GROUP BY 1 ORDER BY 2 DESC, 1
 """
 _REMOVALS: Final = f"""
 SELECT at_ns, run, host, container_id, substr(name, 1, {_CELL_TEXT}), image, reason, age_s,

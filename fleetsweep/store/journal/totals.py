@@ -17,8 +17,10 @@ SELECT finished_ns FROM run WHERE command = ? AND exit_code = 0 ORDER BY started
 # CROSS JOIN: from the latest run back, so that it ends at the first one that is found.
 _HOST_SUCCESSES: Final = """
 SELECT wanted.value, (SELECT run.finished_ns FROM run CROSS JOIN host ON host.run = run.id AND host.name = wanted.value
-    WHERE run.command = ? AND host.surveyed AND host.status = 'ok' ORDER BY run.started_ns DESC LIMIT 1),
-    EXISTS (SELECT 1 FROM run CROSS JOIN host ON host.run = run.id AND host.name = wanted.value WHERE host.surveyed)
+    WHERE run.command = ? AND run.finished_ns IS NOT NULL AND host.surveyed AND host.status = 'ok'
+    ORDER BY run.started_ns DESC LIMIT 1),
+    EXISTS (SELECT 1 FROM run CROSS JOIN host ON host.run = run.id AND host.name = wanted.value
+    WHERE run.finished_ns IS NOT NULL AND host.surveyed)
 FROM json_each(?) AS wanted
 """
 

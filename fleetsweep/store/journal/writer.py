@@ -8,28 +8,32 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model.container import Target
-from fleetsweep.model.decision import Decision, Guard
+from fleetsweep.model.decision import Decision
 from fleetsweep.model.host import Host
 from fleetsweep.model.leak import LeaksSeen
-from fleetsweep.model.outcome import Outcome, Removal
+from fleetsweep.model.outcome import Removal
 from fleetsweep.model.report import FleetReport, HostReport
 from fleetsweep.store.journal.database import JournalError, journal_file, open_journal, remedy_of, storable, translated
 from fleetsweep.store.journal.leaks import IMAGE_LIMIT, leak_statements
 from fleetsweep.store.journal.retention import bound_statements, forget_statements
+from fleetsweep.store.journal.rows import guard_statement, row_statements
 
 if TYPE_CHECKING:
     from fleetsweep.model.evidence import Evidence
     from fleetsweep.model.intent import OpenIntent, Settlement
 
-GROUPS_LIMIT: Final = 4000
-"""Characters that are kept of a host's groups, as JSON."""
+ROWS_WAIT_S: Final = 1.0
+"""Seconds that hosts' rows may wait to be committed together."""
+
+MOST_ROWS: Final = 100
+"""Statements of rows that wait at most."""
 
 
 class Journal:
@@ -59,6 +63,7 @@ class Journal:
         self._queued = 0
         self._durable = 0
         self._broken: str | None = None
+        self._recorded: set[str] = set()
         self._database = open_journal(state_dir)
         try:
             with translated(path):
@@ -107,7 +112,7 @@ class Journal:
         """Return by host when the last finished run that surveyed it started, in nanoseconds. Raises JournalError."""
         rows = self.read(
             "SELECT host.name, max(run.started_ns) FROM host JOIN run ON run.id = host.run "
-            "WHERE host.surveyed GROUP BY host.name"
+            "WHERE host.surveyed AND run.finished_ns IS NOT NULL GROUP BY host.name"
         )
         return dict(rows)  # type: ignore[arg-type]
 
@@ -139,14 +144,17 @@ class Journal:
         documents: Sequence[bytes] = (),
         forget_before_ns: int | None = None,
     ) -> None:
-        """Record every host's row and the run's end. Durable on return. Raises JournalError.
+        """Record the hosts' rows that are not recorded yet and the run's end. Durable on return. Raises JournalError.
 
         ``looked`` is False for a run that carried out a saved plan: it surveyed no host. ``leaks`` are by host, and
         ``documents`` the parts of the report, compressed. With ``forget_before_ns``, delete what ended before it, as
         ``retention.forget`` describes.
         """
         for row in report.hosts:
-            self._record_host(row, report.guard, looked=looked)
+            if row.host.name not in self._recorded:
+                self.record_host(row, looked=looked)
+        if report.guard is not None:
+            self.post(*guard_statement(self.run_id, report.guard))
         for host, seen in (leaks or {}).items():
             for statement in leak_statements(self.run_id, host, seen, report, looked=looked):
                 self.post(*statement)
@@ -162,39 +170,16 @@ class Journal:
             (report.finished_ns, report.exit_code, self.run_id),
         )
 
-    def _record_host(self, row: HostReport, fleet_guard: Guard | None, *, looked: bool) -> None:
-        plan = row.plan
-        guard = row.guarded_by or fleet_guard
-        problem = row.fault.message if row.fault else guard.message if guard else None
-        candidates = plan.candidates if plan else ()
-        self.post(
-            "INSERT INTO host (run, name, endpoint, status, surveyed, error, containers, matched, stale, removed, "
-            "skew_s, duration_s, guard, phase, kind, oldest_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                self.run_id,
-                row.host.name,
-                row.host.endpoint,
-                row.status,
-                looked and plan is not None,
-                problem and problem[:500],
-                plan.containers if plan else 0,
-                len(plan.decisions) if plan else 0,
-                len(candidates),
-                sum(removal.outcome is Outcome.REMOVED for removal in row.removals),
-                plan.skew_s if plan else None,
-                row.duration_s,
-                guard.name if guard else None,
-                row.fault.phase if row.fault else None,
-                row.fault.kind if row.fault else None,
-                max((decision.age_s for decision in candidates if decision.age_s is not None), default=None),
-            ),
-        )
-        if row.host.groups:
-            self.post(
-                "INSERT INTO host_groups VALUES (?, ?) ON CONFLICT (host) DO UPDATE SET groups = excluded.groups "
-                "WHERE groups <> excluded.groups",
-                (row.host.name, json.dumps(row.host.groups)[:GROUPS_LIMIT]),
-            )
+    def record_host(self, row: HostReport, *, looked: bool) -> None:
+        """Queue a host's row, which no later step changes. Raises JournalError if the journal is broken.
+
+        It is durable within ROWS_WAIT_S, since many are committed together. Counters change only when the run ends.
+        ``looked`` is as in ``finish``.
+        """
+        entries = [_Entry(*each, may_wait=True) for each in row_statements(self.run_id, row, looked=looked)]
+        self._recorded.add(row.host.name)
+        for entry in entries:
+            self._queue(entry)
 
     def read(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """Return all rows of a query, read on a connection of its own. Raises JournalError."""
@@ -206,9 +191,10 @@ class Journal:
 
     def write(self, statement: str, values: tuple[object, ...]) -> int:
         """Commit one statement and return its row id. Durable on return. Raises JournalError."""
-        entry = _Entry(statement, values)
+        done = threading.Event()
+        entry = _Entry(statement, values, done)
         self._queue(entry)
-        entry.done.wait()
+        done.wait()
         if entry.error is not None:
             raise JournalError(entry.error)
         return entry.row
@@ -225,9 +211,10 @@ class Journal:
                 return
             if self._broken is not None:
                 raise JournalError(self._broken)
-            mark = _Entry("", ())
+            done = threading.Event()
+            mark = _Entry("", (), done)
             self._waiting.put(mark)
-        mark.done.wait()
+        done.wait()
         if self._durable < wanted:
             raise JournalError(mark.error or "the journal is closed")
 
@@ -244,16 +231,7 @@ class Journal:
         failure: str | None = None
         running = True
         while running:
-            batch: list[_Entry] = []
-            entry = self._waiting.get()
-            while entry is not None:
-                batch.append(entry)
-                try:
-                    entry = self._waiting.get_nowait()
-                except Empty:
-                    break
-            else:
-                running = False
+            batch, running = self._next_batch()
             statements = [entry for entry in batch if entry.statement]
             failure = failure or self._commit(statements)
             with self._lock:
@@ -263,8 +241,28 @@ class Journal:
                     self._broken = failure
             for entry in batch:
                 entry.error = failure
-                entry.done.set()
+                if entry.done is not None:
+                    entry.done.set()
         self._database.close()
+
+    def _next_batch(self) -> tuple[list[_Entry], bool]:
+        """Return all that is queued, at least one entry or the end mark, and whether the end mark is still to come.
+
+        While all of it may wait, wait for more.
+        """
+        batch: list[_Entry] = []
+        entry = self._waiting.get()
+        waits_until = time.monotonic() + ROWS_WAIT_S
+        while entry is not None:
+            batch.append(entry)
+            if not entry.may_wait or len(batch) >= MOST_ROWS:
+                waits_until = 0.0
+            left_s = waits_until - time.monotonic()
+            try:
+                entry = self._waiting.get(timeout=left_s) if left_s > 0 else self._waiting.get_nowait()
+            except Empty:
+                return batch, True
+        return batch, False
 
     def _commit(self, entries: list[_Entry]) -> str | None:
         """Make the entries durable, all or none. Return an error message, None on success."""
@@ -285,11 +283,15 @@ class Journal:
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A queued statement. An empty one is a mark: it is done when every statement before it is."""
+    """A queued statement. An empty one is a mark: it is done when every statement before it is.
+
+    ``done`` is set then, where a thread waits for it. One that ``may_wait`` is committed with others that come soon.
+    """
 
     statement: str
     values: tuple[object, ...]
-    done: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event | None = None
+    may_wait: bool = False
     row: int = 0
     error: str | None = None
 
