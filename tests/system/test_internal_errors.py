@@ -36,7 +36,7 @@ def run_with_bug(workdir: Workdir, url: str, where: str) -> subprocess.Completed
     [
         ("fleetsweep.policy.guards.Twins", 0),
         ("fleetsweep.policy.guards.plan_host", 0),
-        ("fleetsweep.policy.reconcile.settle", 0),
+        ("fleetsweep.policy.guards._fleet_guard", 0),
         ("fleetsweep.sweep.phases.apply", 0),
         ("fleetsweep.sweep.phases._applied", 2),
         ("fleetsweep.store.plan_file.summarize", 0),
