@@ -136,11 +136,11 @@ def parse_engine_id(value: object) -> str | None:
 
 def parse_volumes(value: object) -> tuple[Resource, ...]:
     """Return the volumes of ``GET /volumes``. Raises EngineError."""
-    found = _mapping(value).get("Volumes")
+    found = _mapping(value).get("Volumes", "")
     # An engine without volumes sends null.
-    if not isinstance(value, dict) or not isinstance(found, list | None):
+    if not isinstance(found, list | None):
         raise _invalid("the volume list is not a list")
-    return tuple(parse_volume(item) for item in _bounded(found or [], "volumes"))
+    return _distinct([parse_volume(item) for item in _bounded(found or [], "volumes")])
 
 
 def parse_volume(item: object) -> Resource:
@@ -158,7 +158,14 @@ def parse_networks(value: object) -> tuple[Resource, ...]:
     """Return the networks of ``GET /networks``. Raises EngineError."""
     if not isinstance(value, list | Entries):
         raise _invalid("the network list is not a list")
-    return tuple(_parsed(value, "networks", parse_network))
+    return _distinct(_parsed(value, "networks", parse_network))
+
+
+def _distinct(resources: list[Resource]) -> tuple[Resource, ...]:
+    """Return the resources. Raises EngineError if two are the same: each is removed once."""
+    if len({resource.ref for resource in resources}) != len(resources):
+        raise _invalid("the list has one volume or network twice")
+    return tuple(resources)
 
 
 def parse_network(item: object) -> Resource:

@@ -59,20 +59,18 @@ class ResourceRemover:
 
     def _request(self, planned: Resource) -> tuple[Outcome, str | None]:
         """Send one request and check its effect."""
+        outcome = Outcome.REMOVED
         try:
             self._engine.remove_resource(planned, within=Pace.answer_s)
         except LostAnswer as error:
             return Outcome.UNKNOWN, error.message
         except HostError as error:
-            gone = isinstance(error, EngineError) and error.http_status == 404
-            return (
-                (Outcome.GONE, None)
-                if gone
-                else (Outcome.FAILED, "; ".join(filter(None, (error.message, error.remedy))))
-            )
+            if not isinstance(error, EngineError) or error.http_status != 404:
+                return Outcome.FAILED, "; ".join(filter(None, (error.message, error.remedy)))
+            outcome = Outcome.GONE
         try:
             left = self._engine.inspect_resource(planned, within=Pace.look_s)
         except HostError as error:
             return Outcome.UNKNOWN, f"it could not be inspected afterwards: {error.message}"
         # A volume has only its name for an id. One that another job created meanwhile differs in its creation time.
-        return (Outcome.FAILED, "the engine still has it") if left == planned else (Outcome.REMOVED, None)
+        return (Outcome.FAILED, "the engine still has it") if left == planned else (outcome, None)

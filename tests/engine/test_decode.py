@@ -13,7 +13,9 @@ from fleetsweep.engine.decode import (
     parse_date,
     parse_inspect,
     parse_list,
+    parse_networks,
     parse_timestamp,
+    parse_volumes,
     resolve_owners,
 )
 from fleetsweep.errors import EngineError
@@ -71,6 +73,18 @@ def test_an_owner_is_found_by_any_mode_and_any_beginning_of_its_id(mode: str, wo
         [{"Id": "b" * 64, "Names": ["/owner"]}, {"Id": ID, "HostConfig": {mode: f"container:{word}", "Mode": 7}}]
     )
     assert [each.lives_on for each in resolve_owners(containers)] == [(), ("b" * 64,)]
+
+
+@pytest.mark.parametrize("volumes", [{}, [], None, {"Volumes": {}}, {"Volumes": [{"Name": "a"}, {"Name": "a"}]}])
+def test_a_volume_list_of_another_shape_or_with_one_volume_twice_is_refused(volumes: object) -> None:
+    with pytest.raises(EngineError, match=r"the volume list is not a list|one volume or network twice"):
+        parse_volumes(volumes)
+    assert parse_volumes({"Volumes": None}) == ()
+
+
+def test_a_network_list_with_one_network_twice_is_refused() -> None:
+    with pytest.raises(EngineError, match="one volume or network twice"):
+        parse_networks([{"Id": ID, "Name": "a"}, {"Id": ID, "Name": "b"}])
 
 
 @pytest.mark.parametrize("year", ["0000", "0001", "1600", "2263", "9999"])
