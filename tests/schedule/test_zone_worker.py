@@ -27,6 +27,7 @@ def test_the_unit_starts_a_worker_that_offers_its_zone_and_has_no_rights() -> No
         "ProtectSystem=strict",
         "CapabilityBoundingSet=",
         "UMask=0077",
+        "LimitNOFILE=20000",
         "WantedBy=multi-user.target",
     ):
         assert f"\n{setting}\n" in f"{file.text}\n"
