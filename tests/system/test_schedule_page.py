@@ -33,8 +33,10 @@ rm -rf /var/lib/fleetsweep
 install -d -m 755 -o root -g root /var/lib/prometheus/node-exporter
 cp inventory.yml /etc/fleetsweep/
 # There is no journal here.
-mkdir -p /etc/systemd/system/fleetsweep-sweep.service.d
-cp log.conf /etc/systemd/system/fleetsweep-sweep.service.d/
+for unit in fleetsweep-sweep fleetsweep-sweep-east; do
+    mkdir -p /etc/systemd/system/$unit.service.d
+    cp log.conf /etc/systemd/system/$unit.service.d/
+done
 cd /etc/fleetsweep
 {account}
 install -m 600 -o fleetsweep -g fleetsweep /share/key /var/lib/fleetsweep/.ssh/id_ed25519
@@ -49,6 +51,12 @@ systemctl show -p Result,ExecMainStatus fleetsweep-sweep.service > /share/second
 cp /var/lib/prometheus/node-exporter/fleetsweep-sweep.prom /share/metrics
 stat -c '%U %a' /var/lib/fleetsweep /var/lib/prometheus/node-exporter/fleetsweep-sweep.prom > /share/owners
 su -s /bin/sh fleetsweep -c '/opt/fleetsweep/bin/fleetsweep history --state-dir /var/lib/fleetsweep' > /share/history
+cp inventory.yml east.yml
+{several}
+systemctl daemon-reload
+systemctl start fleetsweep-sweep-east.service
+systemctl show -p Result,ExecMainStatus fleetsweep-sweep-east.service > /share/east
+cp /var/lib/prometheus/node-exporter/fleetsweep-sweep-east.prom /share/east_metrics
 # Monitoring that can't be written turns 0 into 3, and the sweep is done all the same.
 chmod 755 /var/lib/prometheus/node-exporter
 systemctl start fleetsweep-sweep.service || true
@@ -62,6 +70,7 @@ def test_the_pages_lead_to_a_timer_that_sweeps_as_its_account_and_writes_metrics
     script = SCRIPT.format(
         account="\n".join(commands("schedule.md", "The account")),
         schedule="\n".join(commands("schedule.md", "systemd")),
+        several="\n".join(commands("alerts.md", "Several schedules on one machine")),
         alerts="\n".join(line for line in commands("alerts.md", "Prometheus") if not line.startswith("pip ")),
     )
     files = {
@@ -77,7 +86,9 @@ def test_the_pages_lead_to_a_timer_that_sweeps_as_its_account_and_writes_metrics
     assert ended.files["second"].split() == ["Result=success", "ExecMainStatus=0"]
     assert ended.files["third"].split() == ["Result=exit-code", "ExecMainStatus=3"]
     assert [box.names() for box in lab.boxes] == [{"db"}] * 3
+    assert ended.files["east"].split() == ["Result=success", "ExecMainStatus=0"]
     assert 'fleetsweep_run_exit_code{command="sweep"} 0.0' in ended.files["metrics"]
+    assert 'fleetsweep_run_exit_code{command="sweep",schedule="east"} 0.0' in ended.files["east_metrics"]
     assert ended.files["owners"].splitlines() == ["fleetsweep 700", "fleetsweep 644"]
     assert ended.files["history"].count("sweep") >= 2
     assert "warning" not in ended.output
