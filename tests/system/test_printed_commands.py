@@ -178,6 +178,11 @@ def test_every_command_of_the_diagnosis_runs_on_a_real_box(
     texts |= {command_for(target, options, None, Guard(name, "")) for name in GuardName}
     texts -= {""}
     assert len(texts) > 10
+    shown = ["Client:", "allowstreamlocalforwarding", "connected", "ssh-ed25519 AAAA", "load average"]
+    if user != "root":
+        # The others are the same for both.
+        texts = {text for text in texts if "sudo " in text}
+        shown = ["allowstreamlocalforwarding", "usermod"]
     ran = ""
     for text in sorted(texts):
         # One of them takes the box's line out, and one adds it.
@@ -189,7 +194,7 @@ def test_every_command_of_the_diagnosis_runs_on_a_real_box(
             stderr=subprocess.STDOUT,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=300,
         )
         for problem in (
             "not found",
@@ -202,8 +207,7 @@ def test_every_command_of_the_diagnosis_runs_on_a_real_box(
         ):
             assert problem not in done.stdout, (text, done.stdout)
         ran += f"{text}\n{done.stdout}\n"
-    for printed in ("Client:", "allowstreamlocalforwarding", "connected", "ssh-ed25519 AAAA", "load average"):
-        assert printed in ran
+    assert [printed for printed in shown if printed not in ran] == []
     assert re.search(rf"usermod -aG docker {user}\b", ran)
     assert "docker" in box.type(f"id -nG {user}").stdout.split()
 
@@ -278,7 +282,7 @@ def test_the_libraries_are_installed_where_the_program_is() -> None:
         for command in commands
     ]
     for child in running:
-        printed, _ = child.communicate(timeout=60)
+        printed, _ = child.communicate(timeout=300)
         assert child.returncode == 0
         assert "already satisfied" in printed
 
