@@ -29,7 +29,10 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True)
 class PastHost:
-    """One host's row. ``trouble`` is the message of its error or guard; ``skew_s`` is None if it was not surveyed."""
+    """One host's row. ``trouble`` is the message of its error or guard; ``skew_s`` is None if it was not surveyed.
+
+    ``endpoint`` is ``Host.endpoint`` as it was then.
+    """
 
     name: str
     status: str
@@ -40,6 +43,7 @@ class PastHost:
     skew_s: float | None
     duration_s: float
     trouble: str | None
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

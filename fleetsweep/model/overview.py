@@ -85,6 +85,7 @@ class HostNow:
     error: str | None
     run: str
     surveyed_ns: int | None
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ class RemovalRow:
 class RunRow:
     """One host in the last run. The counts are None if the host was not surveyed."""
 
-    host: str
+    name: str
     status: str
     containers: int | None
     matched: int | None
@@ -169,6 +170,7 @@ class RunRow:
     duration_s: float
     guard: str | None
     error: str | None
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ NAME_AT_LEAST: Final = 15
 
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _LINE: Final = re.compile(r":[0-9]+\)")
+_ENDPOINT: Final = re.compile(r"(\S+):([0-9]{1,5}) (.*?)(?: through .*)?", re.DOTALL)
 _WORD: Final = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 
 
@@ -45,6 +46,15 @@ def label(hosts: Sequence[Host], limit: int, most: int) -> str:
 def folded(hosts: Sequence[str], limit: int = LIMIT) -> str:
     """Return names folded, as printable text of at most ``limit`` characters; an empty text for no names."""
     return printable(hosts[0] if len(hosts) == 1 else fold(hosts, limit), limit)
+
+
+def recorded_host(name: str, endpoint: str = "") -> Host:
+    """Return a host as the journal names it, with as much of its address as its ``Host.endpoint`` tells."""
+    kind, _, place = endpoint.partition(" ")
+    if kind == "local":
+        return Host(name, name, engine=place)
+    found = _ENDPOINT.fullmatch(place)
+    return Host(name, found[1], port=int(found[2]), engine=found[3]) if found else Host(name, name)
 
 
 def impersonal(text: str, host: Host) -> str:

@@ -15,7 +15,7 @@ from fleetsweep.model.journal import JournalSize, PastHost, PastRun, Record
 from fleetsweep.report.cells import NAME_LIMIT, NOTHING, SHORT_ID, fine_seconds, iso_utc
 from fleetsweep.report.escape import printable, well_formed
 from fleetsweep.report.fit import Column, Cut, name_column, number_column, table, text_column, wrap
-from fleetsweep.report.groups import NAME_AT_LEAST, ROWS_FOLDED_ABOVE, grouped, impersonal, label
+from fleetsweep.report.groups import NAME_AT_LEAST, ROWS_FOLDED_ABOVE, grouped, impersonal, label, recorded_host
 from fleetsweep.report.journal_size import size_line, size_object
 from fleetsweep.report.json_report import JsonObject, rounded
 from fleetsweep.report.problems import owner
@@ -127,7 +127,7 @@ def _group_row(hosts: Sequence[PastHost], run: PastRun, name_limit: int) -> list
 
 def _errors(hosts: Sequence[PastHost]) -> list[str]:
     """Return a line for each error, with the hosts that had the same one."""
-    failed = [(Host(host.name, host.name), host.trouble) for host in hosts if host.trouble]
+    failed = [(recorded_host(host.name, host.endpoint), host.trouble) for host in hosts if host.trouble]
     groups = grouped(failed, lambda each: impersonal(each[1], each[0]))
     return [
         f"{owner([host for host, _ in group], alike=len({text for _, text in group}) == 1)}: {printable(group[0][1])}"

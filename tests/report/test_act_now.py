@@ -11,7 +11,8 @@ import pytest
 from fleetsweep.model.overview import LastRun, Overview, UnendedRun
 from fleetsweep.model.report import FleetReport, FleetWarning, WarningKind
 from fleetsweep.report.archive import compress
-from fleetsweep.report.html.act_now import MOST_ROWS, Item, items, not_seen
+from fleetsweep.report.html.act_now import Item, items, not_seen
+from fleetsweep.report.html.cells import MOST_ROWS
 from tests.report.build import NOW_NS
 from tests.report.overviews import HOUR_NS, fleet, host_now, leaks_now, removal
 
@@ -110,8 +111,29 @@ def test_an_exit_code_that_nothing_else_explains_is_an_item() -> None:
 
 
 def test_a_long_list_is_cut_and_the_rest_is_counted() -> None:
-    lost = tuple(host_now(f"h-{number:03}", status="unreachable") for number in range(MOST_ROWS + 3))
+    lost = tuple(host_now(f"h-{number:03}", status="unreachable", error=f"{number}") for number in range(MOST_ROWS + 3))
     item = only(fleet(hosts=lost))
     assert item.table is not None
     assert len(item.table.rows) == MOST_ROWS
     assert item.table.more == "… and 3 more hosts"
+
+
+def test_in_a_large_fleet_hosts_with_the_same_fault_share_a_row() -> None:
+    lost = [
+        host_now(
+            f"lost-{number:03}",
+            status="unreachable",
+            error=f"192.0.2.{number} port 22: refused",
+            endpoint=f"ssh 192.0.2.{number}:22 unix:///run/docker.sock",
+        )
+        for number in range(60)
+    ]
+    guarded = [host_now(f"odd-{number:03}", status="guarded", guard="cap", error=f"{number}") for number in range(60)]
+    unreached, guards = items(fleet(hosts=(*lost, *guarded, host_now("other", status="failed", error="no space"))))
+    assert unreached.table is not None
+    assert guards.table is not None
+    first, second = unreached.table.rows
+    assert first[0] == "<bdi>lost-[000-059] (shown: lost-000)</bdi>"
+    assert "192.0.2.0 port 22: refused" in first[2]
+    assert (second[0], unreached.table.more) == ("<bdi>other</bdi>", "")
+    assert (len(guards.table.rows), guards.table.more) == (MOST_ROWS, "… and 10 more hosts")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fleetsweep.model.host import Host
-from fleetsweep.report.groups import grouped, impersonal, label, names
+from fleetsweep.model.host import Connection, Host
+from fleetsweep.report.groups import grouped, impersonal, label, names, recorded_host
 
 HOSTS = [
     Host(f"runner-{number:02}", "192.0.2.1", port=2200 + number, engine=f"unix:///run/docker-{number}.sock")
@@ -38,3 +38,13 @@ def test_messages_that_differ_only_in_what_is_the_hosts_own_are_the_same_fault()
 
     assert len({impersonal(message(host), host) for host in HOSTS}) == 1
     assert impersonal("no TCP connection to bastion 192.0.2.9", HOSTS[0]) == "no TCP connection to bastion 192.0.2.9"
+
+
+def test_a_recorded_endpoint_has_what_is_the_hosts_own() -> None:
+    here = Host("a", "a", engine="unix:///run/a b.sock", connection=Connection.LOCAL)
+    there = Host("b", "2001:db8::1", port=2222, engine="tcp://127.0.0.1:2375", proxy_jump="bastion")
+    for host in (here, there):
+        found = recorded_host(host.name, host.endpoint)
+        assert (found.address, found.port, found.engine) == (host.address, host.port, host.engine)
+    for odd in ("", "ssh", "ssh :x y", "ssh a:b unix:///x"):
+        assert recorded_host("c", odd).address == "c"

@@ -97,3 +97,17 @@ def test_a_hold_is_one_row_with_its_end_and_its_reason() -> None:
     ]
     (item,) = json.loads(render_holds([hold], "json"))["holds"]
     assert (item["id"], item["until"], item["reason"]) == (hold.container_id, "2026-06-15T08:00:00Z", "look at\nit")
+
+
+def test_hosts_whose_errors_differ_in_their_own_socket_share_a_line() -> None:
+    hosts = tuple(
+        replace(
+            LOST,
+            name=f"r-{number}",
+            trouble=f"there is no socket /run/{number}.sock",
+            endpoint=f"local unix:///run/{number}.sock",
+        )
+        for number in range(1, 4)
+    )
+    shown = render_record(Record(SWEEP, hosts, ()), "table")
+    assert shown.splitlines()[-1] == "r-[1-3] (shown: r-1): there is no socket /run/1.sock"

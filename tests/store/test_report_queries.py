@@ -115,7 +115,7 @@ def test_the_last_run_is_whole(journal: tuple[Path, Written]) -> None:
     found = of(journal[0]).last_run
     assert found is not None
     assert found.started_ns == END_NS
-    assert [row.host for row in found.rows] == [f"runner-{number:02}" for number in range(1, SHAPE.hosts + 1)]
+    assert [row.name for row in found.rows] == [f"runner-{number:02}" for number in range(1, SHAPE.hosts + 1)]
     assert (found.rows[6].status, found.rows[6].stale) == ("unreachable", None)
     assert any(removal.name == "ws-stuck" and removal.outcome == "failed" for removal in found.removals)
     assert found.head is not None

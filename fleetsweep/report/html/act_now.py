@@ -14,12 +14,25 @@ from fleetsweep.model.container import SECOND
 from fleetsweep.model.overview import HostNow, LastRun, Overview
 from fleetsweep.report.archive import decompress
 from fleetsweep.report.cells import humanize
-from fleetsweep.report.html.cells import Table, ago, box, code, count, cut, image, message, number, short_id, when
+from fleetsweep.report.html.cells import (
+    MOST_ROWS,
+    Table,
+    ago,
+    box,
+    code,
+    count,
+    cut,
+    host_rows,
+    image,
+    message,
+    more,
+    number,
+    short_id,
+    when,
+)
 
 NOT_SEEN_NS: Final = 36 * 3_600 * SECOND
 """Nanoseconds since its last survey after which a host counts as not seen: a daily run, with half a day to spare."""
-
-MOST_ROWS: Final = 50
 
 _LATE_RUNS: Final = 3
 _LATE_NS: Final = 3_600 * SECOND
@@ -84,13 +97,15 @@ def _unreached(fleet: Overview) -> Iterator[Item]:
     hosts = not_reached(fleet)
     if not hosts:
         return
-    rows = [
-        (box(host.name), host.status, message(host.error), when(host.surveyed_ns, "never"), when(host.asked_ns))
-        for host in sorted(hosts, key=lambda host: (host.surveyed_ns or 0, host.name))
-    ]
-    shown, more = cut(rows, MOST_ROWS, "host")
+    shown, rest = host_rows(
+        sorted(hosts, key=lambda host: (host.surveyed_ns or 0, host.name)),
+        lambda host: (host.status, message(host.error), when(host.surveyed_ns, "never"), when(host.asked_ns)),
+    )
     table = Table(
-        "Hosts that could not be surveyed", ("Host", "Status", "Error", "Last surveyed", "Tried"), shown, more=more
+        "Hosts that could not be surveyed",
+        ("Host", "Status", "Error", "Last surveyed", "Tried"),
+        shown,
+        more=more(rest, "host"),
     )
     advice = Markup("{} prints the phase that fails and the remedy.").format(code("fleetsweep doctor --host NAME"))
     yield Item("unreached", f"{count(len(hosts), 'host')} could not be surveyed", advice, table)
@@ -100,9 +115,8 @@ def _guarded(fleet: Overview) -> Iterator[Item]:
     hosts = [host for host in fleet.hosts if host.guard or host.status == "guarded"]
     if not hosts:
         return
-    rows = [(box(host.name), host.guard or "guarded", message(host.error), when(host.asked_ns)) for host in hosts]
-    shown, more = cut(rows, MOST_ROWS, "host")
-    table = Table("Hosts under a guard", ("Host", "Guard", "Why", "Run"), shown, more=more)
+    shown, rest = host_rows(hosts, lambda host: (host.guard or "guarded", message(host.error), when(host.asked_ns)))
+    table = Table("Hosts under a guard", ("Host", "Guard", "Why", "Run"), shown, more=more(rest, "host"))
     advice = Markup(
         "Nothing is removed there until the cause is gone. docs/safety.md lists the guards and their limits."
     )
@@ -125,9 +139,9 @@ def _stale(fleet: Overview) -> Iterator[Item]:
         )
         for leaks in sorted(fleet.leaks, key=lambda leaks: (leaks.stale_since_ns, leaks.host))
     ]
-    shown, more = cut(rows, MOST_ROWS, "host")
+    shown, left = cut(rows, MOST_ROWS, "host")
     columns = ("Host", "Stale", "Stale for", "Oldest", "Its image", "Sweeps outlived", "Last seen")
-    table = Table("Stale containers that were not removed", columns, shown, frozenset({1, 2, 5}), more)
+    table = Table("Stale containers that were not removed", columns, shown, frozenset({1, 2, 5}), left)
     total = sum(leaks.count for leaks in fleet.leaks)
     advice = Markup("{} removes them; {} shows why one was not removed.").format(
         code("fleetsweep sweep"), code("fleetsweep explain NAME")
@@ -140,9 +154,10 @@ def _silent(fleet: Overview) -> Iterator[Item]:
     hosts = [host for host in not_seen(fleet) if host.status not in _NOT_REACHED and host.asked_ns < last_ns]
     if not hosts:
         return
-    rows = [(box(host.name), when(host.surveyed_ns, "never"), when(host.asked_ns)) for host in hosts]
-    shown, more = cut(rows, MOST_ROWS, "host")
-    table = Table("Hosts that no run selects any more", ("Host", "Last surveyed", "Last selected"), shown, more=more)
+    shown, rest = host_rows(hosts, lambda host: (when(host.surveyed_ns, "never"), when(host.asked_ns)))
+    table = Table(
+        "Hosts that no run selects any more", ("Host", "Last surveyed", "Last selected"), shown, more=more(rest, "host")
+    )
     advice = Markup("If they still run jobs, the inventory or the limit of the runs lost them: {}.").format(
         code("fleetsweep hosts")
     )
@@ -157,8 +172,8 @@ def _open(fleet: Overview) -> Iterator[Item]:
         (box(each.host), box(each.name), short_id(each.container_id), when(each.at_ns), box(each.run))
         for each in fleet.open_intents
     ]
-    shown, more = cut(rows, MOST_ROWS, "removal")
-    table = Table("Removals without a known outcome", ("Host", "Name", "Id", "Begun", "Run"), shown, more=more)
+    shown, left = cut(rows, MOST_ROWS, "removal")
+    table = Table("Removals without a known outcome", ("Host", "Name", "Id", "Begun", "Run"), shown, more=left)
     title = f"{count(len(rows), 'removal')} without a known outcome"
     yield Item("open", title, Markup("The next run that reaches the host finds out what became of them."), table)
 
@@ -172,8 +187,8 @@ def _exit_code(last: LastRun | None) -> Iterator[Item]:
 def _warned(last: LastRun | None) -> Iterator[Item]:
     rows = [] if last is None or last.head is None else list(_warnings(last.head))
     if rows:
-        shown, more = cut(rows, MOST_ROWS, "warning")
-        table = Table("Warnings of the last run", ("Where", "What", "Remedy"), shown, more=more)
+        shown, left = cut(rows, MOST_ROWS, "warning")
+        table = Table("Warnings of the last run", ("Where", "What", "Remedy"), shown, more=left)
         yield Item("warnings", f"{count(len(rows), 'warning')} of the last run", Markup(""), table)
 
 

@@ -23,8 +23,10 @@ from fleetsweep.report.html.cells import (
     box,
     count,
     cut,
+    host_rows,
     image,
     message,
+    more,
     number,
     when,
 )
@@ -233,19 +235,19 @@ def _removals(caption: str, removals: tuple[RemovalRow, ...], most: int) -> Tabl
         )
         for each in removals
     ]
-    shown, more = cut(rows, most, "removal")
+    shown, left = cut(rows, most, "removal")
     columns = ("Name", "Host", "Image", "Reason", "Age", "Outcome", "When", "Error")
-    return Table(caption, columns, shown, frozenset({4}), more)
+    return Table(caption, columns, shown, frozenset({4}), left)
 
 
 def _silent(fleet: Overview) -> Table:
-    rows = [
-        (box(host.name), when(host.surveyed_ns, "never"), when(host.asked_ns), host.status, message(host.error))
-        for host in not_seen(fleet)
-    ]
-    shown, more = cut(rows, MOST_ROWS, "host")
+    shown, rest = host_rows(
+        not_seen(fleet),
+        lambda host: (when(host.surveyed_ns, "never"), when(host.asked_ns), host.status, message(host.error)),
+        MOST_ROWS,
+    )
     columns = ("Host", "Last surveyed", "Last selected", "Status then", "Error")
-    return Table("Hosts not surveyed for more than 36 hours", columns, shown, more=more)
+    return Table("Hosts not surveyed for more than 36 hours", columns, shown, more=more(rest, "host"))
 
 
 def _run_note(fleet: Overview) -> str:
@@ -258,23 +260,21 @@ def _run_note(fleet: Overview) -> str:
 
 def _run_rows(fleet: Overview) -> Table:
     rows = sorted(fleet.last_run.rows if fleet.last_run else (), key=_urgency)
-    shown = rows if len(rows) <= MOST_ROWS else [row for row in rows if _urgency(row)[0] < 2]
-    shown = shown[:MOST_ROWS]
-    rest = rows[len(shown) :]
-    quiet = sum(_urgency(row)[0] == 2 for row in rest)
-    more = f"… and {count(len(rest), 'more host')}, of which {quiet} are ok without a stale container" if rest else ""
+    urgent = rows if len(rows) <= MOST_ROWS else [row for row in rows if _urgency(row)[0] < 2]
+    shown, rest = host_rows(urgent, _run_row, MOST_ROWS)
+    quiet = len(rows) - len(urgent)
+    left = f"{more(rest + quiet, 'host')}, of which {quiet} are ok without a stale container" if rest + quiet else ""
     columns = ("Host", "Status", "Containers", "Matched", "Stale", "Removed", "Oldest", "Time", "Note")
-    return Table("Hosts of the last run", columns, [_run_row(row) for row in shown], frozenset(range(2, 8)), more)
+    return Table("Hosts of the last run", columns, shown, frozenset(range(2, 8)), left)
 
 
 def _urgency(row: RunRow) -> tuple[int, int, str]:
-    return (0 if row.status != "ok" else 1 if row.stale else 2), -(row.stale or 0), row.host
+    return (0 if row.status != "ok" else 1 if row.stale else 2), -(row.stale or 0), row.name
 
 
 def _run_row(row: RunRow) -> tuple[str, ...]:
     note = message(row.error)
     return (
-        box(row.host),
         row.status,
         number(row.containers),
         number(row.matched),

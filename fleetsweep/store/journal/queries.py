@@ -29,7 +29,7 @@ _WITH_HOST: Final = """
     OR id IN (SELECT run FROM intent WHERE host IN {names}))
 """
 _HOSTS: Final = """
-SELECT name, status, containers, matched, stale, removed, skew_s, duration_s, error
+SELECT name, status, containers, matched, stale, removed, skew_s, duration_s, error, endpoint
 FROM host WHERE run = ? ORDER BY name
 """
 

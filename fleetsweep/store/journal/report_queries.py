@@ -73,7 +73,7 @@ SELECT at_ns / {DAY_NS}, coalesce(settled, outcome, 'open'), count(*) FROM inten
 WHERE at_ns BETWEEN ? AND ? AND instr(container_id, ':') = 0 GROUP BY 1, 2
 """  # noqa: S608
 _NEWEST_ROWS: Final = f"""
-SELECT host.name, max(run.started_ns), status, guard, phase, kind, substr(error, 1, {_CELL_TEXT}), run.id
+SELECT host.name, max(run.started_ns), status, guard, phase, kind, substr(error, 1, {_CELL_TEXT}), run.id, endpoint
 FROM run JOIN host ON host.run = run.id
 WHERE run.started_ns <= ? AND run.exit_code IS NOT NULL GROUP BY host.name
 """  # noqa: S608
@@ -112,7 +112,7 @@ ORDER BY command IN ('audit', 'sweep') DESC, started_ns DESC LIMIT 1
 """
 _ROWS: Final = f"""
 SELECT name, status, skew_s IS NOT NULL AND guard IS NOT 'identity', containers, matched, stale, removed, oldest_s,
-    duration_s, guard, substr(error, 1, {_CELL_TEXT}) FROM host WHERE run = ? ORDER BY name
+    duration_s, guard, substr(error, 1, {_CELL_TEXT}), endpoint FROM host WHERE run = ? ORDER BY name
 """  # noqa: S608
 _HEAD: Final = "SELECT document FROM report_part WHERE run = ? AND part = 0"
 
@@ -208,7 +208,7 @@ def _days(
 def _hosts(journal: sqlite3.Connection, now_ns: int) -> tuple[HostNow, ...]:
     surveyed = dict(journal.execute(_SURVEYED, (now_ns,)).fetchall())
     rows = journal.execute(_NEWEST_ROWS, (now_ns,))
-    return tuple(HostNow(*(*row, surveyed.get(row[0]))) for row in rows)
+    return tuple(HostNow(*(*row[:-1], surveyed.get(row[0]), row[-1])) for row in rows)
 
 
 def _leaks(journal: sqlite3.Connection) -> tuple[LeaksNow, ...]:
