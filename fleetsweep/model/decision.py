@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model.container import Container
 from fleetsweep.model.host import Host
@@ -53,6 +53,10 @@ class AgeFrom(StrEnum):
 
     STARTED = "started"
     CREATED = "created"
+
+
+NO_ATTRIBUTES: Final[Mapping[str, str]] = {}
+"""The attributes of a container that is kept: one object, since a large fleet keeps many decisions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from fleetsweep.model import states
 from fleetsweep.model.container import SECOND, Container
-from fleetsweep.model.decision import AgeFrom, Decision, Finding, Reason, Selector, Verdict
+from fleetsweep.model.decision import NO_ATTRIBUTES, AgeFrom, Decision, Finding, Reason, Selector, Verdict
 from fleetsweep.model.timed_regex import Matcher
 from fleetsweep.policy.attributes import ATTRIBUTES, attributes_of
 from fleetsweep.policy.image_names import image_matches
@@ -34,6 +34,7 @@ START_GRAIN_NS: Final = 10 * SECOND
 
 _OPAQUE_IMAGE: Final = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 _REASONS_TO_REMOVE: Final = frozenset({Reason.STALE, Reason.LIFETIME, Reason.RUN})
+_MATCHED: Final[dict[tuple[Selector, ...], tuple[Selector, ...]]] = {}
 _REASONS_WITH_DETAIL: Final = frozenset({Reason.UNREADABLE, Reason.MANAGED, Reason.IN_USE})
 _FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
 
@@ -95,7 +96,7 @@ def decide(container: Container, policy: Policy, now_ns: int, in_use: str = "") 
         age_from,
         labels_digest(container) if verdict is Verdict.REMOVE else "",
         saw if reason in _REASONS_WITH_DETAIL else "",
-        attributes_of(container.labels, _attribute_keys(policy)) if verdict is Verdict.REMOVE else {},
+        attributes_of(container.labels, _attribute_keys(policy)) if verdict is Verdict.REMOVE else NO_ATTRIBUTES,
     )
 
 
@@ -385,7 +386,7 @@ def resources_of_run(resources: Iterable[Resource], policy: Policy, now_ns: int)
 
 
 def selectors_matching(container: Container, policy: Policy) -> tuple[Selector, ...]:
-    """Return the kinds of selector that match, in the order name, image, label."""
+    """Return the kinds of selector that match, in the order name, image, label. Equal results are one object."""
     found = []
     if policy.matcher.any(policy.names, container.name):
         found.append(Selector.NAME)
@@ -393,7 +394,7 @@ def selectors_matching(container: Container, policy: Policy) -> tuple[Selector, 
         found.append(Selector.IMAGE)
     if any(_has_label(container.labels, selector) for selector in policy.labels):
         found.append(Selector.LABEL)
-    return tuple(found)
+    return _MATCHED.setdefault(kinds := tuple(found), kinds)
 
 
 def _has_label(labels: Mapping[str, str] | None, selector: str) -> bool:
