@@ -166,10 +166,10 @@ def with_past(config: RunConfig, journal: Journal | None, report: FleetReport) -
     notify = config.notify
     if journal is None:
         return notify.without_journal()
-    from fleetsweep.store.journal.totals import last_successes
-
     try:
         if notify.exports:
+            from fleetsweep.store.journal.totals import last_successes
+
             failing = [row.host.name for row in report.hosts if row.status is not Status.OK]
             notify = replace(notify, last_successes=last_successes(journal, config.command, failing))
         return replace(notify, news=_has_news(config, journal, report))
