@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from fleetsweep.errors import InventoryError
 from fleetsweep.inventory.files import Warnings, read_text
@@ -27,8 +27,7 @@ DEFAULT_IGNORED: Final = frozenset(
 _TRUE: Final = frozenset({"y", "yes", "on", "1", "true", "t"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
+class _Setting(NamedTuple):
     """A setting of ansible.cfg, the variable that sets the same for a host, and whether a value changes a host."""
 
     key: str

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from fleetsweep.errors import PolicyError
 from fleetsweep.model.durations import compared
@@ -29,8 +28,7 @@ _ON_WORDS: Final = ("1", "true", "yes", "on")
 _NO_WORDS: Final = ("0", "false", "no", "off")
 
 
-@dataclass(frozen=True, slots=True)
-class _RawValue:
+class _RawValue(NamedTuple):
     """One setting's unparsed value and its source. ``text`` marks sources that have no other type than text."""
 
     value: object
