@@ -28,12 +28,14 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
-# These change what a run prints or sends; a test that needs one sets it. pytest-xdist sets COLUMNS.
+# These change what a run prints or sends; a test that needs one sets it. pytest-xdist sets COLUMNS, and so does
+# readline, for child processes alone: it is not in os.environ.
 for _name in (
     *("GITHUB_ACTIONS", "GITEA_ACTIONS", "FLEETSWEEP_NOTIFY", "FLEETSWEEP_METRICS", "FLEETSWEEP_PUSH_GATEWAY"),
     *("FLEETSWEEP_SCHEDULE_NAME", "COLUMNS", "NO_COLOR", "CI"),
 ):
     os.environ.pop(_name, None)
+    os.unsetenv(_name)
 
 # nohup ignores SIGHUP, and child processes would inherit that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
