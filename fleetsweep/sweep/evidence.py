@@ -131,12 +131,17 @@ def log_lines(data: bytes, *, tty: bool) -> Iterator[LogLine]:
     for stream, piece in reversed(pieces):
         if left <= 0:
             break
-        # A line whose beginning is cut off goes: the rest of a secret in it could not be recognized.
-        kept.append((stream, piece if len(piece) <= left else piece[-left:].partition(b"\n")[2]))
+        kept.append((stream, piece if len(piece) <= left else _end_of(piece, left)))
         left -= len(piece)
     for stream, piece in reversed(kept):
         for line in piece.decode("utf-8", "replace").splitlines():
             yield LogLine(stream, line)
+
+
+def _end_of(piece: bytes, size: int) -> bytes:
+    """Return the whole lines in the last ``size`` bytes: the rest of a secret in a cut line could not be recognized."""
+    _, newline, lines = piece[-size:].partition(b"\n")
+    return lines if newline else f"[a line of more than {size // 1024} KiB is left out]".encode()
 
 
 def _joined(frames: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:

@@ -157,6 +157,9 @@ def test_of_a_long_log_the_end_is_kept() -> None:
     lines = list(log_lines(frame(1, b"x" * LOG_BYTES) + frame(2, b"end\n"), tty=False))
     assert lines[-1] == LogLine("stderr", "end")
     assert sum(len(line.text) for line in lines) <= LOG_BYTES
+    assert list(log_lines(frame(1, b"x" * (LOG_BYTES + 1)), tty=False)) == [
+        LogLine("stdout", "[a line of more than 64 KiB is left out]")
+    ]
 
 
 def test_a_secret_is_masked_where_the_engine_splits_a_line_or_the_log_begins_within_it() -> None:
