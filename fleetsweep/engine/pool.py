@@ -227,7 +227,7 @@ class ConnectionPool:
             self._waiting -= 1
 
     def _notify(self) -> None:
-        # With one connection nobody waits, and the call is not cheap.
+        # With one connection no thread waits, and the call is not cheap.
         if self._waiting:
             self._released.notify()
 
