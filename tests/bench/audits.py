@@ -53,20 +53,32 @@ def one() -> str:
 
 
 def scale() -> str:
-    """Measure a thousand hosts: the cost of one more host, next to the lower bound measured at the same time."""
+    """Measure a thousand hosts: the cost of one more host, next to the lower bound measured at the same time.
+
+    The marginal CPU is that of each host more than in the tool's row before; the ratio is to the lower bound's.
+    """
     with bench_fleet(1000) as (found, _):
-        lines = ["| a large fleet | hosts | wall s | CPU ms a host | peak MiB |", "| --- | --- | --- | --- | --- |"]
+        lines = [
+            "| a large fleet | hosts | wall s | CPU ms a host | marginal CPU ms a host | ratio | peak MiB |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
+        ]
+        before: dict[str, float] = {}
+        fewer = 0
         for hosts in (1, 200, 1000):
             runs: dict[str, list[Spent]] = {}
             for _ in range(ROUNDS):
                 for tool in _ours_and_floor(found):
                     runs.setdefault(tool.name, []).append(_run(tool, hosts))
+            cpu_s = {name: _middle([run.cpu_s for run in taken]) for name, taken in runs.items()}
+            slopes = {name: (cpu_s[name] - before[name]) / (hosts - fewer) * 1000 for name in before}
             for name, taken in runs.items():
+                marginal = f"{slopes[name]:.2f} | {slopes[name] / min(slopes.values()):.2f}" if slopes else "- | -"
                 lines.append(
                     f"| {name} | {hosts} | {_middle([run.wall_s for run in taken]):.2f} "
-                    f"| {_middle([run.cpu_s for run in taken]) / hosts * 1000:.1f} "
+                    f"| {cpu_s[name] / hosts * 1000:.1f} | {marginal} "
                     f"| {_middle([run.peak_mib for run in taken]):.0f} |"
                 )
+            before, fewer = cpu_s, hosts
         return "\n".join(lines)
 
 
