@@ -79,11 +79,14 @@ def test_a_usage_error_is_annotated_too(run: Run, ci: dict[str, str], tmp_path: 
     assert "nowhere.yml" in (tmp_path / SUMMARY).read_text()
 
 
-def test_a_summary_that_cannot_be_written_costs_a_warning(run: Run, workdir: Workdir, ci: dict[str, str]) -> None:
+def test_a_summary_that_cannot_be_written_costs_a_warning(
+    run: Run, workdir: Workdir, ci: dict[str, str], tmp_path: Path
+) -> None:
+    summary = tmp_path / "missing" / "summary"
     with ScriptedEngine([]).serve(workdir.socket) as address:
-        done = run("audit", *workdir.local(address), environ={**ci, "GITHUB_STEP_SUMMARY": "/nonexistent/summary"})
+        done = run("audit", *workdir.local(address), environ={**ci, "GITHUB_STEP_SUMMARY": str(summary)})
     assert done.returncode == 0
-    told = "its summary can't be written: GITHUB_STEP_SUMMARY: /nonexistent/summary: No such file"
+    told = f"its summary can't be written: GITHUB_STEP_SUMMARY: {summary}: No such file"
     assert f"warning: the CI job's output is incomplete: {told}" in done.stderr
 
 
