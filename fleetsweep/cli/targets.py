@@ -40,8 +40,6 @@ def select(targets: TargetOptions) -> Selection:
 
 def find_hosts(targets: TargetOptions) -> Selection:
     """Return the hosts that the options select; at least one. Raises UsageError."""
-    from fleetsweep.inventory import ad_hoc, load
-
     if targets.hosts and targets.limit:
         raise UsageError("--host and --limit exclude each other: --host means exactly one host")
     if targets.local:
@@ -51,6 +49,8 @@ def find_hosts(targets: TargetOptions) -> Selection:
         if targets.engine is not None:
             return Selection((replace(local, engine=targets.engine),))
         return Selection((local,), warnings=_ignored_docker_host(local))
+    from fleetsweep.inventory import ad_hoc, load
+
     sources = named_sources(targets.inventory)
     if sources:
         inventory = load(sources, cwd=Path.cwd(), engine=targets.engine)
