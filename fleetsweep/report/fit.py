@@ -88,7 +88,7 @@ def fit(columns: Sequence[Column], rows: Rows, width: int | None) -> tuple[list[
 
     A wrapped row becomes several. Columns without any value are the first to be left out.
     """
-    widths = [max(map(cell_width, cells)) for cells in zip([c.name for c in columns], *rows, strict=True)]
+    widths = [max(map(_room_for, cells)) for cells in zip([c.name for c in columns], *rows, strict=True)]
     if width is None or _total(widths) <= width:
         return [*columns], [[*row] for row in rows]
     least = [
@@ -121,7 +121,7 @@ def lay_out(columns: Sequence[Column], rows: Rows) -> list[str]:
         if cell.isascii() or _ONE_CELL_EACH.fullmatch(cell):
             return cell
         originals.append(cell)
-        return _STAND_IN * max(1, cell_width(cell))
+        return _STAND_IN * _room_for(cell)
 
     cells = [[stand_in(cell) for cell in row] for row in rows]
     # The headers go in as a row: tabulate would pad headers by two columns each.
@@ -149,6 +149,11 @@ def cell_width(text: str) -> int:
 
     # Where a terminal joins characters, it takes fewer cells than the sum.
     return sum(map(get_character_cell_size, text))
+
+
+def _room_for(cell: str) -> int:
+    """Return how many cells a table gives to a value: one at the least, also to a lone combining mark."""
+    return max(1, cell_width(cell)) if cell else 0
 
 
 def cut_end(text: str, width: int) -> str:

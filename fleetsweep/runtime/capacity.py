@@ -28,6 +28,7 @@ STACK_IF_UNLIMITED: Final = 2 * MIB
 M_ARENA_MAX: Final = -8
 """The parameter of mallopt(3)."""
 
+_MEMORY_STEP: Final = 4 * MIB
 _UNLIMITED: Final = resource.RLIM_INFINITY
 
 
@@ -44,7 +45,9 @@ def hosts_at_once() -> int:
         per_host = MEMORY_PER_HOST + THREADS_PER_HOST * (STACK_IF_UNLIMITED if stack == _UNLIMITED else stack)
         _share_one_heap()
         needed = _address_space() + RESERVED_MEMORY + per_host
-        rooms.append(((memory - needed) // per_host + 1, f"ulimit -v {needed // 1024}"))
+        # The next start may take a few pages more.
+        enough = (needed // _MEMORY_STEP + 2) * _MEMORY_STEP
+        rooms.append(((memory - needed) // per_host + 1, f"ulimit -v {enough // 1024}"))
     threads = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     # Root has no such limit. Counting this user's threads reads every process, so only where the limit is low.
     if threads != _UNLIMITED and os.geteuid() != 0 and threads < 4096:

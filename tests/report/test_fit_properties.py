@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fleetsweep.model.checkup import Checkup
@@ -91,6 +91,7 @@ def test_the_journals_tables_fit(name: str, count: int, width: int) -> None:
 
 @many
 @given(names, names, widths)
+@example("\u0300", "\x1b[2J" * 8, 40)
 def test_the_hosts_fit_with_each_variable_and_setting(name: str, value: str, width: int) -> None:
     host = Host(name, value, user=value, groups=(name, value), variables={name: value}, origins={name: value})
     details = {name: (Policy(), defaultdict[str, str](lambda: value))}
