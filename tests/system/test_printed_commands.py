@@ -69,7 +69,7 @@ RUN = {
     NEW_HOST_KEYS: "test_host_keys_are_shown_and_made_on_the_box",
     LONGER_HOST_KEY: "test_host_keys_are_shown_and_made_on_the_box",
     SHOW_PUBLICKEY: "test_host_keys_are_shown_and_made_on_the_box",
-    "ulimit -v {needed // 1024}": (
+    "ulimit -v {enough // 1024}": (
         "test_with_no_memory_for_one_host_no_host_is_contacted_and_the_limit_to_raise_is_named"
     ),
     "install -d -m 1775 -g {user} {path}": "test_a_directory_is_opened_for_the_account_of_a_schedule",
