@@ -42,8 +42,7 @@ class RowPrinter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._waiting.put(None)
-        self._thread.join()
+        self._stop()
 
     def print(self, row: HostReport) -> None:
         """Queue a row that no later step changes."""
@@ -53,7 +52,7 @@ class RowPrinter:
         """Print the rows that were not final before the end, then the line of the run. Return the exit code."""
         from fleetsweep.report.jsonl import head_line, lines
 
-        self.__exit__(None, None, None)
+        self._stop()
         if self._error is not None:
             return undelivered(self._error, report.exit_code)
         left = [row for row in report.hosts if row.host.name not in self._printed]
@@ -63,6 +62,11 @@ class RowPrinter:
             except Exception:
                 log.exception("a bug in the report")
         return deliver(fallback(left), output, worst(report.exit_code, BUG))
+
+    def _stop(self) -> None:
+        """Wait until what is queued is printed. To be called again is no error."""
+        self._waiting.put(None)
+        self._thread.join()
 
     def _print_all(self) -> None:
         """Print the rows as they come, until the end mark None."""

@@ -29,8 +29,8 @@ class PlanOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class RemovalOptions:
-    """How removals are made. ``lock_wait`` is in seconds."""
+class LockOptions:
+    """How many seconds to wait for another sweep."""
 
     lock_wait: float = field(
         default=600.0,

@@ -199,8 +199,6 @@ def _survey_and_plan(run: Run, connect: ConnectConfig, done: RunProgress) -> Non
 
         done.settled = settle(open_intents, taker.kept)
     run.final.all_planned(done.plan, done.settled)
-    if not open_intents:
-        return
     try:
         if run.journal is not None:
             run.journal.settle(done.settled)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetsweep.cli.removal_options import EvidenceOptions, PlanOptions, RemovalOptions, ScopeOptions, SweepOptions
+from fleetsweep.cli.removal_options import EvidenceOptions, LockOptions, PlanOptions, ScopeOptions, SweepOptions
 
 
 def test_a_sweep_asks_and_removes_no_volume_unless_told_to() -> None:
@@ -11,7 +11,7 @@ def test_a_sweep_asks_and_removes_no_volume_unless_told_to() -> None:
 
 
 def test_the_times_are_in_seconds() -> None:
-    assert (PlanOptions().plan_ttl, RemovalOptions().lock_wait) == (3600.0, 600.0)
+    assert (PlanOptions().plan_ttl, LockOptions().lock_wait) == (3600.0, 600.0)
 
 
 def test_no_log_is_kept_by_default() -> None:

@@ -21,7 +21,7 @@ from fleetsweep.cli.options import (
     StateOptions,
     TargetOptions,
 )
-from fleetsweep.cli.removal_options import EvidenceOptions, RemovalOptions, SweepOptions
+from fleetsweep.cli.removal_options import EvidenceOptions, LockOptions, SweepOptions
 from fleetsweep.cli.schedule_options import ScheduleOptions
 from fleetsweep.cli.spread_options import SpreadOptions, ZoneOptions
 from fleetsweep.model.policy_flags import Flags
@@ -105,7 +105,7 @@ def schedule(
     silence: SilenceOptions,
     attributes: AttributeOptions,
     evidence: EvidenceOptions,
-    removal: RemovalOptions,
+    removal: LockOptions,
     sweep: Annotated[SweepOptions, only("volumes")],
     notify: NotifyOptions,
     zone: ZoneOptions,

@@ -20,7 +20,7 @@ from fleetsweep.cli.options import (
     StateOptions,
     TargetOptions,
 )
-from fleetsweep.cli.removal_options import EvidenceOptions, PlanOptions, RemovalOptions, SweepOptions
+from fleetsweep.cli.removal_options import EvidenceOptions, LockOptions, PlanOptions, SweepOptions
 from fleetsweep.cli.spread_options import SpreadOptions
 from fleetsweep.model.policy_flags import Flags
 
@@ -50,7 +50,7 @@ def sweep(
     flags: Annotated[Flags, POLICY_AND_DRY_RUN],
     sweep_options: SweepOptions,
     plan: PlanOptions,
-    removal: RemovalOptions,
+    removal: LockOptions,
     output: OutputOptions,
     save_plan: SavePlanOptions,
     attributes: AttributeOptions,

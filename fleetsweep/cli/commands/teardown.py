@@ -21,7 +21,7 @@ from fleetsweep.cli.options import (
     StateOptions,
     TargetOptions,
 )
-from fleetsweep.cli.removal_options import EvidenceOptions, RemovalOptions, ScopeOptions
+from fleetsweep.cli.removal_options import EvidenceOptions, LockOptions, ScopeOptions
 from fleetsweep.model.policy_flags import Flags
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def teardown(
     state: StateOptions,
     scope: ScopeOptions,
     flags: Annotated[Flags, SELECTORS_GUARDS_AND_DRY_RUN],
-    removal: RemovalOptions,
+    removal: LockOptions,
     _: YesOptions,
     output: OutputOptions,
     attributes: AttributeOptions,
