@@ -18,6 +18,15 @@ from fleetsweep.ssh.options import SshOptions
 HOST = Host("box", "10.0.0.7", port=2222, user="deploy")
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An account that has used SSH before."""
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    return home
+
+
 @pytest.fixture
 def options(tmp_path: Path) -> SshOptions:
     (tmp_path / "config").touch()
@@ -46,6 +55,16 @@ def test_a_fault_on_the_route_gets_a_command_for_the_controller(
     option = shlex.quote(f'UserKnownHostsFile="{known}"')
     expected = command.format(known=known, config=tmp_path / "config", option=option)
     assert shlex.split(suggested(options, phase, kind)) == shlex.split(expected)
+
+
+def test_an_account_without_a_directory_for_ssh_makes_it_before_it_copies_its_key(
+    options: SshOptions, home: Path
+) -> None:
+    (home / ".ssh").rmdir()
+    command = suggested(options, Phase.AUTH, "denied")
+    assert command.startswith("mkdir -p -m 700 ")
+    first, _, rest = command.partition(" && ")
+    assert (shlex.split(first)[-1].replace("~", str(home)), rest.split()[0]) == (str(home / ".ssh"), "ssh-copy-id")
 
 
 def test_any_other_fault_of_a_log_in_gets_a_verbose_log_in(options: SshOptions) -> None:
