@@ -257,11 +257,12 @@ class EngineClient:
         It is read without the SDK, whose objects for each response cost more than the response.
         """
         _check_id(container_id)
-        response = self._pool.request("GET", self._api.inspect_target(container_id), within=within)
+        target = self._api.inspect_target(container_id)
+        response = self._pool.request("GET", target, within=within)
         if response.status == 404:
             return None
         if response.failed:
-            raise refusal(response, "GET", self._api.inspect_target(container_id))
+            raise refusal(response, "GET", target)
         return response
 
     def log_tail(self, container_id: str, /, *, lines: int, within: float) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -354,7 +355,7 @@ def _labels(value: object) -> dict[str, str] | None:
             return None
         if not (_is_unicode(key) and _is_unicode(text)):
             return None
-    return dict(value)
+    return {sys.intern(key): text for key, text in value.items()}
 
 
 def _string(value: object) -> str:
@@ -362,10 +363,10 @@ def _string(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a text that can be stored and printed, or an empty one."""
+    """Return a text that can be stored and printed, or an empty one. Equal texts of all hosts are one object."""
     if not isinstance(value, str) or len(value) > TEXT_LIMIT:
         return ""
-    return value if value.isascii() or _is_unicode(value) else ""
+    return sys.intern(value) if value.isascii() or _is_unicode(value) else ""
 
 
 def _is_unicode(text: str) -> bool:

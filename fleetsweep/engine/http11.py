@@ -194,7 +194,7 @@ class _Body:
         self._limit = limit
         self._reserve = reserve
         self._truncate = truncate
-        self.data = bytearray()
+        self.data: bytes | bytearray = bytearray()
 
     def read(self, headers: Mapping[str, str]) -> bool:
         """Read the body as its headers declare. Return whether it ended with the end of the stream."""
@@ -224,7 +224,11 @@ class _Body:
             piece = self._source.read(step)
             if not piece:
                 raise IncompleteRead(b"", whole - have)
-            self.data += piece
+            if most is None and len(piece) == whole:
+                # Most bodies are one piece, which needs no copy.
+                self.data = piece
+            else:
+                self.data += piece
             have += len(piece)
             self._check_time()
         if whole > self._limit:

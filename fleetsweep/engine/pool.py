@@ -153,7 +153,8 @@ class ConnectionPool:
 
     def _left(self, fresh: bool = False) -> float:
         """Seconds until a response is no longer of use."""
-        return max(0.0, self._deadline.remaining() - (0.0 if fresh else self._reserved_s))
+        left = self._deadline.remaining()
+        return left if fresh or not self._reserved_s else max(0.0, left - self._reserved_s)
 
     def _acquire_fresh(self) -> _Http11Connection:
         """Return a new connection beside those in use, and close the idle ones.

@@ -55,6 +55,13 @@ _COMMAND: Final = re.compile(
 _PROGRAMS: Final = {"sshpass": "-p", "redis-cli": "-a", "mysql": "-p", "mysqldump": "-p", "mariadb": "-p"}
 """Programs with a short option for a password."""
 
+_SIGNS: Final = (
+    *("://", "bearer", "basic", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "glrt-"),
+    *("xox", "sk-", "hvs.", "dckr_pat_", "npm_", "pypi-", "akia", "asia", "aiza", "eyj", "cookie:"),
+    *("pass", "pw", "secret", "token", "credential", "authorization", "key", "-u", "-p", "-a"),
+)
+"""Whatever one of the patterns above finds in an ASCII text has one of these in it, in lower case."""
+
 _KNOWN_LEAST: Final = 4
 """Characters of a secret's value from which on it is masked wherever it occurs; shorter ones occur in other words."""
 
@@ -75,6 +82,11 @@ _REMEMBERED_LENGTH: Final = 60
 
 def names_secret(name: str) -> bool:
     """Whether the name of a variable or label suggests that its value is a secret."""
+    return _names_secret(name) if len(name) <= _REMEMBERED_LENGTH else _names_secret.__wrapped__(name)
+
+
+@lru_cache(maxsize=1024)
+def _names_secret(name: str) -> bool:
     return _SECRET_NAME.fullmatch(name) is not None
 
 
@@ -95,6 +107,18 @@ def redact_text(text: str, known: Collection[str] = ()) -> str:
 # Inspect responses mostly have the same keys and words.
 @lru_cache(maxsize=2048)
 def _without_formats(text: str) -> str:
+    if text.isascii():
+        # The patterns take several times as long as this, and most texts have none of these.
+        lower = text.lower()
+        for sign in _SIGNS:
+            if sign in lower:
+                break
+        else:
+            return text
+    return _masked_by_patterns(text)
+
+
+def _masked_by_patterns(text: str) -> str:
     text = _USER_IN_URL.sub(MASK, _FORMATS.sub(MASK, text))
     for pattern in (_ASSIGNMENT, _COMMAND):
         text = pattern.sub(lambda found: found["name"] + MASK, text)

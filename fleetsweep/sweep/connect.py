@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from http.client import BadStatusLine, RemoteDisconnected
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fleetsweep.engine.endpoint import TcpEndpoint, local_dial, parse_endpoint
 from fleetsweep.engine.pool import Dial, Stream
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from fleetsweep.ssh.connection import SshConnection
     from fleetsweep.ssh.exec_stream import CommandStream
     from fleetsweep.sweep.socket_diagnosis import FailedRoute
+
+_STREAMLOCAL: Final = "streamlocal"
+_DIRECT_TCPIP: Final = "direct-tcpip"
+_SOCKET_ROUTES: Final = frozenset({_STREAMLOCAL, _DIRECT_TCPIP})
 
 
 class Connector:
@@ -82,12 +86,15 @@ class Connector:
 
         if self._bastions is None:
             raise TypeError("a host that is reached over SSH needs bastions")
-        with (
-            connect(host, self._ssh, deadline, self._bastions, self._observe) as link,
-            closing(_first_that_responds(host, link, deadline, client_over)) as client,
-        ):
-            client.engine = replace(client.engine, host_key=f"{link.server.key_type} {link.server.fingerprint}")
-            yield client
+        with connect(host, self._ssh, deadline, self._bastions, self._observe) as link:
+            client = _first_that_responds(host, link, deadline, client_over)
+            try:
+                client.engine = replace(client.engine, host_key=f"{link.server.key_type} {link.server.fingerprint}")
+                yield client
+            finally:
+                # The end of the connection closes a socket's streams. A command is told to end first, and TLS, too.
+                if client.engine.via not in _SOCKET_ROUTES or self._engine_tls is not None:
+                    client.close()
 
     def _observed(self, dial: Dial, via: str) -> Dial:
         def dial_and_observe() -> Stream:
@@ -121,9 +128,9 @@ def engine_routes(host: Host, link: SshConnection, deadline: Deadline) -> list[E
         return EngineRoute(name, dial, lambda: started[0].error_output() if started else "")
 
     if isinstance(endpoint, TcpEndpoint):
-        straight = EngineRoute("direct-tcpip", lambda: link.open_tcp(endpoint.address, endpoint.port, deadline))
+        straight = EngineRoute(_DIRECT_TCPIP, lambda: link.open_tcp(endpoint.address, endpoint.port, deadline))
     else:
-        straight = EngineRoute("streamlocal", lambda: link.open_unix(endpoint.path, deadline))
+        straight = EngineRoute(_STREAMLOCAL, lambda: link.open_unix(endpoint.path, deadline))
     stdio = f"docker -H {shlex.quote(endpoint.url)} system dial-stdio"
     found = [straight, command("dial-stdio", stdio)]
     if host.become:

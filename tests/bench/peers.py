@@ -109,16 +109,14 @@ def tools(fleet: BenchFleet, forks: int) -> list[Tool]:
             subprocess.run(["ssh", "-S", str(control), "-O", "exit", "x"], check=False, capture_output=True)
         remove_tree(directory / "cp")
 
+    def bare(name: str, transport: str) -> Tool:
+        words = [sys.executable, "-m", "tests.bench.bare_paramiko", transport, str(fleet.key), str(fleet.port)]
+        return Tool(name, lambda hosts: [*words, str(min(forks, hosts)), *sockets[:hosts]], listed)
+
     return [
         Tool("fleetsweep audit", lambda hosts: [*OURS, "audit", *fleet.options(hosts)], audited),
-        Tool(
-            "bare paramiko loop (connect, list)",
-            lambda hosts: [
-                *(sys.executable, "-m", "tests.bench.bare_paramiko", str(fleet.key), str(fleet.port)),
-                *(str(min(forks, hosts)), *sockets[:hosts]),
-            ],
-            listed,
-        ),
+        bare("bare paramiko loop (connect, list)", "stock"),
+        bare("bare loop on fleetsweep's transport", "ours"),
         Tool(
             "parallel-ssh",
             lambda hosts: [
