@@ -28,18 +28,33 @@ _FLAG_COLUMN: Final = 27
 
 
 class SectionOption(click.Option):
-    """An option with the title of its section in the help text."""
+    """An option with the title of its section in the help text.
 
-    def __init__(self, names: Sequence[str], section: str, **attributes: object) -> None:
+    One that may be given ``once`` is refused with a second value. Of others that are not repeatable the last value
+    counts, so that an alias can be overridden.
+    """
+
+    def __init__(self, names: Sequence[str], section: str, *, once: bool = False, **attributes: object) -> None:
         make: Callable[..., None] = super().__init__
-        make(names, **attributes)
+        make(names, **attributes, **({"multiple": True} if once else {}))
         self.section = section
+        self.once = once
+
+    def process_value(self, ctx: click.Context, value: object) -> object:
+        """Return the value; of an option that may be given once, the one that it has. Raises BadParameter."""
+        found: object = super().process_value(ctx, value)
+        if not self.once or not isinstance(found, tuple):
+            return found
+        if len(set(found)) > 1:
+            raise click.BadParameter(f"it is given {len(found)} times: give one value", ctx, self)
+        return found[0] if found else None
 
 
 def option(section: str, *names: str, help: str, **attributes: object) -> Mapping[str, object]:
     """Return a field's metadata: its option's section and names, and what else click is to know of it.
 
-    The field's default is the option's. A default of False makes it a flag, one of () makes it repeatable.
+    The field's default is the option's. A default of False makes it a flag, one of () makes it repeatable. ``once``
+    refuses a second value.
     """
     return {"section": section, "names": names, "click": {"help": help, **attributes}}
 
@@ -100,7 +115,7 @@ def _option(field: Field[object]) -> SectionOption:
         attributes["is_flag"] = True
     elif field.default == ():
         attributes["multiple"] = True
-    elif not attributes.get("required"):
+    elif not attributes.get("required") and not attributes.get("once"):
         attributes.setdefault("default", field.default)
     return SectionOption([*field.metadata["names"], field.name], field.metadata["section"], **attributes)
 

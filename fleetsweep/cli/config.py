@@ -157,7 +157,12 @@ def connect_config(connect: ConnectOptions, spread: Spread | None = None) -> Con
             known_hosts=connect.known_hosts or None,
             host_key=Trust(connect.host_key) if connect.host_key else None,
         ),
-        Limits(min(connect.forks or 256, hosts_at_once()), connect.host_timeout, connect.run_timeout),
+        Limits(
+            min(connect.forks or 256, hosts_at_once()),
+            connect.host_timeout,
+            connect.run_timeout,
+            spread=spread is not None,
+        ),
         engine_tls=_engine_tls(connect),
         spread=spread,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import click
 
+from fleetsweep.cli.command import SectionOption
 from fleetsweep.cli.params import DIR, FILE
 
 
@@ -48,7 +49,11 @@ def given(context: click.Context, names: Collection[str] | None = None) -> Itera
             if value:
                 yield Given(name, flag, None, False)
             continue
-        for each in value if parameter.multiple else (value,):
+        for each in value if parameter.multiple and not _once(parameter) else (value,):
             yield Given(
                 name, flag, f"{each:g}s" if isinstance(each, float) else str(each), parameter.type in {FILE, DIR}
             )
+
+
+def _once(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, SectionOption) and parameter.once

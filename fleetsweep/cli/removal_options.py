@@ -19,6 +19,7 @@ class PlanOptions:
             "Removal",
             "--plan",
             type=FILE,
+            once=True,
             help="Carry out a saved plan, without a new survey: remove no other container.",
         ),
     )
@@ -58,7 +59,11 @@ class ScopeOptions:
     baseline: str | None = field(
         default=None,
         metadata=option(
-            "Which containers", "--baseline", type=FILE, help="Remove what was created after this baseline was taken."
+            "Which containers",
+            "--baseline",
+            type=FILE,
+            once=True,
+            help="Remove what was created after this baseline was taken.",
         ),
     )
     run_label: tuple[str, str] | None = field(
@@ -67,6 +72,7 @@ class ScopeOptions:
             "Which containers",
             "--run-label",
             type=RunLabel(),
+            once=True,
             metavar="KEY=VALUE",
             help="Remove what carries this label of the run.",
         ),

@@ -42,11 +42,15 @@ class HostFault(FleetsweepError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``forks`` is the most hosts in parallel; the timeouts, in seconds, are for each host and for the whole run."""
+    """``forks`` is the most hosts in parallel; the timeouts, in seconds, are for each host and for the whole run.
+
+    ``spread`` marks that the hosts are worked on in other processes, which may be why one takes too long.
+    """
 
     forks: int
     host_timeout_s: float
     run_timeout_s: float
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +242,7 @@ class _WorkerPool(Generic[T]):
             None,
             FaultKind.TIMEOUT,
             f"no result within {deadline.seconds:.0f} s",
-            "raise --host-timeout, or look at the box",
+            "raise --host-timeout, or look at the box" + (" and at its worker" if self._limits.spread else ""),
         )
         return HostResult(self._hosts[index], None, fault, time.monotonic() - started)
 

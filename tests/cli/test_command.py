@@ -21,6 +21,7 @@ class Fruit:
     ripe: bool = field(default=False, metadata=option("Guards", "-r", "--ripe", help="Only ripe ones."))
     most: int = field(default=7, metadata=option("Guards", "--most", type=Count(1), metavar="N", help="At most N."))
     kind: str | None = field(default=None, metadata=option("Output", "--kind", choices=("a", "b"), help="The kind."))
+    tree: int | None = field(default=None, metadata=option("Output", "--tree", type=Count(1), once=True, help="Which."))
 
 
 def on_refusal(made: click.Command, context: click.Context, words: list[str], error: click.BadParameter) -> None:
@@ -73,6 +74,22 @@ def test_a_refused_value_is_handed_over_with_the_command_line() -> None:
     with pytest.raises(click.BadParameter):
         pick.main(["--name", "x", "--most", "0"], standalone_mode=False)
     assert refused == ["pick --name x --most 0: 0 is not 1 or more"]
+
+
+def test_an_option_that_may_be_given_once_is_refused_with_another_value() -> None:
+    pick.main(["--tree", "3"], standalone_mode=False)
+    assert received == [Fruit(tree=3), None]
+    pick.main(["--tree", "3", "--tree=3"], standalone_mode=False)
+    assert received == [Fruit(tree=3), None]
+    with pytest.raises(click.BadParameter, match="it is given 2 times: give one value"):
+        pick.main(["--tree", "3", "--tree", "4"], standalone_mode=False)
+    with pytest.raises(click.BadParameter, match="0 is not 1 or more"):
+        pick.main(["--tree", "0"], standalone_mode=False)
+
+
+def test_of_another_option_the_last_value_counts() -> None:
+    pick.main(["--most", "3", "--most", "4"], standalone_mode=False)
+    assert received == [Fruit(most=4), None]
 
 
 def test_a_group_is_made_of_the_values_that_there_are() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from click.testing import CliRunner
+
+from fleetsweep.cli import cli
 from fleetsweep.cli.removal_options import EvidenceOptions, LockOptions, PlanOptions, ScopeOptions, SweepOptions
 
 
@@ -16,3 +20,17 @@ def test_the_times_are_in_seconds() -> None:
 
 def test_no_log_is_kept_by_default() -> None:
     assert EvidenceOptions() == EvidenceOptions(logs=0, require_evidence=False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["teardown", "--local", "--run-label", "run=1", "--run-label", "run=2"],
+        ["teardown", "--local", "--baseline", "/a", "--baseline", "/b"],
+        ["sweep", "--plan", "/a", "--plan", "/b"],
+    ],
+)
+def test_what_decides_about_removal_has_one_value(words: list[str]) -> None:
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 2
+    assert f"Invalid value for '{words[-2]}': it is given 2 times: give one value" in done.output

@@ -39,6 +39,20 @@ def test_a_thread_that_was_given_up_and_comes_back_takes_no_other_host(monkeypat
     assert len(set(map(id, threads))) == len(threads) == 16
 
 
+@pytest.mark.parametrize("spread", [False, True])
+def test_a_host_without_a_result_in_time_names_the_worker_only_if_one_had_it(
+    monkeypatch: pytest.MonkeyPatch, spread: bool
+) -> None:
+    monkeypatch.setattr(fleet, "GRACE_S", 0.02)
+    ended = threading.Event()
+    limits = Limits(1, 0.02, WAIT_S, spread=spread)
+    (done,) = fleet.run(hosts(1), lambda *_: ended.wait(WAIT_S), limits)
+    ended.set()
+    assert done.fault is not None
+    assert "box" in done.fault.remedy
+    assert ("worker" in done.fault.remedy) == spread
+
+
 @pytest.mark.parametrize("forks", [1, 7, 33])
 def test_never_more_hosts_at_once_than_forks(forks: int) -> None:
     lock, at_once, most = threading.Lock(), 0, 0
