@@ -86,6 +86,7 @@ def test_an_engine_is_the_one_that_is_pinned_or_nothing_is_removed(
         (301.0, "5 min 1 s ahead"),
         (-301.0, "5 min 1 s behind"),
         (300.5, "5 min 1 s ahead"),
+        (301.5, "5 min 1 s ahead"),
     ],
 )
 def test_a_clock_may_be_as_far_off_as_the_limit_and_no_further(skew_s: float, where: str | None) -> None:

@@ -93,6 +93,12 @@ def test_a_baseline_is_of_the_future_or_too_old(age_s: int, when: str) -> None:
     assert guard.message == f"the baseline was taken {when}, by this engine's clock: nothing is removed here"
 
 
+def test_a_baseline_is_not_too_old_within_the_last_second_of_its_day() -> None:
+    seen = survey("a", many(1))
+    baseline = Baseline(identity_of(seen.host, seen.engine), NOW - 86_400 * SECOND - SECOND // 2, ())
+    assert guard_of(seen, Policy(run=RunScope(None, baseline))) is None
+
+
 def test_each_of_several_owners_is_kept_once() -> None:
     first, second, third, user = many(4)
     stranger = "f" * 64

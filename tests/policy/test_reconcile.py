@@ -11,7 +11,7 @@ from fleetsweep.model.host import Host
 from fleetsweep.model.intent import OpenIntent, SettledAs
 from fleetsweep.model.survey import Engine, FailedSurvey, Fault, Status, Survey
 from fleetsweep.policy.identity import identity_of
-from fleetsweep.policy.reconcile import settle
+from fleetsweep.policy.reconcile import Concern, settle
 from tests.policy.test_rules import many, survey
 
 (ITEM,) = many(1)
@@ -93,3 +93,25 @@ def test_each_intent_is_settled_independently_of_those_before_it() -> None:
         "lost": [(intents[1], SettledAs.UNKNOWN)],
         HOST.name: [(intents[2], SettledAs.GONE), (intents[3], SettledAs.STILL_THERE)],
     }
+
+
+@pytest.mark.parametrize(
+    ("found", "concerned"),
+    [
+        (look("a"), True),
+        (look("a", engine=OTHER_KEY), True),
+        (LOST, True),
+        (look("renamed"), True),
+        (look("b", engine=OTHER_KEY), False),
+        (look("b", engine=OTHER_ID), False),
+        (replace(LOST, host=Host("b", "127.0.0.1")), False),
+    ],
+)
+def test_a_survey_is_kept_that_an_intent_may_be_attributed_to(found: Survey | FailedSurvey, concerned: bool) -> None:
+    assert Concern([replace(INTENT, host="other", identity="other"), INTENT]).of(found) is concerned
+    assert not Concern([]).of(found)
+
+
+def test_an_intent_that_names_no_engine_concerns_its_host_alone() -> None:
+    assert Concern([OLD]).of(look("a"))
+    assert not Concern([OLD]).of(look("renamed"))

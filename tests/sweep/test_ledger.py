@@ -21,6 +21,7 @@ class Log:
         self.left = writes
         self.intents: list[str] = []
         self.outcomes: dict[int, Outcome] = {}
+        self.errors: dict[int, str | None] = {}
         self.evidence: dict[int, Evidence] = {}
 
     def _write(self) -> None:
@@ -37,6 +38,7 @@ class Log:
         self._write()
         assert intent not in self.outcomes
         self.outcomes[intent] = removal.outcome
+        self.errors[intent] = removal.error
 
     def keep(self, intent: int, evidence: Evidence, /) -> None:
         self._write()
@@ -60,6 +62,23 @@ def test_a_ledger_keeps_the_error_of_a_failed_write() -> None:
     ledger.intend(CONTAINER)
     assert ledger.trouble is None
     assert ledger.close() == (Removal(CONTAINER.id, Outcome.UNKNOWN, "no outcome by the deadline"),)
+    assert str(ledger.trouble) == "disk full"
+
+
+def test_an_intent_that_is_withdrawn_has_the_reason_in_the_log_and_no_outcome_here() -> None:
+    log = Log()
+    ledger = Ledger(log)
+    ledger.intend(CONTAINER)
+    ledger.withdraw([CONTAINER.id, "f" * 64], "not attempted")
+    assert (log.outcomes, log.errors) == ({0: Outcome.FAILED}, {0: "not attempted"})
+    assert ledger.close() == ()
+    assert ledger.trouble is None
+
+
+def test_a_ledger_keeps_the_error_of_a_withdrawal_that_could_not_be_written() -> None:
+    ledger = Ledger(Log(writes=1))
+    ledger.intend(CONTAINER)
+    ledger.withdraw([CONTAINER.id], "not attempted")
     assert str(ledger.trouble) == "disk full"
 
 
