@@ -73,13 +73,12 @@ class Keeper:
     def keep(self, container_id: str, document: Document, /) -> str:
         """Record the evidence. Return why the container must stay without it; empty if it may be removed."""
         evidence = self._gather(container_id, document)
-        if evidence.error and self._rule.required:
-            return f"no evidence could be kept: {evidence.error}"
         try:
             self._ledger.keep(container_id, evidence, durable=self._rule.required)
         except FleetsweepError as error:
             return f"the evidence can't be recorded: {error}"
-        return ""
+        missing = bool(evidence.error) and self._rule.required
+        return f"no evidence could be kept: {evidence.error}" if missing else ""
 
     def _gather(self, container_id: str, document: Document) -> Evidence:
         """Return the evidence. A bug costs the evidence, not the removal."""

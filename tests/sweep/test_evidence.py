@@ -106,9 +106,10 @@ def test_a_log_that_cant_be_had_stops_no_removal_and_is_named(reply: HostError) 
     assert (kept.error, kept.inspect is not None) == (f"the log: {reply.message}", True)
 
 
-def test_where_evidence_is_required_the_container_stays_without_it() -> None:
+def test_where_evidence_is_required_the_container_stays_without_it_and_the_journal_says_why() -> None:
     outcome, error, kept = remove(Box(logs=[LOST]), EvidenceRule(log_lines=5, required=True))
-    assert (outcome, kept) == (Outcome.FAILED, None)
+    assert kept is not None
+    assert (outcome, kept.error) == (Outcome.FAILED, f"the log: {LOST.message}")
     assert error == f"not removed: no evidence could be kept: the log: {LOST.message}"
 
 
