@@ -21,6 +21,7 @@ SUBJECTS: dict[str, Callable[[], str]] = {
     "one": audits.one,
     "latency": audits.latency,
     "scale": audits.scale,
+    "cores": audits.cores,
     "history": history.run,
     "boxes": scale_out.run,
     "inventory": inventory.run,

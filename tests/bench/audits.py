@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from tests.bench.bench_fleet import BenchFleet, bench_fleet
 from tests.bench.delay_proxy import delayed
@@ -86,6 +87,38 @@ def scale() -> str:
 
 def _ours_and_floor(found: BenchFleet) -> list[Tool]:
     return [tool for tool in tools(found, 100) if tool.name.startswith(("fleetsweep", "bare"))]
+
+
+def cores() -> str:
+    """Measure a thousand hosts with sshd and the engines on one core, and the controller on another."""
+    if CORES < 2:
+        return "This machine has one core."
+    hosts = 1000
+    lines = [
+        "| sshd on one core, the controller on another | hosts | wall s | hosts a second | the controller's CPU s "
+        "| hosts a second of its CPU |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    with bench_fleet(hosts, ("taskset", "-c", "0")) as (found, _):
+        ours, *others = _ours_and_floor(found)
+        tools = [
+            ours,
+            replace(ours, name=f"{ours.name} -f 32", command=lambda hosts: [*ours.command(hosts), "-f", "32"]),
+            *others,
+        ]
+        runs: dict[str, list[Spent]] = {}
+        for _ in range(ROUNDS):
+            for tool in tools:
+                pinned = replace(tool, command=partial(_on_core, 1, tool.command))
+                runs.setdefault(tool.name, []).append(_run(pinned, hosts))
+    for name, taken in runs.items():
+        wall_s, cpu_s = _middle([run.wall_s for run in taken]), _middle([run.cpu_s for run in taken])
+        lines.append(f"| {name} | {hosts} | {wall_s:.2f} | {hosts / wall_s:.0f} | {cpu_s:.2f} | {hosts / cpu_s:.0f} |")
+    return "\n".join(lines)
+
+
+def _on_core(core: int, command: Callable[[int], Sequence[str]], hosts: int) -> Sequence[str]:
+    return ["taskset", "-c", str(core), *command(hosts)]
 
 
 def latency() -> str:

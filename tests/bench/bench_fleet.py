@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +70,8 @@ class BenchFleet:
 
 
 @contextmanager
-def bench_fleet(count: int) -> Iterator[tuple[BenchFleet, Box]]:
-    """Run a fleet of ``count`` hosts while the block runs."""
+def bench_fleet(count: int, prefix: Sequence[str] = ()) -> Iterator[tuple[BenchFleet, Box]]:
+    """Run a fleet of ``count`` hosts while the block runs. ``prefix`` is a command to run sshd and the engines."""
     directory = Path(tempfile.mkdtemp(prefix="fsb-", dir="/tmp"))
     key = directory / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
@@ -79,9 +79,11 @@ def bench_fleet(count: int) -> Iterator[tuple[BenchFleet, Box]]:
     home = directory / "home"
     home.mkdir()
     # An empty home, so that root's shell profile does not slow the peers.
+    box.sshd_prefix = [*prefix]
     box.sshd_lines = ["AcceptEnv DOCKER_HOST", "Subsystem sftp internal-sftp", f"SetEnv HOME={home}"]
     engines = Daemon(
-        [sys.executable, "-m", "tests.bench.scripted_engines", str(directory), str(count)], directory / "log"
+        [*prefix, sys.executable, "-m", "tests.bench.scripted_engines", str(directory), str(count)],
+        directory / "log",
     )
     try:
         box.start_sshd()
