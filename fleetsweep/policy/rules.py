@@ -83,8 +83,7 @@ def decide(container: Container, policy: Policy, now_ns: int, in_use: str = "") 
     that depends on this one.
     """
     matched_by = selectors_matching(container, policy)
-    found = findings(container, policy, now_ns, in_use, matched_by)
-    reason, saw = next((finding.reason, finding.saw) for finding in found if finding.reason)
+    reason, saw = next((r, saw) for _, saw, r in findings(container, policy, now_ns, in_use, matched_by) if r)
     age_s, age_from = age_of(container, now_ns)
     verdict = Verdict.REMOVE if reason in _REASONS_TO_REMOVE else Verdict.KEEP
     return Decision(
@@ -126,7 +125,8 @@ def findings(
         matched_by = selectors_matching(container, policy)
     wanted = "one of them is enough" if policy.match is Match.ANY else "each kind given must match"
     ours = policy.run is not None and is_of_run(container.labels, policy.run)
-    unknown_name = not ours and policy.matcher.any(policy.names, container.name) is None
+    known = ours or Selector.NAME in matched_by
+    unknown_name = not known and policy.matcher.any(policy.names, container.name) is None
     yield _finding(
         "selectors",
         f"matched by {', '.join(matched_by) or 'nothing'} ({wanted})" + ("; of this run by its label" if ours else ""),
