@@ -53,8 +53,29 @@ class Log:
 def test_a_ledger_that_is_closed_takes_no_intent() -> None:
     ledger = Ledger(Log())
     ledger.close()
-    with pytest.raises(FleetsweepError):
+    with pytest.raises(FleetsweepError, match="^the host was given up$"):
         ledger.intend(many(1)[0])
+
+
+def test_the_first_outcome_counts() -> None:
+    log = Log()
+    ledger = Ledger(log)
+    ledger.intend(CONTAINER)
+    ledger.conclude(Removal(CONTAINER.id, Outcome.REMOVED))
+    ledger.conclude(Removal(CONTAINER.id, Outcome.FAILED, "too late"))
+    assert log.outcomes == {0: Outcome.REMOVED}
+    assert ledger.close() == (Removal(CONTAINER.id, Outcome.REMOVED),)
+
+
+def test_a_ledger_that_is_closed_takes_no_outcome() -> None:
+    log = Log()
+    ledger = Ledger(log)
+    ledger.intend(CONTAINER)
+    ledger.close()
+    ledger.conclude(Removal(CONTAINER.id, Outcome.REMOVED))
+    other = "f" * 64
+    ledger.conclude(Removal(other, Outcome.REMOVED))
+    assert log.outcomes == {0: Outcome.UNKNOWN}
 
 
 def test_a_ledger_keeps_the_error_of_a_failed_write() -> None:
