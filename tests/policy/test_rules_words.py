@@ -62,3 +62,24 @@ def test_hidden_labels_may_be_this_runs_only_where_a_run_has_a_label() -> None:
 def test_the_age_of_a_container_counts_from_zero() -> None:
     young = container(created_ns=NOW, started_ns=NOW)
     assert decide(young, Policy(), NOW).age_s == 0
+
+
+OWNED = {"fleetsweep.owner": "team-a", "ci.run": "7", "other": "x"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [
+        (Policy(), {"fleetsweep.owner": "team-a"}),
+        (Policy(attributes=("other", "absent")), {"other": "x"}),
+        (Policy(run=RunScope(("ci.run", "7"))), {"fleetsweep.owner": "team-a", "ci.run": "7"}),
+        (Policy(attributes=(), run=RunScope(("ci.run", "7"))), {"ci.run": "7"}),
+    ],
+)
+def test_what_is_removed_is_remembered_with_its_labels_of_origin(policy: Policy, kept: dict[str, str]) -> None:
+    assert decide(container(labels=OWNED), policy, NOW).attributes == kept
+
+
+def test_of_what_is_kept_no_labels_are_remembered() -> None:
+    young = container(labels=OWNED, created_ns=NOW, started_ns=NOW)
+    assert decide(young, Policy(), NOW).attributes == {}

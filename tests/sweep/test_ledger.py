@@ -53,7 +53,7 @@ class Log:
 def test_a_ledger_that_is_closed_takes_no_intent() -> None:
     ledger = Ledger(Log())
     ledger.close()
-    with pytest.raises(FleetsweepError, match="^the host was given up$"):
+    with pytest.raises(FleetsweepError, match=r"^the host was given up$"):
         ledger.intend(many(1)[0])
 
 

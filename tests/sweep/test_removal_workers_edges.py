@@ -187,6 +187,17 @@ def test_a_dependent_that_stays_is_named_and_was_looked_at_within_the_pace(name:
     assert {within for _, within in engine.looks} == {1.25}
 
 
+def test_containers_that_depend_on_each_other_all_stay_and_each_has_the_reason() -> None:
+    one, other = (replace(item, name=name) for item, name in zip(many(2), ("ws-one", "ws-other"), strict=True))
+    engine = Engine([one, other])
+    _, outcomes = removed(engine, [one, other], pace=Pace(), dependents={one.id: [other], other.id: [one]})
+    assert outcomes == {
+        one.id: Removal(one.id, Outcome.CHANGED, "it is in use by ws-other"),
+        other.id: Removal(other.id, Outcome.CHANGED, "it is in use by ws-one"),
+    }
+    assert engine.present.keys() == {one.id, other.id}
+
+
 def test_a_bug_is_logged_with_the_container_that_it_cost(caplog: pytest.LogCaptureFixture) -> None:
     (item,) = items = many(1)
     engine = Engine(items, {item.id: ZeroDivisionError("planted")})
@@ -219,6 +230,24 @@ def test_with_threads_for_some_workers_these_remove_everything() -> None:
         result, _ = removed(Engine(items), items, pace=Pace(at_once=4))
     assert len(result.unproven) == 6
     assert result.doubt is False
+
+
+def test_a_worker_that_can_not_be_started_ends_no_wait_for_another_one() -> None:
+    items = many(3)
+    engine, impatient = Engine(items), threading.Event()
+    remove = engine.remove
+
+    def slow(container_id: str, /, *, force: bool, volumes: bool, within: float | None = None) -> None:
+        # An impatient pool returns meanwhile.
+        impatient.wait(0.1)
+        remove(container_id, force=force, volumes=volumes, within=within)
+
+    engine.remove = slow  # type: ignore[method-assign]
+    with threads_for(1):
+        result, outcomes = removed(engine, items, pace=Pace(at_once=2), clock=Clock(5.0))
+    assert len(result.unproven) == 3
+    assert result.doubt is False
+    assert outcomes.keys() == {item.id for item in items}
 
 
 def test_without_a_thread_for_any_worker_nothing_is_removed_and_the_error_is_raised() -> None:
