@@ -54,10 +54,15 @@ def test_killed_runs_leave_a_journal_in_which_each_fact_counts_once(workdir: Wor
             assert code == 0
             seconds.append(took_s)
         killed = 0
-        for _ in range(RUNS):
+        for number in range(4 * RUNS):
+            if number >= RUNS and killed >= RUNS // 3:
+                break
             box.leak(source.randrange(4))
-            code, _ = runs.run(words, source.uniform(0, 1.2 * sorted(seconds)[1]))
+            code, took_s = runs.run(words, source.uniform(0, 1.2 * sorted(seconds[-3:])[1]))
             killed += code == -9
+            if code != -9:
+                # How long a run takes changes with what else the machine does.
+                seconds.append(took_s)
             with closing(sqlite3.connect(workdir.state / "journal.db")) as journal:
                 assert journal.execute("PRAGMA quick_check").fetchall() == [("ok",)]
         assert killed >= RUNS // 3
