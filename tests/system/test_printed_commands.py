@@ -165,8 +165,12 @@ def add_account(box: PrivateBox, name: str, *keys: Path) -> None:
 
 @pytest.mark.parametrize("user", ["root", "keeper"])
 def test_every_command_of_the_diagnosis_runs_on_a_real_box(
-    private_lab: PrivateLab, box: PrivateBox, tmp_path: Path, user: str
+    private_lab: PrivateLab, box: PrivateBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str
 ) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    # One of them makes ~/.ssh.
+    monkeypatch.setenv("HOME", str(home))
     if user != "root":
         add_account(box, user, private_lab.client_key)
         box.type(f"echo '{user} ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/{user}")
