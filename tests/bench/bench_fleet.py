@@ -78,8 +78,8 @@ def bench_fleet(count: int, prefix: Sequence[str] = ()) -> Iterator[tuple[BenchF
     box = Box("box", directory / "b", key)
     home = directory / "home"
     home.mkdir()
-    # An empty home, so that root's shell profile does not slow the peers.
     box.sshd_prefix = [*prefix]
+    # An empty home, so that root's shell profile does not slow the peers.
     box.sshd_lines = ["AcceptEnv DOCKER_HOST", "Subsystem sftp internal-sftp", f"SetEnv HOME={home}"]
     engines = Daemon(
         [*prefix, sys.executable, "-m", "tests.bench.scripted_engines", str(directory), str(count)],
