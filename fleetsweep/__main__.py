@@ -5,7 +5,6 @@ Nothing else exits, except that a second signal ends the program at once (``cli.
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import sys
@@ -26,9 +25,9 @@ def main() -> NoReturn:
 def run() -> int:
     """Run the command line and return its exit code. A bug's exception passes through."""
     from fleetsweep.runtime.children import Ended, end_on_signals
+    from fleetsweep.runtime.interpreter import tune
 
-    # Reference cycles are few, and a run loads 50,000 objects: collecting at the default threshold takes 5% of it.
-    gc.set_threshold(100_000)
+    tune()
     _open_closed_streams()
     end_on_signals()
     if isinstance(sys.stdout, io.TextIOWrapper):

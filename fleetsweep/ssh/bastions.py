@@ -171,6 +171,8 @@ class _Bastion:
         """Log in. Raises HostError and closes the stream then."""
         client, transport, _ = log_in(hop, keys, dialled, deadline, timeout_s)
         self._client, self._transport, self._dialled = client, transport, dialled
+        # Many hosts wait for it, and nothing else would answer its keepalives.
+        transport.read_in_thread()
         self._settled.set()
 
     def fail(self, error: HostError) -> None:
@@ -202,7 +204,7 @@ class _Bastion:
         """Close the connection and those that it replaced."""
         if self._client is not None and self._dialled is not None:
             log_out(self._client, self._dialled.shut)
-        if self._transport is not None:
+        if self._transport is not None and self._transport.is_alive():
             self._transport.join(THREAD_JOIN_S)
         if self._dialled is not None:
             self._dialled.close()

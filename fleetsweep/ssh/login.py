@@ -24,8 +24,9 @@ from fleetsweep.ssh.dial import Dialled, Socket, describe
 from fleetsweep.ssh.host_keys import HostKeyPolicy, KeyRules, read_known_hosts
 from fleetsweep.ssh.identities import DEFAULT_KEYS, Keyring, PublicKeyAuth
 from fleetsweep.ssh.known_hosts import KnownHosts, fingerprint
+from fleetsweep.ssh.packets import GreetingTooLongError
 from fleetsweep.ssh.route import Hop
-from fleetsweep.ssh.transport import GreetingTooLongError, HostKeyError, StreamlocalTransport
+from fleetsweep.ssh.transport import HostKeyError, StreamlocalTransport
 
 # paramiko logs the errors of its threads; those that matter are raised to the caller, too.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())

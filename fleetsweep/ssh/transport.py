@@ -6,7 +6,6 @@ which ends all of them. A fixed timeout that fires first would be reported as an
 
 from __future__ import annotations
 
-import socket
 import struct
 import threading
 import time
@@ -16,21 +15,16 @@ from typing import ClassVar, Final
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.common import CONNECTION_FAILED_CODE, DEFAULT_MAX_PACKET_SIZE, DEFAULT_WINDOW_SIZE, cMSG_CHANNEL_OPEN
-from paramiko.packet import Packetizer
 
 from fleetsweep.errors import FaultKind, HostError, Phase
 from fleetsweep.ssh.algorithms import select
+from fleetsweep.ssh.channel import StreamChannel
 from fleetsweep.ssh.dial import Socket
+from fleetsweep.ssh.message_loop import MessageLoop
+from fleetsweep.ssh.packets import CHECK_S
 from fleetsweep.ssh.public_keys import CERTIFICATE_SUFFIX, key_type, plain_key
 
 FOREVER_S: Final = 1e9
-
-GREETING_LIMIT: Final = 64 * 1024
-"""Bytes of all lines up to the version line. A server may send others before it (RFC 4253, 4.2)."""
-
-
-class GreetingTooLongError(paramiko.SSHException):
-    """The server sent ``GREETING_LIMIT`` bytes without a version line."""
 
 
 class HostKeyError(paramiko.SSHException):
@@ -38,12 +32,6 @@ class HostKeyError(paramiko.SSHException):
 
 
 CURVE25519: Final = "curve25519-sha256"
-
-CHECK_S: Final = 1.0
-"""Seconds between two checks, in each wait, for a connection that ended without waking up those that wait."""
-
-READ_SIZE: Final = 32 * 1024
-"""Bytes of one read from the socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,73 +49,13 @@ class Mismatch:
     forbidden: tuple[str, ...] = ()
 
 
-class _ReadAhead:
-    """A socket or channel with a read buffer.
-
-    paramiko reads each packet's first block and then the rest. Every read from a socket releases the interpreter lock,
-    for which hundreds of threads compete.
-    """
-
-    def __init__(self, sock: Socket) -> None:
-        self._sock = sock
-        self._buffer = b""
-        self.send = sock.send
-        self.close = sock.close
-
-    def recv(self, count: int) -> bytes:
-        """Return at most ``count`` bytes, or none at the end. Raises what the socket's ``recv`` raises."""
-        if not self._buffer:
-            self._buffer = self._sock.recv(READ_SIZE)
-        data, self._buffer = self._buffer[:count], self._buffer[count:]
-        return data
-
-
-class _Packetizer(Packetizer):
-    """Reads through a buffer, limits the greeting, and starts no timer thread for the handshake."""
-
-    def __init__(self, sock: Socket) -> None:
-        super().__init__(_ReadAhead(sock))  # type: ignore[arg-type]
-        self._greeting_size = 0
-        self.greeting: list[str] = []
-
-    def start_handshake(self, timeout: float) -> None:
-        """Do nothing: paramiko's timer would outlive a handshake that stalls."""
-
-    def readline(self, timeout: float) -> str:
-        """Return the server's version line, and record the lines before it.
-
-        paramiko's own gives up at 100 lines or at a byte that is not UTF-8.
-        """
-        # Set again: paramiko reads the first packet from what follows the version line.
-        unread: bytes = self._Packetizer__remainder  # type: ignore[has-type]
-        while True:
-            while b"\n" not in unread:
-                unread += self._read_timeout(FOREVER_S)
-            data, _, unread = unread.partition(b"\n")
-            line = data.removesuffix(b"\r").decode("utf-8", "replace")
-            if line.startswith("SSH-"):
-                self._Packetizer__remainder = unread
-                return line
-            self.greeting.append(line)
-
-    def _read_timeout(self, timeout: float) -> bytes:
-        data: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
-        self._greeting_size += len(data)
-        if self._greeting_size > GREETING_LIMIT:
-            raise GreetingTooLongError(f"{GREETING_LIMIT // 1024} KiB without a version line")
-        return data
-
-
-class StreamlocalTransport(paramiko.Transport):
+class StreamlocalTransport(MessageLoop):
     """A Transport with ``direct-streamlocal@openssh.com`` channels (OpenSSH's PROTOCOL, section 2.4).
 
     ``last_key`` is the key that was offered last, ``disconnect_message`` the text of the server's SSH_MSG_DISCONNECT.
     ``host_certificate`` is what the server presented if that was a certificate, still unchecked; the host key is then
     the key in it.
     """
-
-    active: bool
-    packetizer: _Packetizer
 
     # GCM first: it authenticates packets in the cipher. For the other ciphers paramiko compares MACs in Python.
     _preferred_ciphers = tuple(
@@ -149,10 +77,7 @@ class StreamlocalTransport(paramiko.Transport):
     _active_check_timeout = CHECK_S
 
     def __init__(self, sock: Socket, **kwargs: object) -> None:
-        super().__init__(sock, packetizer_class=_Packetizer, **kwargs)  # type: ignore[arg-type]
-        if isinstance(sock, socket.socket):
-            # Shutting a socket ends a blocked read. With a timeout, Python would poll before each read and write.
-            sock.settimeout(None)
+        super().__init__(sock, **kwargs)
         self.auth_timeout = None  # type: ignore[assignment]
         self.clear_to_send_timeout = FOREVER_S
         self.last_key: paramiko.PKey | None = None
@@ -265,16 +190,18 @@ class StreamlocalTransport(paramiko.Transport):
         self._preferred_pubkeys = algorithms
 
     def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
-        """Do the handshake. paramiko's own wakes up ten times a second: with hundreds of hosts, that costs more CPU.
+        """Do the handshake in this thread. Raises paramiko's error if it fails.
 
-        Raises paramiko's error if it fails. Without ``event``, ``timeout`` is not used: the deadline shuts the stream.
+        ``timeout`` is not used: the deadline shuts the stream. With ``event`` this returns at once, as paramiko does.
         """
-        done = event or threading.Event()
-        super().start_client(done)
-        if event is None:
-            self._wait(done)
-            if not self.active:
-                raise self.get_exception() or paramiko.SSHException("Negotiation failed.")
+        self.active = True
+        self.completion_event = done = event or threading.Event()
+        if event is not None:
+            self.read_in_thread()
+            return
+        self.wait_for(done)
+        if not self.active:
+            raise self.get_exception() or paramiko.SSHException("Negotiation failed.")
 
     def auth_publickey(self, username: str, key: paramiko.PKey, event: threading.Event | None = None) -> list[str]:
         """Authenticate as paramiko does, without its polling, and record the key."""
@@ -283,14 +210,9 @@ class StreamlocalTransport(paramiko.Transport):
         further = super().auth_publickey(username, key, done)
         if event is not None or self.auth_handler is None:
             return further
-        self._wait(done)
+        self.wait_for(done)
         accepted: list[str] = self.auth_handler.wait_for_response(done)
         return accepted
-
-    def _wait(self, event: threading.Event) -> None:
-        """Wait until the event is set or the connection has ended."""
-        while self.active and not event.wait(CHECK_S):
-            pass
 
     def _log(self, level: int, msg: str | list[str], *args: object) -> None:
         """Skip disabled log levels before formatting: there are dozens of lines a connection."""
@@ -303,9 +225,6 @@ class StreamlocalTransport(paramiko.Transport):
             return tuple(super()._filter_algorithm(type_))  # type: ignore[misc]
         return tuple(getattr(self, f"_preferred_{type_}"))
 
-    def _parse_debug(self, message: paramiko.Message) -> None:
-        """Ignore sshd's debug messages: paramiko would format each byte by byte for an unused log."""
-
     def _parse_disconnect(self, message: paramiko.Message) -> None:
         message.get_int()
         self.disconnect_message = message.get_string().decode("utf-8", "replace")
@@ -317,7 +236,7 @@ class StreamlocalTransport(paramiko.Transport):
         self._refusals[number] = paramiko.ChannelException(reason, text)
         super()._parse_channel_open_failure(message)  # type: ignore[misc]
 
-    def open_streamlocal(self, path: str, timeout: float) -> paramiko.Channel:
+    def open_streamlocal(self, path: str, timeout: float) -> StreamChannel:
         """Open a stream to the Unix socket ``path`` on the server, without a shell or process on the box.
 
         Raises paramiko.ChannelException if the server refuses, TimeoutError if it does not respond within ``timeout``
@@ -329,7 +248,7 @@ class StreamlocalTransport(paramiko.Transport):
         details.add_int(0)
         return self._open("direct-streamlocal@openssh.com", details, timeout)
 
-    def open_direct(self, host: str, port: int, timeout: float) -> paramiko.Channel:
+    def open_direct(self, host: str, port: int, timeout: float) -> StreamChannel:
         """Open a stream from the server to ``host`` and ``port``. Raises as ``open_streamlocal`` does."""
         details = paramiko.Message()
         details.add_string(host)
@@ -339,12 +258,12 @@ class StreamlocalTransport(paramiko.Transport):
         details.add_int(0)
         return self._open("direct-tcpip", details, timeout)
 
-    def _open(self, kind: str, details: paramiko.Message, timeout: float) -> paramiko.Channel:
+    def _open(self, kind: str, details: paramiko.Message, timeout: float) -> StreamChannel:
         opened = threading.Event()
         with self.lock:
             number: int = self._next_channel()  # type: ignore[attr-defined]
-            channel = paramiko.Channel(number)
-            self._channels.put(number, channel)  # type: ignore[attr-defined]
+            channel = StreamChannel(number)
+            self._channels.put(number, channel)
             self.channel_events[number] = opened
             self.channels_seen[number] = True
             channel._set_transport(self)  # type: ignore[attr-defined]
@@ -356,15 +275,14 @@ class StreamlocalTransport(paramiko.Transport):
         request.add_int(DEFAULT_WINDOW_SIZE)
         request.add_int(DEFAULT_MAX_PACKET_SIZE)
         request.add_bytes(details.asbytes())
-        self._send_user_message(request)  # type: ignore[attr-defined]
-        ends = time.monotonic() + timeout
-        # Polled: a connection that ended before the event was registered never sets it.
-        while self.active and not opened.wait(max(0.0, min(CHECK_S, ends - time.monotonic()))):
-            if time.monotonic() >= ends:
-                raise TimeoutError(f"no response to the channel request within {timeout:.0f} s")
+        self._send_user_message(request)
+        try:
+            self.wait_for(opened, time.monotonic() + timeout)
+        except TimeoutError:
+            raise TimeoutError(f"no response to the channel request within {timeout:.0f} s") from None
         if not self.active:
             raise self.get_exception() or EOFError("the connection ended")
-        registered: object = self._channels.get(number)  # type: ignore[attr-defined]
+        registered: object = self._channels.get(number)
         if registered is not channel:
             raise self._refusals.pop(number, None) or paramiko.SSHException("the server refused the channel")
         return channel

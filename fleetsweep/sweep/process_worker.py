@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 from multiprocessing.connection import Connection
 
 from fleetsweep.runtime.capacity import out_of_room
+from fleetsweep.runtime.interpreter import tune
 from fleetsweep.sweep.frames import Ask, Reply, Signal, pipe_end, receive, send
 from fleetsweep.sweep.host_worker import HostWorker, RefusedAttempt
 from fleetsweep.sweep.slices import Reach, RemovalResult, RemovalTask, SurveyResult
@@ -15,7 +15,7 @@ from fleetsweep.sweep.slices import Reach, RemovalResult, RemovalTask, SurveyRes
 
 def main() -> None:
     """Work until the controller closes the pipe."""
-    gc.set_threshold(100_000)
+    tune()
     tasks, results = pipe_end(os.dup(0), writes=False), pipe_end(os.dup(1), writes=True)
     # What a library prints must not get between the messages.
     os.dup2(2, 1)

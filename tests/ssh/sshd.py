@@ -88,10 +88,11 @@ class Sshd:
     channels: set[str] = field(default_factory=lambda: {"session", "direct-tcpip", STREAMLOCAL})
     commands: dict[str, Output] = field(default_factory=dict)
     transports: list[paramiko.Transport] = field(default_factory=list)
+    transport_class: type[paramiko.Transport] = paramiko.Transport
 
     def serve(self, connection: socket.socket) -> None:
         """Serve one connection until it ends."""
-        transport = paramiko.Transport(connection)
+        transport = self.transport_class(connection)
         self.transports.append(transport)
         transport.add_server_key(HOST_KEY)
         interface = _Interface(self)

@@ -64,6 +64,15 @@ def test_hosts_that_connect_at_once_share_one_connection_to_their_bastion(tmp_pa
         assert (len(bastion.transports), len(box.transports)) == (1, 4)
 
 
+def test_a_bastions_keepalives_are_answered_while_no_host_uses_it(tmp_path: Path) -> None:
+    with sshd() as bastion, sshd() as box, Watchdog() as watchdog, Bastions() as bastions:
+        with connect(behind(bastion, box), options_through(tmp_path, bastion, box), Deadline(20, watchdog), bastions):
+            pass
+        # paramiko waits for an answer, or for the end of the connection.
+        bastion.transports[0].global_request("keepalive@openssh.com", wait=True)
+        assert bastion.transports[0].is_active()
+
+
 def test_a_bastion_that_forbids_forwarding_is_named_with_what_to_check(tmp_path: Path) -> None:
     with sshd() as bastion, sshd() as box, Bastions() as bastions:
         bastion.channels.discard("direct-tcpip")

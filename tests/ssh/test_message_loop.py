@@ -1,0 +1,191 @@
+"""The threads that read a connection's messages: the one that waits, or the connection's own once several wait."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import paramiko
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from paramiko.common import MSG_KEXINIT, MSG_NEWKEYS, cMSG_DEBUG, cMSG_DISCONNECT, cMSG_IGNORE
+
+from fleetsweep.ssh.channel import StreamChannel
+from fleetsweep.ssh.message_loop import MessageLoop
+from fleetsweep.ssh.transport import StreamlocalTransport
+from tests.lab.process import wait_for
+from tests.ssh.connected import WAIT_S, connected, echoed, opened, others
+from tests.ssh.sshd import sshd
+
+
+def test_one_thread_needs_no_other_to_log_in_and_to_use_a_stream() -> None:
+    with sshd() as server, connected(server) as transport:
+        before = threading.active_count()
+        assert echoed(opened(transport), b"ping") == b"ping"
+        assert not transport.is_alive()
+        # The server's thread that echoes is new.
+        assert threading.active_count() <= before + 1
+
+
+def test_the_bytes_of_a_second_thread_that_waits_are_read_by_the_connections_own() -> None:
+    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(2) as pool:
+        first, second = opened(transport), opened(transport)
+        waiting = [pool.submit(each.recv, 10) for each in (first, second)]
+        wait_for(lambda: transport._shared, "two threads to wait")
+        first.sendall(b"one")
+        second.sendall(b"two")
+        assert [each.result(WAIT_S) for each in waiting] == [b"one", b"two"]
+        assert transport.is_alive()
+
+
+@settings(max_examples=15)
+@given(st.lists(st.lists(st.binary(min_size=1, max_size=3000), min_size=1, max_size=4), min_size=1, max_size=5))
+def test_each_of_many_threads_gets_its_own_bytes_in_order(texts: list[list[bytes]]) -> None:
+    def talk(transport: StreamlocalTransport, sent: list[bytes]) -> list[bytes]:
+        channel = opened(transport)
+        return [echoed(channel, data) for data in sent]
+
+    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(len(texts)) as pool:
+        assert list(pool.map(lambda sent: talk(transport, sent), texts)) == texts
+
+
+def test_a_connection_that_ended_unread_is_known_to_have_ended_at_the_next_use() -> None:
+    with sshd() as server, connected(server) as transport:
+        channel = opened(transport)
+        server.disconnect()
+        with pytest.raises((EOFError, OSError)):
+            opened(transport)
+        assert not transport.active
+        assert channel.recv(1) == b""
+
+
+def test_a_connection_that_was_shut_is_known_to_have_ended_at_the_next_write() -> None:
+    # As at a host's deadline.
+    with sshd() as server, connected(server) as transport:
+        channel = opened(transport)
+        assert isinstance(transport.sock, socket.socket)
+        transport.sock.shutdown(socket.SHUT_RDWR)
+        with pytest.raises(EOFError):
+            channel.sendall(b"ping")
+        assert not transport.active
+
+
+def test_the_text_of_a_disconnect_is_kept() -> None:
+    with sshd() as server, connected(server) as transport:
+        channel = opened(transport)
+        farewell = paramiko.Message()
+        farewell.add_byte(cMSG_DISCONNECT)
+        farewell.add_int(11)
+        farewell.add_string("maintenance")
+        farewell.add_string("en")
+        server.transports[0]._send_message(farewell)  # type: ignore[attr-defined]
+        assert channel.recv(1) == b""
+        assert (transport.active, transport.disconnect_message) == (False, "maintenance")
+
+
+@pytest.mark.parametrize("side", ["server", "client"])
+def test_new_keys_are_exchanged_while_a_stream_is_in_use(side: str) -> None:
+    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(1) as pool:
+        channel = opened(transport)
+        assert echoed(channel, b"before") == b"before"
+        if side == "server":
+            renewed = pool.submit(server.transports[0].renegotiate_keys)
+            wait_for(lambda: bool(echoed(channel, b"now")) and renewed.done(), "new keys")
+            renewed.result(WAIT_S)
+        else:
+            transport.packetizer._trigger_rekey()  # type: ignore[attr-defined]
+            # Its response may arrive before the exchange ends. The next write waits for that.
+            assert echoed(channel, b"now") == b"now"
+        assert echoed(channel, b"after" * 1000) == b"after" * 1000
+        assert not transport.packetizer.need_rekey()
+
+
+def test_a_keepalive_is_answered_while_a_thread_waits() -> None:
+    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(1) as pool:
+        channel = opened(transport)
+        waiting = pool.submit(channel.recv, 10)
+        # A client rejects it, and that is an answer.
+        assert server.transports[0].global_request("keepalive@openssh.com", wait=True) is None
+        assert server.transports[0].is_active()
+        channel.sendall(b"ping")
+        assert waiting.result(WAIT_S) == b"ping"
+
+
+def test_a_session_has_its_connection_read_by_a_thread() -> None:
+    with sshd() as server, connected(server) as transport:
+        session = transport.open_session(timeout=WAIT_S)
+        assert transport.is_alive()
+        session.close()
+
+
+def test_where_no_thread_can_be_started_everyone_who_waits_is_told_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(transport: MessageLoop) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(1) as pool:
+        first, second = opened(transport, 0.5), opened(transport)
+        monkeypatch.setattr(MessageLoop, "start", start)
+        waiting = pool.submit(second.recv, 10)
+        wait_for(lambda: transport._reader > 0, "a thread to read")
+        with pytest.raises(TimeoutError):
+            first.recv(1)
+        second.sendall(b"two")
+        assert waiting.result(WAIT_S) == b"two"
+        assert not transport.active
+        assert first.recv(1) == b""
+
+
+@pytest.mark.parametrize("extra", [cMSG_IGNORE, cMSG_DEBUG])
+def test_a_message_smuggled_into_the_first_key_exchange_ends_it(extra: bytes) -> None:
+    # CVE-2023-48795 (Terrapin): with strict key exchange no other message may come before NEWKEYS.
+    class Smuggler(paramiko.Transport):
+        def _send_kex_init(self) -> None:
+            super()._send_kex_init()  # type: ignore[misc]
+            message = paramiko.Message()
+            message.add_byte(extra)
+            message.add_string("")
+            self._send_message(message)  # type: ignore[attr-defined]
+
+    with sshd() as server:
+        server.transport_class = Smuggler
+        with pytest.raises(paramiko.SSHException, match="strict"), connected(server):
+            pass
+
+
+@pytest.mark.parametrize("kind", [MSG_KEXINIT, MSG_NEWKEYS])
+def test_a_message_out_of_turn_ends_the_connection(kind: int) -> None:
+    with sshd() as server, connected(server) as transport:
+        channel = opened(transport)
+        message = paramiko.Message()
+        message.add_byte(bytes([kind]))
+        server.transports[0]._send_message(message)  # type: ignore[attr-defined]
+        with pytest.raises((EOFError, OSError, TimeoutError)):
+            echoed_until_ended(channel)
+        assert not transport.active
+
+
+def echoed_until_ended(channel: StreamChannel) -> None:
+    channel.settimeout(WAIT_S)
+    if not channel.recv(1):
+        raise EOFError
+
+
+def test_a_message_for_a_channel_that_never_was_ends_the_connection() -> None:
+    with sshd() as server, connected(server) as transport:
+        channel = opened(transport)
+        (end,) = others(server)
+        end.remote_chanid += 1000
+        end.sendall(b"lost")
+        assert channel.recv(1) == b""
+        assert not transport.active
+
+
+def test_an_unknown_message_is_answered_and_skipped() -> None:
+    with sshd() as server, connected(server) as transport:
+        channel = opened(transport)
+        message = paramiko.Message()
+        message.add_byte(bytes([192]))
+        server.transports[0]._send_message(message)  # type: ignore[attr-defined]
+        assert echoed(channel, b"ping") == b"ping"
