@@ -233,6 +233,23 @@ class ConnectionPool:
             self._released.notify()
 
 
+class _Clock:
+    """The instant, of ``time.monotonic``, by which a response must be complete."""
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+
+    def check(self) -> None:
+        """Raise TimeoutError if the time is over."""
+        if time.monotonic() >= self.until:
+            raise TimeoutError("the response did not end in time")
+
+    def seconds_left(self) -> float:
+        """Return the seconds left, more than 0. Raises as ``check`` does."""
+        self.check()
+        return max(0.001, self.until - time.monotonic())
+
+
 class _Http11Connection:
     """One keep-alive connection, dialled when it is needed, and its pipelined requests."""
 
@@ -243,13 +260,13 @@ class _Http11Connection:
         self._raw: _RawStream | None = None
         self._reader: io.BufferedReader | None = None
         self._pipelined: deque[str] = deque()
-        self._until = deadline.instant
+        self._clock = _Clock(deadline.instant)
         self._used = False
 
     def open(self) -> tuple[Stream, io.BufferedReader]:
         if self._stream is None or self._reader is None:
             self._stream = self._dial()
-            self._raw = _RawStream(self._stream, self._seconds_left)
+            self._raw = _RawStream(self._stream, self._clock)
             self._reader = io.BufferedReader(self._raw, READ_SIZE)
             self._used = False
         return self._stream, self._reader
@@ -257,12 +274,12 @@ class _Http11Connection:
     def pipeline(self, targets: Sequence[str]) -> None:
         if self._pipelined or len(targets) > PIPELINE_DEPTH:
             raise ValueError(f"more than {PIPELINE_DEPTH} requests in flight on one connection")
-        self._until = self._deadline.instant
+        self._clock.until = self._deadline.instant
         self._send(b"".join(_head("GET", target) for target in targets))
         self._pipelined.extend(targets)
 
     def request(self, method: str, target: str, within: float, limit: int) -> Response:
-        self._until = time.monotonic() + within
+        self._clock.until = time.monotonic() + within
         if self._pipelined and (method != "GET" or self._pipelined[0] != target):
             # The next response on this connection belongs to another request.
             self.close()
@@ -291,7 +308,7 @@ class _Http11Connection:
     def _send(self, data: bytes) -> None:
         self._close_if_stale()
         stream, _ = self.open()
-        stream.settimeout(self._seconds_left())
+        stream.settimeout(self._clock.seconds_left())
         stream.sendall(data)
 
     def _close_if_stale(self) -> None:
@@ -316,7 +333,7 @@ class _Http11Connection:
         reservation.release()
         try:
             response = read_response(
-                reader, self._check_time, limit=limit, reserve=reservation.reserve, body_matters=method != "DELETE"
+                reader, self._clock.check, limit=limit, reserve=reservation.reserve, body_matters=method != "DELETE"
             )
         except TooLarge as error:
             raise EngineError(FaultKind.TOO_LARGE, f"a response is larger than {limit // 2**20} MiB") from error
@@ -325,14 +342,6 @@ class _Http11Connection:
         if response.closes or (not self._pipelined and self._raw is not None and reader.tell() != self._raw.tell()):
             self.close()
         return response
-
-    def _check_time(self) -> None:
-        if time.monotonic() >= self._until:
-            raise TimeoutError("the response did not end in time")
-
-    def _seconds_left(self) -> float:
-        self._check_time()
-        return max(0.001, self._until - time.monotonic())
 
     def close(self) -> None:
         self._pipelined.clear()
@@ -362,9 +371,9 @@ def _is_refusal(error: BaseException) -> bool:
 class _RawStream(io.RawIOBase):
     """The reading side of a stream. Each read gets only the response's remaining time: slow drips can't extend it."""
 
-    def __init__(self, stream: Stream, seconds_left: Callable[[], float]) -> None:
+    def __init__(self, stream: Stream, clock: _Clock) -> None:
         self._stream = stream
-        self._seconds_left = seconds_left
+        self._clock = clock
         self._count = 0
 
     def tell(self) -> int:
@@ -375,7 +384,7 @@ class _RawStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        self._stream.settimeout(self._seconds_left())
+        self._stream.settimeout(self._clock.seconds_left())
         data = self._stream.recv(len(buffer))
         buffer[: len(data)] = data
         self._count += len(data)

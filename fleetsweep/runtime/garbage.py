@@ -7,8 +7,9 @@ import itertools
 from typing import Final
 
 HOSTS: Final = 1000
-"""Hosts between two collections. What an SSH connection leaves in cycles is 70 KB, and the collector's own thresholds
-let the cycles of thousands of hosts grow old before it looks at them again."""
+"""Hosts between two collections. A failed host's errors hold their frames and these the errors, with up to 70 KB of a
+connection. The collector's own thresholds let the cycles of thousands of hosts grow old before it looks at them again.
+"""
 
 
 class CycleCollector:

@@ -137,13 +137,19 @@ def _log_in(
     client: paramiko.SSHClient = connection.client
     # fabric would accept any key.
     client.set_missing_host_key_policy(policy)
+    # paramiko's own are empty, and create a class at each look-up.
+    client._system_host_keys = client._host_keys = {}  # type: ignore[attr-defined]
     connection.connect_kwargs = {
         "sock": dialled.sock,
         "auth_strategy": auth,
         "transport_factory": _transport_factory(known, hop),
     }
     try:
-        _open_before(connection, dialled, deadline)
+        try:
+            _open_before(connection, dialled, deadline)
+        finally:
+            # The factory holds the hop, which holds the connection: a reference cycle.
+            connection.connect_kwargs = {}
     except BaseException as error:
         transport = client.get_transport()
         log_out(client, dialled.shut)

@@ -15,6 +15,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from types import MethodType
 from typing import ClassVar, Final
 
 import paramiko
@@ -49,11 +50,14 @@ class MessageLoop(paramiko.Transport):
     agreed_on_strict_kex: bool
     _expected_packet: tuple[int, ...]
     _channels: ChannelMap
-    _handler_table: dict[int, Callable[[paramiko.Message], None]]
+    _handler_table: dict[int, MethodType]
     _channel_handler_table: ClassVar[dict[int, Callable[[paramiko.Channel, paramiko.Message], None]]]
 
     def __init__(self, sock: Socket, **kwargs: object) -> None:
         super().__init__(sock, packetizer_class=BufferedPacketizer, **kwargs)  # type: ignore[arg-type]
+        # paramiko's table has bound methods, and with them each connection would be a reference cycle.
+        self._handlers = {kind: handler.__func__ for kind, handler in self._handler_table.items()}
+        self._handler_table.clear()
         self._turn = threading.Lock()
         self._reader = _NOBODY
         self._shared = False
@@ -176,8 +180,8 @@ class MessageLoop(paramiko.Transport):
             if 30 <= kind <= 41:
                 self.kex_engine.parse_next(kind, message)  # type: ignore[union-attr]  # set by the KEXINIT
                 return
-        if kind in self._handler_table:
-            self._handler_table[kind](message)
+        if kind in self._handlers:
+            self._handlers[kind](self, message)
         elif kind in self._channel_handler_table:
             self._handle_in_channel(kind, message)
         elif kind in self._auth_handlers():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -74,6 +76,39 @@ def test_a_dripping_stream_does_not_extend_the_timeout() -> None:
         pool = ConnectionPool(Drip, deadline, MAY_REMOVE)
         with pytest.raises(Overdue):
             pool.request("GET", "/x", within=0.05)
+
+
+def test_a_pool_that_is_dropped_frees_its_streams_at_once() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with dial_of(engine_of(IDS[:1]), []) as (dial, deadline):
+            streams: list[weakref.ref[Stream]] = []
+
+            def watched() -> Stream:
+                stream = Wrapped(dial())
+                streams.append(weakref.ref(stream))
+                return stream
+
+            pool = ConnectionPool(watched, deadline, MAY_REMOVE)
+            assert pool.request("GET", "/v1.41/containers/json").status == 200
+            del pool
+            assert [each() for each in streams] == [None]
+    finally:
+        gc.enable()
+
+
+class Wrapped:
+    """A stream that can be referred to weakly."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.settimeout, self.sendall, self.recv, self.close = (
+            stream.settimeout,
+            stream.sendall,
+            stream.recv,
+            stream.close,
+        )
 
 
 def test_reserved_time_is_for_a_fresh_stream_alone() -> None:

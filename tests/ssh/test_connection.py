@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,23 @@ def test_a_stream_to_a_unix_socket_carries_bytes_both_ways(tmp_path: Path) -> No
         stream.sendall(b"ping")
         assert stream.recv(4) == b"ping"
         assert (connection.server.user, connection.server.key_type) == ("user", HOST_KEY.get_name())
+
+
+def test_what_a_connection_held_is_freed_at_its_end_without_the_garbage_collector(tmp_path: Path) -> None:
+    # A thousand connections would wait for it with 70 KB each.
+    gc.collect()
+    gc.disable()
+    try:
+        with sshd() as server, connected(server, tmp_path) as (connection, deadline):
+            stream = connection.open_unix("/run/engine.sock", deadline)
+            transport = connection._transport
+            held = (connection, stream, transport, transport.packetizer, transport.sock)
+            seen = [weakref.ref(each) for each in held]
+            del held, transport
+        del stream, connection
+        assert [each() for each in seen] == [None] * len(seen)
+    finally:
+        gc.enable()
 
 
 def test_the_phases_are_observed_in_order_with_the_verified_key(tmp_path: Path) -> None:
