@@ -147,7 +147,7 @@ class MessageLoop(paramiko.Transport):
                 self._send_kex_init()  # type: ignore[attr-defined]
             came = self.packetizer.wait(ends - time.monotonic())
             if came:
-                self._handle(*self.packetizer.read_message())
+                self._dispatch(*self.packetizer.read_message())
         except Exception as error:
             self._end(error)
             return
@@ -162,7 +162,8 @@ class MessageLoop(paramiko.Transport):
         self._send_kex_init()  # type: ignore[attr-defined]
         self._expected_packet = (MSG_KEXINIT,)
 
-    def _handle(self, kind: int, message: paramiko.Message) -> None:
+    # Not _handle: a Thread of Python 3.13 has an attribute of that name.
+    def _dispatch(self, kind: int, message: paramiko.Message) -> None:
         """Handle one message as paramiko's ``run`` does. Raises what its handlers raise."""
         if kind == MSG_DISCONNECT:
             self._parse_disconnect(message)  # type: ignore[attr-defined]
@@ -183,7 +184,7 @@ class MessageLoop(paramiko.Transport):
         if kind in self._handlers:
             self._handlers[kind](self, message)
         elif kind in self._channel_handler_table:
-            self._handle_in_channel(kind, message)
+            self._dispatch_to_channel(kind, message)
         elif kind in self._auth_handlers():
             self._auth_handlers()[kind](message)
         elif kind != MSG_UNIMPLEMENTED:
@@ -197,7 +198,7 @@ class MessageLoop(paramiko.Transport):
         handlers = {} if self.auth_handler is None else self.auth_handler._handler_table  # type: ignore[attr-defined]
         return handlers
 
-    def _handle_in_channel(self, kind: int, message: paramiko.Message) -> None:
+    def _dispatch_to_channel(self, kind: int, message: paramiko.Message) -> None:
         number = message.get_int()
         channel: paramiko.Channel | None = self._channels.get(number)
         if channel is not None:

@@ -20,6 +20,16 @@ from tests.ssh.connected import WAIT_S, connected, echoed, opened, others
 from tests.ssh.sshd import sshd
 
 
+def test_no_attribute_of_a_thread_is_replaced_by_chance() -> None:
+    # paramiko's Transport is a Thread, and each Python gives threads other attributes.
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        added = set(vars(StreamlocalTransport(ours))) - set(vars(paramiko.Transport(theirs)))
+    ours_alone = {*added, *vars(MessageLoop), *vars(StreamlocalTransport)}
+    of_threads = {*dir(threading.Thread), *vars(threading.Thread())}
+    assert {name for name in ours_alone & of_threads if not name.startswith("__")} == {"run"}
+
+
 def test_one_thread_needs_no_other_to_log_in_and_to_use_a_stream() -> None:
     with sshd() as server, connected(server) as transport:
         before = threading.active_count()
