@@ -204,8 +204,8 @@ class _Bastion:
         """Close the connection and those that it replaced."""
         if self._client is not None and self._dialled is not None:
             log_out(self._client, self._dialled.shut)
-        if self._transport is not None and self._transport.is_alive():
-            self._transport.join(THREAD_JOIN_S)
+        if self._transport is not None:
+            self._transport.wait_until_unread(THREAD_JOIN_S)
         if self._dialled is not None:
             self._dialled.close()
         if self._previous is not None:

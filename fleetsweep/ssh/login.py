@@ -74,14 +74,14 @@ class ServerDisconnected(HostError):
 
 
 def log_out(client: paramiko.SSHClient, shut: Callable[[], None]) -> None:
-    """Close a connection and end its thread. Errors are ignored: a bastion's connection may have ended before.
+    """Close a connection. Errors are ignored: a bastion's connection may have ended before.
 
-    ``shut`` is called first to wake the thread up: once its socket is closed, the descriptor may be reused.
+    ``shut`` is called first to wake up the thread that reads: once its socket is closed, the descriptor may be reused.
     """
     shut()
     transport = client.get_transport()
-    if transport is not None and transport.is_alive():
-        transport.join(1)
+    if isinstance(transport, StreamlocalTransport):
+        transport.wait_until_unread(1)
     with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
         client.close()
 

@@ -58,7 +58,7 @@ class MessageLoop(paramiko.Transport):
         # paramiko's table has bound methods, and with them each connection would be a reference cycle.
         self._handlers = {kind: handler.__func__ for kind, handler in self._handler_table.items()}
         self._handler_table.clear()
-        self._turn = threading.Lock()
+        self._turn = threading.Condition(threading.Lock())
         self._reader = _NOBODY
         self._shared = False
         self._has_thread = False
@@ -92,11 +92,19 @@ class MessageLoop(paramiko.Transport):
         with self._turn:
             self._reader = _STARTING if self._shared and self.active else _NOBODY
             starting = self._reader == _STARTING
+            self._turn.notify_all()
         if starting:
-            self._start_thread()
+            try:
+                self._start_thread()
+            except RuntimeError as error:
+                # Those that wait would do so for ever.
+                self._end(error)
 
     def read_in_thread(self) -> None:
-        """Read messages in a thread from now on, so that they are read while no thread waits."""
+        """Read messages in a thread from now on, so that they are read while no thread waits.
+
+        A thread that reads now is replaced once it is done. Raises RuntimeError if no thread can be started.
+        """
         with self._turn:
             starting = self._reader == _NOBODY
             if starting:
@@ -105,6 +113,14 @@ class MessageLoop(paramiko.Transport):
                 self._shared = True
         if starting:
             self._start_thread()
+
+    def wait_until_unread(self, seconds: float) -> None:
+        """Wait until no thread reads the connection, which must be shut. Else its descriptor could be another's."""
+        if self.is_alive():
+            self.join(seconds)
+        elif not self._has_thread:
+            with self._turn:
+                self._turn.wait_for(lambda: self._reader == _NOBODY, seconds)
 
     def open_session(
         self, window_size: int | None = None, max_packet_size: int | None = None, timeout: float | None = None
@@ -117,9 +133,10 @@ class MessageLoop(paramiko.Transport):
         self._has_thread = True
         try:
             self.start()
-        except RuntimeError as error:
-            # Those that wait would do so for ever.
-            self._end(error)
+        except RuntimeError:
+            self._has_thread = False
+            self._reader = _NOBODY
+            raise
 
     def run(self) -> None:
         """Read messages until the connection ends."""
@@ -191,7 +208,7 @@ class MessageLoop(paramiko.Transport):
             response = paramiko.Message()
             response.add_byte(cMSG_UNIMPLEMENTED)
             response.add_int(message.seqno)
-            self._send_message(response)
+            self._send_message(response)  # type: ignore[attr-defined]
 
     def _auth_handlers(self) -> dict[int, Callable[[paramiko.Message], None]]:
         handlers: dict[int, Callable[[paramiko.Message], None]]
@@ -223,16 +240,31 @@ class MessageLoop(paramiko.Transport):
             channel._unlink()  # type: ignore[attr-defined]
         self.sock.close()
 
-    def _send_message(self, data: paramiko.Message) -> None:
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        """Send once no key exchange is in progress. Drops the message if the connection has ended, as paramiko does.
+
+        Raises EOFError if the other end is gone.
+        """
         try:
-            super()._send_message(data)  # type: ignore[misc]
+            while self.active:
+                self.read_until(self.clear_to_send.is_set)
+                self.clear_to_send.wait(CHECK_S)
+                with self.clear_to_send_lock:
+                    if self.clear_to_send.is_set():
+                        self._send_message(data)  # type: ignore[attr-defined]
+                        return
         except EOFError:
-            # The other end is gone. Its last messages may say why, and ``active`` must be false from now on.
-            with contextlib.suppress(TimeoutError):
-                self.read_until(lambda: False, time.monotonic())
+            self.read_the_rest()
             raise
 
-    def _send_user_message(self, data: paramiko.Message) -> None:
-        """Send as paramiko does, which waits for a key exchange to end."""
-        self.read_until(self.clear_to_send.is_set)
-        super()._send_user_message(data)  # type: ignore[misc]
+    def read_the_rest(self) -> None:
+        """Read what the other end sent before it was gone: it may say why, and ``active`` must be false afterwards.
+
+        The caller may hold no lock that a handler of messages takes. In a handler, nothing is done: its error ends the
+        connection.
+        """
+        if self._reader == threading.get_ident():
+            return
+        with contextlib.suppress(TimeoutError):
+            self.read_until(lambda: False, time.monotonic())
+        self.wait_until_unread(CHECK_S)

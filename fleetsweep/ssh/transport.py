@@ -26,6 +26,9 @@ from fleetsweep.ssh.public_keys import CERTIFICATE_SUFFIX, key_type, plain_key
 
 FOREVER_S: Final = 1e9
 
+_SHORTAGE: Final = 4
+"""The code of SSH_OPEN_RESOURCE_SHORTAGE (RFC 4254, 5.1)."""
+
 
 class HostKeyError(paramiko.SSHException):
     """The server did not prove that it has the private half of the host key that it presented."""
@@ -207,7 +210,11 @@ class StreamlocalTransport(MessageLoop):
         """Authenticate as paramiko does, without its polling, and record the key."""
         self.last_key = key
         done = event or threading.Event()
-        further = super().auth_publickey(username, key, done)
+        try:
+            further = super().auth_publickey(username, key, done)
+        except EOFError:
+            self.read_the_rest()
+            raise
         if event is not None or self.auth_handler is None:
             return further
         self.wait_for(done)
@@ -239,8 +246,8 @@ class StreamlocalTransport(MessageLoop):
     def open_streamlocal(self, path: str, timeout: float) -> StreamChannel:
         """Open a stream to the Unix socket ``path`` on the server, without a shell or process on the box.
 
-        Raises paramiko.ChannelException if the server refuses, TimeoutError if it does not respond within ``timeout``
-        seconds, and the connection's own error if that ended.
+        Raises paramiko.ChannelException if the server refuses or this machine has no thread for it, TimeoutError if it
+        does not respond within ``timeout`` seconds, and the connection's own error if that ended.
         """
         details = paramiko.Message()
         details.add_string(path)
@@ -259,6 +266,12 @@ class StreamlocalTransport(MessageLoop):
         return self._open("direct-tcpip", details, timeout)
 
     def _open(self, kind: str, details: paramiko.Message, timeout: float) -> StreamChannel:
+        if len(self._channels):
+            # What arrives for one stream must be known before it is used again, while another one's thread waits.
+            try:
+                self.read_in_thread()
+            except RuntimeError as error:
+                raise paramiko.ChannelException(_SHORTAGE, str(error)) from error
         opened = threading.Event()
         with self.lock:
             number: int = self._next_channel()  # type: ignore[attr-defined]

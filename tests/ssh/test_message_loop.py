@@ -10,14 +10,22 @@ import paramiko
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paramiko.common import MSG_KEXINIT, MSG_NEWKEYS, cMSG_DEBUG, cMSG_DISCONNECT, cMSG_IGNORE
+from paramiko.common import (
+    MSG_KEXINIT,
+    MSG_NEWKEYS,
+    cMSG_CHANNEL_OPEN_FAILURE,
+    cMSG_CHANNEL_REQUEST,
+    cMSG_DEBUG,
+    cMSG_DISCONNECT,
+    cMSG_IGNORE,
+)
 
 from fleetsweep.ssh.channel import StreamChannel
 from fleetsweep.ssh.message_loop import MessageLoop
 from fleetsweep.ssh.transport import StreamlocalTransport
 from tests.lab.process import wait_for
 from tests.ssh.connected import WAIT_S, connected, echoed, opened, others
-from tests.ssh.sshd import sshd
+from tests.ssh.sshd import USER_KEY, sshd
 
 
 def test_no_attribute_of_a_thread_is_replaced_by_chance() -> None:
@@ -39,15 +47,39 @@ def test_one_thread_needs_no_other_to_log_in_and_to_use_a_stream() -> None:
         assert threading.active_count() <= before + 1
 
 
-def test_the_bytes_of_a_second_thread_that_waits_are_read_by_the_connections_own() -> None:
-    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(2) as pool:
-        first, second = opened(transport), opened(transport)
-        waiting = [pool.submit(each.recv, 10) for each in (first, second)]
-        wait_for(lambda: transport._shared, "two threads to wait")
-        first.sendall(b"one")
-        second.sendall(b"two")
-        assert [each.result(WAIT_S) for each in waiting] == [b"one", b"two"]
+def test_a_second_stream_has_its_connection_read_by_a_thread() -> None:
+    with sshd() as server, connected(server) as transport:
+        first = opened(transport)
+        assert not transport.is_alive()
+        second = opened(transport)
         assert transport.is_alive()
+        assert (echoed(first, b"one"), echoed(second, b"two")) == (b"one", b"two")
+
+
+def test_a_thread_that_waits_is_replaced_by_the_connections_own_once_it_has_its_bytes() -> None:
+    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(1) as pool:
+        first = opened(transport)
+        waiting = pool.submit(first.recv, 10)
+        wait_for(lambda: transport._reader > 0, "a thread to read")
+        second = opened(transport)
+        assert not transport.is_alive()
+        first.sendall(b"one")
+        assert waiting.result(WAIT_S) == b"one"
+        wait_for(transport.is_alive, "the connection's thread")
+        assert echoed(second, b"two") == b"two"
+
+
+def test_what_arrived_for_a_stream_is_seen_without_waiting_while_another_thread_waits() -> None:
+    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(1) as pool:
+        first, second = opened(transport), opened(transport)
+        waiting = pool.submit(first.recv, 10)
+        end = next(each for each in others(server) if each.remote_chanid == second.chanid)
+        end.sendall(b"unsolicited")
+        wait_for(second.recv_ready, "the bytes to be read although nobody asks for them")
+        second.settimeout(0.0)
+        assert second.recv(64) == b"unsolicited"
+        first.sendall(b"one")
+        assert waiting.result(WAIT_S) == b"one"
 
 
 @settings(max_examples=15)
@@ -130,21 +162,119 @@ def test_a_session_has_its_connection_read_by_a_thread() -> None:
         session.close()
 
 
-def test_where_no_thread_can_be_started_everyone_who_waits_is_told_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(transport: MessageLoop) -> None:
-        raise RuntimeError("can't start new thread")
+def no_thread(transport: MessageLoop) -> None:
+    raise RuntimeError("can't start new thread")
 
+
+def test_where_no_thread_can_be_started_a_second_stream_is_refused_and_the_first_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with sshd() as server, connected(server) as transport:
+        first = opened(transport)
+        monkeypatch.setattr(MessageLoop, "start", no_thread)
+        with pytest.raises(paramiko.ChannelException, match="thread") as refused:
+            opened(transport)
+        assert refused.value.code == 4
+        with pytest.raises(RuntimeError):
+            transport.open_session(timeout=WAIT_S)
+        assert echoed(first, b"one") == b"one"
+
+
+def test_where_no_thread_can_replace_one_that_waited_the_others_are_told_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with sshd() as server, connected(server) as transport, ThreadPoolExecutor(1) as pool:
-        first, second = opened(transport, 0.5), opened(transport)
-        monkeypatch.setattr(MessageLoop, "start", start)
-        waiting = pool.submit(second.recv, 10)
+        first = opened(transport)
+        waiting = pool.submit(first.recv, 10)
         wait_for(lambda: transport._reader > 0, "a thread to read")
-        with pytest.raises(TimeoutError):
-            first.recv(1)
-        second.sendall(b"two")
-        assert waiting.result(WAIT_S) == b"two"
+        monkeypatch.setattr(MessageLoop, "start", no_thread)
+        second = opened(transport)
+        first.sendall(b"one")
+        assert waiting.result(WAIT_S) == b"one"
+        assert second.recv(1) == b""
         assert not transport.active
-        assert first.recv(1) == b""
+
+
+def keepalive(end: paramiko.Channel) -> paramiko.Message:
+    """A request in a channel that must be answered: the answer takes the lock of messages."""
+    message = paramiko.Message()
+    message.add_byte(cMSG_CHANNEL_REQUEST)
+    message.add_int(end.remote_chanid)
+    message.add_string("keepalive@openssh.com")
+    message.add_boolean(True)
+    return message
+
+
+@pytest.mark.parametrize("unread", ["requests", "new keys", "closed streams"])
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_write_that_fails_reads_the_rest_and_blocks_nobody(unread: str, threads: bool) -> None:
+    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(1) as pool:
+        channel = opened(transport)
+        more = [opened(transport) for _ in range(5)] if threads else []
+        (end, *_), far = others(server), server.transports[0]
+        for _ in range(3):
+            far._send_message(keepalive(end))  # type: ignore[attr-defined]
+        if unread == "new keys":
+            far._send_kex_init()  # type: ignore[attr-defined]
+        elif unread == "closed streams":
+            for each in others(server):
+                each.close()
+        assert isinstance(transport.sock, socket.socket)
+        transport.sock.shutdown(socket.SHUT_WR)
+        writing = pool.submit(written, channel)
+        assert writing.result(WAIT_S)
+        wait_for(lambda: not transport.active, "the end to be known")
+        for each in (channel, *more):
+            each.close()
+
+
+def written(channel: StreamChannel) -> bool:
+    """Write until that fails. Return whether it did."""
+    channel.settimeout(WAIT_S)
+    try:
+        for _ in range(100):
+            channel.sendall(b"ping")
+    except (EOFError, OSError):
+        return True
+    return False
+
+
+def test_a_refusal_before_the_log_in_does_not_block_the_log_in_that_fails() -> None:
+    with sshd() as server, socket.create_connection(("127.0.0.1", server.port)) as sock, ThreadPoolExecutor(1) as pool:
+        transport = StreamlocalTransport(sock)
+        transport.start_client()
+        refusal = paramiko.Message()
+        refusal.add_byte(cMSG_CHANNEL_OPEN_FAILURE)
+        refusal.add_int(0)
+        refusal.add_int(1)
+        wait_for(lambda: bool(server.transports) and server.transports[0].initial_kex_done, "the server's keys")
+        server.transports[0]._send_message(refusal)  # type: ignore[attr-defined]
+        sock.shutdown(socket.SHUT_RDWR)
+        with pytest.raises((EOFError, OSError, paramiko.SSHException)):
+            pool.submit(transport.auth_publickey, "user", USER_KEY).result(WAIT_S)
+        assert not transport.active
+
+
+def test_a_message_waits_for_a_key_exchange_that_begins_when_it_is_about_to_be_sent() -> None:
+    with sshd() as server, connected(server) as transport:
+        channel = opened(transport)
+        transport.packetizer._trigger_rekey()  # type: ignore[attr-defined]
+        # The exchange is begun by another thread, which stops reading at once.
+        with pytest.raises(TimeoutError):
+            transport.read_until(lambda: False, 0.0)
+        assert echoed(channel, b"ping") == b"ping"
+
+
+def test_a_connection_is_closed_only_after_the_thread_that_reads_it_has_stopped() -> None:
+    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(1) as pool:
+        channel = opened(transport)
+        waiting = pool.submit(channel.recv, 10)
+        wait_for(lambda: transport._reader > 0, "a thread to read")
+        assert isinstance(transport.sock, socket.socket)
+        transport.sock.shutdown(socket.SHUT_RDWR)
+        transport.wait_until_unread(WAIT_S)
+        assert transport._reader == 0
+        assert waiting.result(WAIT_S) == b""
 
 
 @pytest.mark.parametrize("extra", [cMSG_IGNORE, cMSG_DEBUG])
