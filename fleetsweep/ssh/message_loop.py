@@ -1,8 +1,8 @@
 """paramiko's Transport, whose messages are read by the thread that waits for them.
 
 paramiko starts a thread for each connection, which hands each message to the thread that waits for it. With hundreds of
-hosts these hand-overs are a fifth of all CPU time. Here a connection gets a thread of its own only once two threads
-wait for it at the same time, or where paramiko itself waits.
+hosts these hand-overs are a fifth of all CPU time. Here a connection gets a thread of its own only for a second stream,
+once two threads wait for it at the same time, or where paramiko itself waits.
 
 Nothing is read while no thread waits. A server's keepalives stay unanswered as long, so no thread may keep a connection
 idle for minutes.

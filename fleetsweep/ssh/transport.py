@@ -24,8 +24,6 @@ from fleetsweep.ssh.message_loop import MessageLoop
 from fleetsweep.ssh.packets import CHECK_S
 from fleetsweep.ssh.public_keys import CERTIFICATE_SUFFIX, key_type, plain_key
 
-FOREVER_S: Final = 1e9
-
 _SHORTAGE: Final = 4
 """The code of SSH_OPEN_RESOURCE_SHORTAGE (RFC 4254, 5.1)."""
 
@@ -82,7 +80,6 @@ class StreamlocalTransport(MessageLoop):
     def __init__(self, sock: Socket, **kwargs: object) -> None:
         super().__init__(sock, **kwargs)
         self.auth_timeout = None  # type: ignore[assignment]
-        self.clear_to_send_timeout = FOREVER_S
         self.last_key: paramiko.PKey | None = None
         self.disconnect_message = ""
         self.host_certificate: bytes | None = None

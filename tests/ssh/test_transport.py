@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import paramiko
 import pytest
 
 from fleetsweep.ssh.transport import StreamlocalTransport
-from tests.ssh.sshd import USER_KEY, Sshd, sshd
-
-
-@contextmanager
-def transport_to(server: Sshd) -> Iterator[StreamlocalTransport]:
-    with socket.create_connection(("127.0.0.1", server.port)) as sock:
-        transport = StreamlocalTransport(sock)
-        transport.start_client()
-        transport.auth_publickey("user", USER_KEY)
-        try:
-            yield transport
-        finally:
-            # Wakes the transport's thread up, as the deadline and the log-out do.
-            sock.shutdown(socket.SHUT_RDWR)
-            if transport.is_alive():
-                transport.join(20)
+from tests.ssh.connected import connected
+from tests.ssh.sshd import USER_KEY, sshd
 
 
 def test_a_stream_local_channel_is_opened_without_a_session() -> None:
     with sshd() as server:
         server.channels.discard("session")
-        with transport_to(server) as transport:
+        with connected(server) as transport:
             channel = transport.open_streamlocal("/run/engine.sock", 20)
             channel.sendall(b"ping")
             assert channel.recv(4) == b"ping"
@@ -43,7 +27,7 @@ def test_a_stream_local_channel_is_opened_without_a_session() -> None:
 
 
 def test_a_refused_stream_local_channel_raises_the_servers_code() -> None:
-    with sshd() as server, transport_to(server) as transport:
+    with sshd() as server, connected(server) as transport:
         server.channels.clear()
         with pytest.raises(paramiko.ChannelException) as caught:
             transport.open_streamlocal("/run/engine.sock", 20)
@@ -52,7 +36,7 @@ def test_a_refused_stream_local_channel_raises_the_servers_code() -> None:
 
 def test_streams_that_are_refused_at_once_each_raise_the_servers_code() -> None:
     # The hosts behind one bastion share its transport.
-    with sshd() as server, transport_to(server) as transport, ThreadPoolExecutor(8) as pool:
+    with sshd() as server, connected(server) as transport, ThreadPoolExecutor(8) as pool:
         server.channels.clear()
         opened = [pool.submit(transport.open_direct, "127.0.0.1", 9, 20.0) for _ in range(40)]
         codes = {getattr(each.exception(), "code", each.exception()) for each in opened}
@@ -60,18 +44,18 @@ def test_streams_that_are_refused_at_once_each_raise_the_servers_code() -> None:
 
 
 def test_the_last_offered_key_is_recorded() -> None:
-    with sshd() as server, transport_to(server) as transport:
+    with sshd() as server, connected(server) as transport:
         assert transport.last_key is USER_KEY
 
 
 def test_authenticated_ciphers_are_preferred() -> None:
-    with sshd() as server, transport_to(server) as transport:
+    with sshd() as server, connected(server) as transport:
         assert "gcm" in transport.get_security_options().ciphers[0]
         assert "gcm" in server.transports[0].local_cipher
 
 
 def test_a_mismatch_names_both_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    with sshd() as server, transport_to(server) as transport:
+    with sshd() as server, connected(server) as transport:
         assert transport.find_mismatch() is None
         monkeypatch.setattr(transport, "_preferred_kex", ("strange-kex",))
         found = transport.find_mismatch()
