@@ -12,10 +12,13 @@ _OWN: Final = r"""
 set -e
 mkdir -p "$0/own"
 mount -t tmpfs none "$0/own"
-for each in etc home; do
-    mkdir "$0/own/$each" "$0/own/$each.work"
-    mount -t overlay overlay -o "lowerdir=/$each,upperdir=$0/own/$each,workdir=$0/own/$each.work" "/$each"
-done
+mkdir "$0/own/etc" "$0/own/home" "$0/own/work"
+# A copy: through an overlay, the locks of programs that edit this machine's accounts would show on the box.
+# One of their files may vanish meanwhile.
+cp -a /etc/. "$0/own/etc" || :
+rm -f "$0"/own/etc/*.lock
+mount --bind "$0/own/etc" /etc
+mount -t overlay overlay -o "lowerdir=/home,upperdir=$0/own/home,workdir=$0/own/work" /home
 mount -t tmpfs none /run
 mkdir /run/sshd
 exec "$@"
